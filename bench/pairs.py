@@ -1,0 +1,77 @@
+"""Time two things in turn, so that a machine whose speed drifts does not favour either."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        what: What was measured.
+        peer: Against what.
+        ours: Our figure.
+        theirs: The peer's figure.
+        unit: Of both.
+        ratio: Ours by theirs, the median over pairs.
+        target: What the ratio has to be, as text.
+    """
+
+    what: str
+    peer: str
+    ours: float
+    theirs: float
+    unit: str
+    ratio: float
+    target: str
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def compare(
+    what: str,
+    peer: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    target: str,
+    runs: int = 7,
+) -> Row:
+    """Run both in turn after a warm-up, and return medians and the median ratio of the pairs."""
+    ours(), theirs()
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(runs)]
+    return Row(
+        what,
+        peer,
+        median(a for a, _ in pairs),
+        median(b for _, b in pairs),
+        "s",
+        median(a / b for a, b in pairs),
+        target,
+    )
+
+
+def to_markdown(rows: list[Row]) -> str:
+    """Render the table of the README."""
+    lines = [
+        "| what | against | ours | theirs | ratio | target |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        ours, theirs = (_figure(value, row.unit) for value in (row.ours, row.theirs))
+        lines.append(
+            f"| {row.what} | {row.peer} | {ours} | {theirs} | {row.ratio:.2f} | {row.target} |"
+        )
+    return "\n".join(lines)
+
+
+def _figure(value: float, unit: str) -> str:
+    digits = 3 if unit == "s" and value < 10 else 1 if unit == "s" else 0
+    return f"{value:.{digits}f} {unit}"

@@ -1,0 +1,1 @@
+"""From raw media to waveforms, faces, mouth crops and manifests."""

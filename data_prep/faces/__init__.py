@@ -1,0 +1,1 @@
+"""Face tracks, mouth crops and the choice of the talking face."""

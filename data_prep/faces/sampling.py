@@ -1,0 +1,154 @@
+"""Choose the frames in which faces are looked for, and look there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from data_prep.faces.tracks import Detection, TrackConfig, match
+
+# Of the detector's six key points: both eyes, the nose tip and the mouth; not the ears.
+POINTS = 4
+
+
+class FoundFaces(Protocol):
+    """What a detector says of one picture: boxes [faces, 4], keypoints [faces, 6, 2], scores."""
+
+    @property
+    def boxes(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def keypoints(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def scores(self) -> np.ndarray: ...  # noqa: D102
+
+
+class Detector(Protocol):
+    """Anything that finds faces in rgb pictures, uint8 [height, width, 3].
+
+    `side` is the longest side, in pixels, that it makes use of.
+    """
+
+    @property
+    def side(self) -> int: ...  # noqa: D102
+    def __call__(self, images: Sequence[np.ndarray], /) -> Sequence[FoundFaces]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How often faces are looked for.
+
+    Attributes:
+        every: One frame out of so many, and the first and last of each shot.
+        motion: A face that moved further than this many face widths between two looks, came or
+            went, is looked for in between, too.
+        batch: Pictures handed to the detector at once.
+        most_faces: Of more faces in a picture, only the largest count.
+    """
+
+    every: int = 5
+    motion: float = 0.15
+    batch: int = 16
+    most_faces: int = 8
+
+
+Sample = tuple[int, list[Detection]]
+
+
+class Sampler:
+    """Looks for faces in few frames where nothing moves, in many where something does."""
+
+    def __init__(self, detector: Detector, config: SamplingConfig, tracks: TrackConfig):
+        self.detector = detector
+        self.config = config
+        self._tracks = tracks
+        self._shot_start = 0
+        self._last: Sample | None = None
+        self.looks = 0
+
+    @property
+    def last_frame(self) -> int | None:
+        """The last frame of this shot that was looked at."""
+        return self._last[0] if self._last else None
+
+    def start_shot(self, frame: int) -> None:
+        """Begin a shot: nothing is compared with what came before."""
+        self._shot_start = frame
+        self._last = None
+
+    def look(
+        self, start: int, stop: int, ends: bool, picture: Callable[[int], np.ndarray]
+    ) -> list[Sample]:
+        """Find the faces of a part of the current shot.
+
+        Args:
+            start: First frame.
+            stop: The frame after the last one.
+            ends: The shot ends at `stop`.
+            picture: Gives a frame, uint8 [height, width].
+
+        Returns:
+            The frames looked at, in order, and what was found there.
+        """
+        frames = {f for f in range(start, stop) if (f - self._shot_start) % self.config.every == 0}
+        if ends:
+            frames.add(stop - 1)
+        known: dict[int, list[Detection]] = dict([self._last] if self._last else [])
+        before = set(known)
+        while frames:
+            known.update(self._detect(sorted(frames), picture))
+            frames = self._between(known)
+        self._last = max(known.items()) if known else None
+        return [(frame, known[frame]) for frame in sorted(set(known) - before)]
+
+    def _detect(self, frames: list[int], picture: Callable[[int], np.ndarray]) -> list[Sample]:
+        found: list[list[Detection]] = []
+        for start in range(0, len(frames), self.config.batch):
+            part = [self._prepare(picture(f)) for f in frames[start : start + self.config.batch]]
+            faces = self.detector([image for image, _ in part])
+            found.extend(
+                self._detections(seen, factors)
+                for seen, (_, factors) in zip(faces, part, strict=True)
+            )
+        self.looks += len(frames)
+        return list(zip(frames, found, strict=True))
+
+    def _prepare(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Shrink to what the detector sees anyway: colour and full size cost, and bring nothing."""
+        height, width = gray.shape
+        factor = min(1.0, self.detector.side / max(height, width))
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        if factor < 1:
+            gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+        return cv2.merge([gray] * 3), np.array([width / size[0], height / size[1]])
+
+    def _detections(self, faces: FoundFaces, factors: np.ndarray) -> list[Detection]:
+        order = np.argsort(-faces.boxes[:, 2])[: self.config.most_faces]
+        return [
+            Detection(
+                faces.boxes[i] * np.tile(factors, 2),
+                faces.keypoints[i, :POINTS] * factors,
+                float(faces.scores[i]),
+            )
+            for i in order
+        ]
+
+    def _between(self, known: dict[int, list[Detection]]) -> set[int]:
+        """Frames half-way between two looks that do not fit together."""
+        frames = sorted(known)
+        return {
+            (first + second) // 2
+            for first, second in zip(frames, frames[1:], strict=False)
+            if second - first > 1 and self._differ(known[first], known[second])
+        }
+
+    def _differ(self, first: list[Detection], second: list[Detection]) -> bool:
+        if len(first) != len(second):
+            return True
+        pairs = match([f.box for f in first], [f.box for f in second], self._tracks)
+        return len(pairs) < len(first) or any(
+            np.abs(first[i].landmarks - second[j].landmarks).max()
+            > self.config.motion * first[i].box[2]
+            for i, j in pairs.items()
+        )

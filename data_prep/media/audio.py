@@ -1,0 +1,196 @@
+"""The sound of a file as 16 kHz mono, each sample at its time on the media clock."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from data_prep.media.container import (
+    choose_video,
+    decode_first_picture,
+    decode_frames,
+    open_media,
+    plausible_end_s,
+    require_audio,
+    timestamp,
+)
+from data_prep.media.placement import AudioPlacer, SoundBlock
+from data_prep.media.waveform import RATE_HZ
+
+MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
+# Damaged packets of lossy codecs can decode to huge numbers; whole ones stay far below this.
+LOUDEST = 4.0
+
+
+def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]:
+    """Decode the sound of a file block by block.
+
+    Args:
+        path: A media file with audio.
+        block_s: Length of a block in seconds.
+
+    Returns:
+        float32 [samples] blocks, 16 kHz mono (mean of the channels), all of the same length but
+        the last. Sample n is at n / 16000 s on the media clock, which starts with the first
+        picture, or with the sound where there is no video: a late start and gaps are filled with
+        zeros, what was recorded before the first picture is left out.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ValueError: It is not media, has no audio, none that can be decoded, or NaN samples.
+    """
+    block_samples = round(block_s * RATE_HZ)
+    if block_samples < 1:
+        raise ValueError(f"block_s is {block_s}; expected seconds, at least one sample (1/16000).")
+    container = open_media(path)
+    stream = require_audio(container, path)
+    origin_s = find_first_picture_s(path) if choose_video(container) else None
+    return _blocks(container, stream, path, origin_s, block_samples)
+
+
+def read_audio(path: str | Path) -> np.ndarray:
+    """Decode the whole sound of a file; its size grows with the length of the file.
+
+    Args:
+        path: A media file with audio.
+
+    Returns:
+        float32 [samples], 16 kHz mono, on the media clock like `stream_audio`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ValueError: It is not media, has no audio, none that can be decoded, or NaN samples.
+    """
+    return np.concatenate(list(stream_audio(path, block_s=10.0)))
+
+
+def find_first_picture_s(path: str | Path) -> float | None:
+    """Time of the first picture on the container's clock, or None if none can be decoded."""
+    with open_media(path) as container:
+        stream = choose_video(container)
+        picture = None if stream is None else decode_first_picture(container, stream)
+        stamp = None if picture is None else timestamp(picture)
+        return None if stream is None or stamp is None else float(stamp * (stream.time_base or 0))
+
+
+def _blocks(
+    container: InputContainer,
+    stream: AudioStream,
+    path: str | Path,
+    origin_s: float | None,
+    block_samples: int,
+) -> Iterator[np.ndarray]:
+    with container:
+        decoded = decode_blocks(container, stream, path, origin_s)
+        placed = place_blocks(decoded, plausible_end_s(container))
+        empty = True
+        for block in regroup(placed, block_samples):
+            empty = False
+            yield block
+        if empty:
+            raise ValueError(
+                f"{path}: its audio ({stream.codec_context.name}, {stream.rate} Hz) gives no "
+                f"samples; expected sound that goes on after the first picture. Check that it "
+                f"plays and is complete."
+            )
+
+
+def decode_blocks(
+    container: InputContainer, stream: AudioStream, path: str | Path, origin_s: float | None
+) -> Iterator[SoundBlock]:
+    """Decode a stream to mono blocks, timed from an origin.
+
+    Args:
+        container: An open container, not read yet.
+        stream: Its audio stream.
+        path: Its name, for messages.
+        origin_s: Time 0 of the media clock on the container's clock; None: the first block.
+
+    Yields:
+        Blocks at the stream's own rate.
+
+    Raises:
+        ValueError: An uncompressed file holds NaN or infinite samples.
+    """
+    exact = stream.codec_context.name.startswith("pcm_f")
+    for frame in decode_frames(container, stream):
+        if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ or frame.samples < 1:
+            continue
+        stamp = timestamp(frame)
+        time_s = None if stamp is None else float(stamp * (stream.time_base or 0))
+        origin_s = time_s if origin_s is None else origin_s
+        start_s = None if time_s is None or origin_s is None else time_s - origin_s
+        waveform = mix_channels(frame)
+        if exact and not np.isfinite(waveform).all():
+            raise ValueError(
+                f"{path} holds NaN or infinite samples near {start_s or 0.0:.2f} s; expected "
+                f"numbers in [-1, 1]. Write the file anew without them."
+            )
+        if not exact:
+            waveform = np.nan_to_num(waveform, nan=0.0).clip(-LOUDEST, LOUDEST)
+        yield SoundBlock(start_s, frame.sample_rate, waveform)
+
+
+def mix_channels(frame: AudioFrame) -> np.ndarray:
+    """Mean of the channels of a decoded frame: cannot clip, whatever the layout.
+
+    Args:
+        frame: Any sample format, planar or packed.
+
+    Returns:
+        float32 [samples], full scale at 1.
+    """
+    samples = frame.to_ndarray()  # [channels, samples], packed: [1, samples * channels]
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    offset, scale = 0.0, 1.0
+    if samples.dtype.kind in "iu":
+        scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        offset = scale if samples.dtype.kind == "u" else 0.0
+    mean = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
+    return ((mean - offset) / scale).astype(np.float32)
+
+
+def place_blocks(blocks: Iterable[SoundBlock], limit_s: float) -> Iterator[np.ndarray]:
+    """Resample blocks and put them on the media clock.
+
+    Args:
+        blocks: Decoded blocks in the order of the file.
+        limit_s: Time from which on a leap of the timestamps counts as damage.
+
+    Yields:
+        float32 [samples] pieces, 16 kHz, without a gap from time 0.
+    """
+    placer = AudioPlacer(limit_s)
+    for block in blocks:
+        yield from placer.push(block)
+    yield from placer.flush()
+
+
+def regroup(pieces: Iterable[np.ndarray], block_samples: int) -> Iterator[np.ndarray]:
+    """Cut a stream of pieces into blocks of one length; only the last may be shorter.
+
+    Args:
+        pieces: [samples] arrays of any length.
+        block_samples: Length of a block.
+
+    Yields:
+        [block_samples] arrays, then the rest if there is one.
+    """
+    waiting: list[np.ndarray] = []
+    count = 0
+    for piece in pieces:
+        waiting.append(piece)
+        count += len(piece)
+        if count >= block_samples:
+            joined = np.concatenate(waiting)
+            whole = count - count % block_samples
+            yield from np.split(joined[:whole], whole // block_samples)
+            waiting, count = [joined[whole:]], count - whole
+    if count:
+        yield np.concatenate(waiting)

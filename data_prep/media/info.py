@@ -1,0 +1,160 @@
+"""What a media file holds, without decoding more than its first picture."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from data_prep.media.container import (
+    choose_audio,
+    choose_video,
+    container_duration_s,
+    decode_first_picture,
+    open_media,
+    timestamp,
+)
+from data_prep.media.picture import (
+    Orientation,
+    checked_pixel_aspect,
+    display_size,
+    read_orientation,
+)
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The moving pictures of a file.
+
+    Attributes:
+        codec: FFmpeg's name of the decoder.
+        width: Width of the picture as it is shown: upright, with square pixels.
+        height: Height of the picture as it is shown.
+        coded_width: Width in the stream.
+        coded_height: Height in the stream.
+        rate_hz: Average pictures per second, or None.
+        rotation_degrees: Turn counterclockwise that makes it upright: 0, 90, 180 or 270.
+        mirrored: Whether it is mirrored left to right after that turn.
+        pixel_aspect: Width of a coded pixel by its height.
+        start_s: Time of the first picture on the container's own clock.
+        duration_s: Duration that the stream states, or None.
+    """
+
+    codec: str
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    rate_hz: float | None
+    rotation_degrees: int
+    mirrored: bool
+    pixel_aspect: float
+    start_s: float
+    duration_s: float | None
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """The sound of a file.
+
+    Attributes:
+        codec: FFmpeg's name of the decoder.
+        rate_hz: Samples per second.
+        channels: Number of channels.
+        start_s: Start on the container's own clock.
+        duration_s: Duration that the stream states, or None.
+    """
+
+    codec: str
+    rate_hz: int
+    channels: int
+    start_s: float
+    duration_s: float | None
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """A media file.
+
+    Attributes:
+        path: Where it is.
+        container: FFmpeg's name of its format.
+        duration_s: Duration that the container states, or None.
+        video: Its video, or None; a cover picture is not video.
+        audio: Its audio, or None.
+    """
+
+    path: Path
+    container: str
+    duration_s: float | None
+    video: VideoInfo | None
+    audio: AudioInfo | None
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Look at a media file.
+
+    Args:
+        path: A local file.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ValueError: It is not media, or has neither audio nor video.
+    """
+    with open_media(path) as container:
+        video, audio = choose_video(container), choose_audio(container)
+        if video is None and audio is None:
+            raise ValueError(
+                f"{path} has neither audio nor video that can be decoded (format "
+                f"{container.format.name}); expected a media file. Check that it plays."
+            )
+        return MediaInfo(
+            path=Path(path),
+            container=container.format.name,
+            duration_s=container_duration_s(container),
+            video=None if video is None else _describe_video(container, video),
+            audio=None if audio is None else _describe_audio(audio),
+        )
+
+
+def _describe_video(container: InputContainer, stream: VideoStream) -> VideoInfo:
+    picture = decode_first_picture(container, stream)
+    orientation = Orientation() if picture is None else read_orientation(picture)
+    stamp = stream.start_time if picture is None else timestamp(picture)
+    coded = stream.codec_context if picture is None else picture
+    pixel_aspect = checked_pixel_aspect(stream.sample_aspect_ratio)
+    width, height = display_size(coded.width, coded.height, pixel_aspect, orientation)
+    return VideoInfo(
+        codec=stream.codec_context.name,
+        width=width,
+        height=height,
+        coded_width=coded.width,
+        coded_height=coded.height,
+        rate_hz=float(stream.average_rate) if stream.average_rate else None,
+        rotation_degrees=orientation.rotation_degrees,
+        mirrored=orientation.mirrored,
+        pixel_aspect=float(pixel_aspect),
+        start_s=_seconds(stream, stamp) or 0.0,
+        duration_s=_seconds(stream, stream.duration),
+    )
+
+
+def _describe_audio(stream: AudioStream) -> AudioInfo:
+    return AudioInfo(
+        codec=stream.codec_context.name,
+        rate_hz=stream.codec_context.sample_rate,
+        channels=stream.codec_context.layout.nb_channels,
+        start_s=_seconds(stream, stream.start_time) or 0.0,
+        duration_s=_seconds(stream, stream.duration),
+    )
+
+
+def _seconds(stream: Stream, stamp: int | None) -> float | None:
+    return None if stamp is None else float(stamp * (stream.time_base or Fraction(0)))

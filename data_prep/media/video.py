@@ -1,0 +1,196 @@
+"""Pictures of a file at a constant rate, by their timestamps, one after the other."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame as DecodedPicture
+from av.video.stream import VideoStream
+
+from data_prep.media.clock import LEAP_S, Timed, is_plausible, pick_nearest
+from data_prep.media.container import (
+    decode_frames,
+    open_media,
+    plausible_end_s,
+    require_video,
+    timestamp,
+)
+from data_prep.media.picture import (
+    Picture,
+    PictureConverter,
+    checked_pixel_aspect,
+    display_size,
+    fit_size,
+    read_orientation,
+)
+
+DEFAULT_INTERVAL_S = Fraction(1, 25)
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """What is seen at one tick of the media clock: upright, with square pixels.
+
+    It holds the decoded picture until it is dropped, so a long file must not be kept as frames.
+    Conversions are made when asked for, once, and shared by repeated frames: they are read-only.
+
+    Attributes:
+        index: Number of the tick.
+        time_s: Its time on the media clock, index / rate.
+        repeated: Whether the frame before shows the same source picture.
+    """
+
+    index: int
+    time_s: float
+    repeated: bool
+    picture: Picture = field(repr=False, compare=False)
+
+    @property
+    def width(self) -> int:
+        """Width of the upright picture in pixels."""
+        return self.picture.converter.width
+
+    @property
+    def height(self) -> int:
+        """Height of the upright picture in pixels."""
+        return self.picture.converter.height
+
+    def gray(self) -> np.ndarray:
+        """Brightness, uint8 [height, width], full range."""
+        return self.picture.gray()
+
+    def rgb(self) -> np.ndarray:
+        """Colours, uint8 [height, width, 3]."""
+        return self.picture.rgb()
+
+    def rgb_letterbox(self, side: int) -> np.ndarray:
+        """The whole picture in a black square, for a detector.
+
+        Args:
+            side: Side of the square in pixels.
+
+        Returns:
+            uint8 [side, side, 3]; `letterbox_area(width, height, side)` tells where the picture is.
+        """
+        return self.picture.rgb_letterbox(side)
+
+
+def stream_video(
+    path: str | Path, rate_hz: float = 25.0, max_side: int | None = None
+) -> Iterator[VideoFrame]:
+    """Decode the pictures of a file at a constant rate.
+
+    Args:
+        path: A media file with video.
+        rate_hz: Frames per second wanted.
+        max_side: Longest side in pixels; larger pictures are shrunk.
+
+    Returns:
+        Frames one by one: one every 1 / rate_hz from the first picture to the end of the last
+        one, each with the nearest picture (the earlier one in a tie). All have the same size.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ValueError: It is not media, has no video, or none of its pictures can be decoded.
+    """
+    if not 0 < rate_hz < 1000:
+        raise ValueError(f"rate_hz is {rate_hz}; expected frames per second between 0 and 1000.")
+    if max_side is not None and max_side < 1:
+        raise ValueError(f"max_side is {max_side}; expected at least 1 pixel, or None.")
+    container = open_media(path)
+    stream = require_video(container, path)
+    return _frames(container, stream, path, Fraction(rate_hz).limit_denominator(1001), max_side)
+
+
+def _frames(
+    container: InputContainer,
+    stream: VideoStream,
+    path: str | Path,
+    rate_hz: Fraction,
+    max_side: int | None,
+) -> Iterator[VideoFrame]:
+    with container:
+        stream.thread_type = "AUTO"
+        timed = time_pictures(
+            decode_frames(container, stream),
+            Fraction(stream.time_base or DEFAULT_INTERVAL_S),
+            nominal_interval_s(stream),
+            plausible_end_s(container),
+        )
+        previous = None
+        ticks = pick_nearest(_prepare(timed, stream, max_side), rate_hz)
+        for index, picture in enumerate(ticks):
+            yield VideoFrame(index, float(index / rate_hz), picture is previous, picture)
+            previous = picture
+        if previous is None:
+            raise ValueError(
+                f"{path}: none of its pictures ({stream.codec_context.name}) can be decoded; "
+                f"expected undamaged video. Check that it plays and is complete."
+            )
+
+
+def _prepare(
+    timed: Iterable[Timed[DecodedPicture]], stream: VideoStream, max_side: int | None
+) -> Iterator[Timed[Picture]]:
+    converter = None
+    for source in timed:
+        # Some codecs change the size on the way; whoever follows a face wants one size.
+        converter = converter or _build_converter(source.item, stream, max_side)
+        yield Timed(source.start_s, source.end_s, Picture(source.item, converter))
+
+
+def _build_converter(
+    picture: DecodedPicture, stream: VideoStream, max_side: int | None
+) -> PictureConverter:
+    orientation = read_orientation(picture)
+    aspect = checked_pixel_aspect(stream.sample_aspect_ratio)
+    width, height = display_size(picture.width, picture.height, aspect, orientation)
+    if max_side is not None:
+        width, height = fit_size(width, height, max_side)
+    return PictureConverter(width, height, orientation)
+
+
+def nominal_interval_s(stream: VideoStream) -> Fraction:
+    """Usual time between two pictures, for those whose own timestamps say nothing."""
+    rate_hz = stream.average_rate
+    return 1 / Fraction(rate_hz) if rate_hz and 1 <= rate_hz <= 1000 else DEFAULT_INTERVAL_S
+
+
+def time_pictures(
+    pictures: Iterable[DecodedPicture],
+    time_base: Fraction,
+    interval_s: Fraction,
+    limit_s: float,
+) -> Iterator[Timed[DecodedPicture]]:
+    """Put pictures on the media clock, which starts with the first one.
+
+    Args:
+        pictures: Decoded pictures in the order of presentation.
+        time_base: Unit of their timestamps in seconds.
+        interval_s: Step to take where a timestamp is missing or absurd.
+        limit_s: Time from which on a leap counts as absurd.
+
+    Yields:
+        Pictures with strictly rising times from 0; one that repeats an earlier time is left out.
+    """
+    origin: int | None = None
+    reached_s: Fraction | None = None
+    for picture in pictures:
+        stamp = timestamp(picture)
+        origin = stamp if origin is None else origin
+        start_s = None if stamp is None or origin is None else (stamp - origin) * time_base
+        if reached_s is None:
+            start_s = Fraction(0)
+        elif start_s is None or not is_plausible(start_s, reached_s, limit_s):
+            start_s = reached_s + interval_s
+        elif start_s <= reached_s:
+            continue
+        reached_s = start_s
+        length_s = (picture.duration or 0) * time_base
+        if length_s <= 0 or (length_s > LEAP_S and start_s + length_s > limit_s):
+            length_s = interval_s
+        yield Timed(start_s, start_s + length_s, picture)

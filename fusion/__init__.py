@@ -1,0 +1,1 @@
+"""Adapters, adapter sets, routers and audio-visual fusion."""

@@ -1,0 +1,1 @@
+"""Frozen encoders and decoders, and the signal front ends that feed them."""

@@ -1,0 +1,1 @@
+"""Waveform front ends: resampling and log-mel spectrograms."""

@@ -1,0 +1,1 @@
+"""Whisper, its weight formats, and voice activity."""

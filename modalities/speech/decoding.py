@@ -1,0 +1,335 @@
+"""From one window of log-mel to timed segments, as Whisper's long-form decoding does it."""
+
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from modalities.speech.constraints import TokenConstraints
+from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
+from modalities.speech.whisper import Whisper
+from modalities.speech.words import Word, WordAligner
+
+FRAMES_PER_WINDOW = 3000
+FRAMES_PER_TIMESTAMP = 2
+FRAME_S = 0.01
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How a window is decoded.
+
+    Attributes:
+        language: Two-letter code for a multilingual model; None asks the model.
+        temperatures: Tried in turn while a result looks bad; the first one is greedy decoding.
+        compression_threshold: A result that zlib shrinks more than this repeats itself.
+        log_probability_threshold: A result whose mean log-probability is lower looks bad.
+        no_speech_threshold: Such a result is dropped when silence is at least this probable.
+        seed: Of the sampling at temperatures above 0.
+        words: Whether to align words.
+    """
+
+    language: str | None = None
+    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    compression_threshold: float = 1.35
+    log_probability_threshold: float = -1.0
+    no_speech_threshold: float = 0.6
+    seed: int = 0
+    words: bool = True
+
+
+@dataclass(frozen=True)
+class TimedText:
+    """A stretch of text; seconds count from the window's start."""
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class WindowText:
+    """What a window says.
+
+    Attributes:
+        segments: In order of time.
+        next_s: Where the next window should begin, seconds from this one's start.
+    """
+
+    segments: tuple[TimedText, ...]
+    next_s: float
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    tokens: list[int]  # after the prompt, without the end of text
+    log_probability: float  # mean over the tokens and the end of text
+    no_speech: float
+
+
+class WindowDecoder:
+    """Decodes 30-second windows with a Whisper.
+
+    Args:
+        whisper: The model; its decoder's matrices are laid out anew, values unchanged.
+        options: Thresholds, language, word times.
+
+    Raises:
+        ValueError: The language is unknown, or the model is English-only.
+    """
+
+    def __init__(self, whisper: Whisper, options: DecodingOptions = DecodingOptions()):  # noqa: B008
+        self.whisper = whisper
+        self.options = options
+        self.model = whisper.model
+        config = self.model.generation_config
+        lay_out_for_steps(self.model)
+        self.steps = StepDecoder(self.model)
+        self.constraints = TokenConstraints(config, self.model.device)
+        self.aligner = WordAligner(whisper, self.steps)
+        self.language_ids: dict[str, int] = getattr(config, "lang_to_id", None) or {}
+        self.start_of_text: int = self.model.config.decoder_start_token_id
+        if options.language is not None:
+            self._check_language(options.language)
+
+    @torch.inference_mode()
+    def encode(self, mel: Tensor) -> Tensor:
+        """Run the frozen encoder.
+
+        Args:
+            mel: [mel_bins, 3000].
+
+        Returns:
+            [1, 1500, dim].
+        """
+        return self.model.model.encoder(mel[None]).last_hidden_state
+
+    @torch.inference_mode()
+    def decode(
+        self, mel: Tensor, sound: int = FRAMES_PER_WINDOW, *, own_output: bool = False
+    ) -> WindowText:
+        """Decode a window to its end, seeking on by timestamps inside it.
+
+        Args:
+            mel: [mel_bins, 3000].
+            sound: How many frames hold sound; nothing that begins after them is kept.
+            own_output: Decode greedily alone and to the end of the padding, and keep all of it,
+                as transformers' generate does by default.
+
+        Returns:
+            All segments of the window.
+        """
+        segments: list[TimedText] = []
+        frames = FRAMES_PER_WINDOW if own_output else sound
+        seek = 0
+        while seek < frames:
+            rest = pad(mel[:, seek:], (0, seek)) if seek else mel
+            left = max(0, sound - seek)
+            found = self.decode_once(rest, left, frames=frames - seek, fallback=not own_output)
+            segments += [_shift(segment, seek * FRAME_S) for segment in found.segments]
+            seek += max(1, round(found.next_s / FRAME_S))
+        kept = (s for s in segments if own_output or s.start_s < sound * FRAME_S)
+        return WindowText(tuple(kept), seek * FRAME_S)
+
+    @torch.inference_mode()
+    def decode_once(
+        self,
+        mel: Tensor,
+        sound: int = FRAMES_PER_WINDOW,
+        *,
+        frames: int | None = None,
+        fallback: bool = True,
+    ) -> WindowText:
+        """Decode a window in one pass; `next_s` may lie before its end.
+
+        Args:
+            mel: [mel_bins, 3000].
+            sound: How many frames hold sound; words are looked for there.
+            frames: How many frames there are to decode; None takes `sound`.
+            fallback: Whether a result that looks bad is dropped or sampled anew.
+        """
+        frames = sound if frames is None else frames
+        states = self.encode(mel)
+        state = self.steps.start(states)
+        prompt = self._prompt(state)
+        attempt = self._greedy(state, prompt)
+        if fallback:
+            if self._is_bad(attempt) and not self._is_silence(attempt):
+                attempt = self._sample(mel, attempt) or attempt
+            if self._is_silence(attempt):
+                return WindowText((), frames * FRAME_S)
+        return self._timed(attempt.tokens, state, prompt, sound, frames)
+
+    def _check_language(self, language: str) -> None:
+        if not self.language_ids:
+            if language != "en":
+                raise ValueError(
+                    f"Language {language!r} was asked of {self.whisper.name}, which knows English "
+                    "only. Leave the language out, or take a model whose name has no '.en'."
+                )
+        elif f"<|{language}|>" not in self.language_ids:
+            known = ", ".join(sorted(code.strip("<|>") for code in self.language_ids))
+            raise ValueError(f"No language {language!r} in {self.whisper.name}; known: {known}.")
+
+    def _prompt(self, state: StepState) -> list[int]:
+        if not self.language_ids:
+            return [self.start_of_text]
+        task = self.model.generation_config.task_to_id["transcribe"]  # type: ignore[attr-defined]
+        return [self.start_of_text, self._language_id(state), task]
+
+    def _language_id(self, state: StepState) -> int:
+        if self.options.language is not None:
+            return self.language_ids[f"<|{self.options.language}|>"]
+        hidden = self.steps.read(self.steps.restart(state), self._row([self.start_of_text]))
+        choices = torch.tensor(list(self.language_ids.values()), device=hidden.device)
+        return int(choices[self.steps.logits(hidden[0, -1])[choices].argmax()])
+
+    def _row(self, tokens: Sequence[int]) -> Tensor:
+        return torch.tensor([list(tokens)], device=self.model.device)
+
+    def _greedy(self, state: StepState, prompt: list[int]) -> _Attempt:
+        if not is_plain(self.model):
+            raise ValueError(
+                "The decoder's blocks were replaced; expected transformers' WhisperDecoderLayer. "
+                "Adapters must wrap linear layers."
+            )
+        state = self.steps.restart(state)
+        hidden = self.steps.read(state, self._row(prompt))
+        no_speech_id = self.constraints.first_timestamp - 2
+        no_speech = float(self.steps.logits(hidden[0, 0]).softmax(0)[no_speech_id])
+        said: list[int] = []
+        total = 0.0
+        while True:
+            logits = self.constraints.apply(self.steps.logits(hidden[0, -1]), said)
+            best, index = logits.max(0)
+            token = int(index)
+            total += float(best - logits.logsumexp(0))
+            if token == self.constraints.end_of_text:
+                return _Attempt(said, total / (len(said) + 1), no_speech)
+            said.append(token)
+            if state.tokens == self.steps.max_tokens:
+                return _Attempt(said, total / len(said), no_speech)
+            hidden = self.steps.read(state, self._row([token]))
+
+    def _is_bad(self, attempt: _Attempt) -> bool:
+        ratio = _compression(attempt.tokens, self.model.config.vocab_size)
+        return (
+            ratio > self.options.compression_threshold
+            or attempt.log_probability < self.options.log_probability_threshold
+        )
+
+    def _is_silence(self, attempt: _Attempt) -> bool:
+        return (
+            attempt.no_speech > self.options.no_speech_threshold
+            and attempt.log_probability < self.options.log_probability_threshold
+        )
+
+    def _sample(self, mel: Tensor, greedy: _Attempt) -> _Attempt | None:
+        """Let transformers try the higher temperatures; None where there are none."""
+        options = self.options
+        if len(options.temperatures) < 2:
+            return None
+        settings = {"language": options.language} if self.language_ids else {}
+        with torch.random.fork_rng():
+            torch.manual_seed(options.seed)
+            output = self.model.generate(
+                mel[None],
+                return_timestamps=True,
+                temperature=options.temperatures[1:],
+                compression_ratio_threshold=options.compression_threshold,
+                logprob_threshold=options.log_probability_threshold,
+                condition_on_prev_tokens=False,
+                force_unique_generate_call=True,
+                return_dict_in_generate=True,
+                **settings,
+            )
+        scores: Tensor = torch.stack(output.scores)[:, 0]  # type: ignore[union-attr] # [tokens, vocabulary]
+        tokens: Tensor = output.sequences[0][-len(scores) :]  # type: ignore[union-attr]
+        picked = scores.log_softmax(-1).gather(1, tokens[:, None])
+        said = tokens.tolist()
+        said = said[:-1] if said and said[-1] == self.constraints.end_of_text else said
+        return _Attempt(said, float(picked.mean()), greedy.no_speech)
+
+    def _timed(
+        self, tokens: list[int], state: StepState, prompt: list[int], sound: int, frames: int
+    ) -> WindowText:
+        spans, next_frame = split_at_timestamps(tokens, self.constraints.first_timestamp, frames)
+        texts = [[t for t in span.tokens if t < self.constraints.end_of_text] for span in spans]
+        words = self.aligner.align(state, prompt, texts, sound) if self.options.words else []
+        segments = []
+        for index, (span, text_tokens) in enumerate(zip(spans, texts, strict=True)):
+            text = self.whisper.tokenizer.decode(text_tokens)
+            if not text.strip():
+                continue
+            end_s = max(span.start_s, span.end_s)
+            aligned = words[index] if words else ()
+            aligned = tuple(_within(word, span.start_s, end_s) for word in aligned)
+            segments.append(TimedText(span.start_s, end_s, text, aligned))
+        return WindowText(tuple(segments), next_frame * FRAME_S)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Tokens between two timestamps, seconds from the window's start."""
+
+    start_s: float
+    end_s: float
+    tokens: list[int]
+
+
+def split_at_timestamps(
+    tokens: list[int], first_timestamp: int, frames: int
+) -> tuple[list[Span], int]:
+    """Cut decoded tokens into segments.
+
+    Args:
+        tokens: After the prompt, without the end of text.
+        first_timestamp: The token of 0.00 s; each further one is 0.02 s later.
+        frames: Mel frames of the window that hold sound, 100 per second.
+
+    Returns:
+        The segments, and the frame at which decoding should go on. After a closing pair of
+        timestamps this is where the pair points: what was said after it is unfinished.
+    """
+    is_time = [token >= first_timestamp for token in tokens]
+    ends_open = is_time[-2:] == [False, True]
+    cuts = [i + 1 for i in range(len(tokens) - 1) if is_time[i] and is_time[i + 1]]
+
+    def seconds(token: int) -> float:
+        return (token - first_timestamp) * FRAMES_PER_TIMESTAMP * FRAME_S
+
+    if not cuts:
+        times = [token for token, timed in zip(tokens, is_time, strict=True) if timed]
+        late = bool(times) and times[-1] != first_timestamp
+        end_s = seconds(times[-1]) if late else frames * FRAME_S
+        return [Span(0.0, end_s, tokens)], frames
+    starts = [0, *cuts]
+    stops = [*cuts, len(tokens)] if ends_open else cuts
+    spans = [
+        Span(seconds(tokens[a]), seconds(tokens[b - 1]), tokens[a:b])
+        for a, b in zip(starts, stops, strict=False)
+    ]
+    if ends_open:
+        return spans, frames
+    return spans, (tokens[cuts[-1] - 1] - first_timestamp) * FRAMES_PER_TIMESTAMP
+
+
+def _compression(tokens: list[int], vocabulary: int) -> float:
+    width = int(math.log2(vocabulary) / 8) + 1
+    packed = b"".join(token.to_bytes(width, "little") for token in tokens)
+    return len(packed) / len(zlib.compress(packed))
+
+
+def _within(word: Word, start_s: float, end_s: float) -> Word:
+    first = min(max(word.start_s, start_s), end_s)
+    return Word(first, min(max(word.end_s, first), end_s), word.text)
+
+
+def _shift(segment: TimedText, by_s: float) -> TimedText:
+    words = tuple(Word(w.start_s + by_s, w.end_s + by_s, w.text) for w in segment.words)
+    return TimedText(segment.start_s + by_s, segment.end_s + by_s, segment.text, words)

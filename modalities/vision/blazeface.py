@@ -1,0 +1,199 @@
+"""The BlazeFace networks: short range (128 px, faces within 2 m) and full range (192 px, 5 m)."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+FaceRange = Literal["short", "full"]
+
+SHORT_CHANNELS = (24, 24, 28, 32, 36, 42, 48, 56, 64, 72, 80, 88, 96, 96, 96, 96, 96)
+SHORT_STRIDED = (2, 5, 11)  # the blocks that halve height and width
+FULL_CHANNELS = (32, 32, 32, 48, 48, 64, 96, 128, 128, 144, 192, 256, 384, 384, 384, 384)
+FULL_BOTTLENECKS = (8, 8, 12, 12, 16, 24, 32, 32, 36, 48, 64, 96, 96, 96, 96)
+FULL_STRIDED = (2, 5, 8, 11)
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's SAME padding, which at stride 2 lies below and to the right.
+
+    Heights and widths must be even where the stride is 2.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+        excess = kernel - stride
+        even = excess % 2 == 0
+        super().__init__(
+            inputs, outputs, kernel, stride, excess // 2 if even else 0, groups=groups
+        )
+        self.border = None if even else (excess // 2, excess - excess // 2) * 2
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Convolve [batch, channels, height, width]; height and width are divided by stride."""
+        if self.border is not None:
+            images = functional.pad(images, self.border)
+        return super().forward(images)
+
+
+class Separable(nn.Sequential):
+    """A depthwise 3x3 convolution, then a pointwise one, with nothing between them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__(
+            SameConv(inputs, inputs, 3, stride, groups=inputs), SameConv(inputs, outputs, 1)
+        )
+
+
+class Block(nn.Module):
+    """A residual block; the shortcut is max-pooled and padded with zero channels as needed."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, bottleneck: int | None = None):
+        super().__init__()
+        self.stride = stride
+        self.extra_channels = outputs - inputs
+        if bottleneck is None:
+            self.branch = nn.Sequential(Separable(inputs, outputs, stride))
+        else:
+            self.branch = nn.Sequential(
+                Separable(inputs, bottleneck, stride),
+                nn.ReLU(inplace=True),
+                Separable(bottleneck, outputs),
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[batch, inputs, height, width] -> [batch, outputs, height / stride, width / stride]."""
+        shortcut = functional.max_pool2d(images, 2) if self.stride == 2 else images
+        if self.extra_channels:
+            shortcut = functional.pad(shortcut, (0, 0, 0, 0, 0, self.extra_channels))
+        return self.branch(images).add_(shortcut).relu_()
+
+
+class Merge(nn.Module):
+    """One step up a feature pyramid: the coarse map, doubled in size, plus the fine map."""
+
+    def __init__(self, coarse: int, fine: int, outputs: int):
+        super().__init__()
+        self.coarse = SameConv(coarse, outputs, 1)
+        self.fine = SameConv(fine, outputs, 1)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """[batch, coarse, h, w] and [batch, fine, 2 h, 2 w] -> [batch, outputs, 2 h, 2 w]."""
+        raised = functional.interpolate(
+            self.coarse(coarse).relu_(), scale_factor=2.0, mode="bilinear", align_corners=False
+        )
+        return self.fine(fine).relu_().add_(raised)
+
+
+class Head(nn.Module):
+    """Scores and regressors of the anchors of one feature map."""
+
+    def __init__(self, inputs: int, anchors_per_cell: int):
+        super().__init__()
+        self.scores = SameConv(inputs, anchors_per_cell, 1)
+        self.regressors = SameConv(inputs, 16 * anchors_per_cell, 1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """[batch, inputs, h, w] -> [batch, anchors, 16] and [batch, anchors]."""
+        regressors = self.regressors(features).permute(0, 2, 3, 1)
+        scores = self.scores(features).permute(0, 2, 3, 1)
+        return regressors.reshape(len(features), -1, 16), scores.reshape(len(features), -1)
+
+
+class BlazeFaceShort(nn.Module):
+    """BlazeFace for faces that fill a good part of the picture, as in a video call.
+
+    Source:
+        Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs,
+        arXiv 1907.05047; the graph is that of MediaPipe's face_detection_short_range.tflite.
+    """
+
+    side = 128
+
+    def __init__(self):
+        super().__init__()
+        self.stem = SameConv(3, SHORT_CHANNELS[0], 5, 2)
+        self.blocks = nn.ModuleList(
+            Block(inputs, outputs, 2 if index in SHORT_STRIDED else 1)
+            for index, (inputs, outputs) in enumerate(
+                zip(SHORT_CHANNELS[:-1], SHORT_CHANNELS[1:], strict=True)
+            )
+        )
+        self.heads = nn.ModuleList((Head(88, 2), Head(96, 6)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every anchor.
+
+        Args:
+            images: [batch, 3, 128, 128], red, green, blue, from -1 to 1.
+
+        Returns:
+            Raw regressors, [batch, 896, 16], in pixels of the input relative to the anchor:
+            centre x, y, width, height, six keypoints x, y. Score logits, [batch, 896].
+        """
+        features = self.stem(images).relu_()
+        fine = features
+        for index, block in enumerate(self.blocks):
+            if index == SHORT_STRIDED[-1]:
+                fine = features
+            features = block(features)
+        outputs = [self.heads[0](fine), self.heads[1](features)]
+        regressors, scores = zip(*outputs, strict=True)
+        return torch.cat(regressors, 1), torch.cat(scores, 1)
+
+
+class BlazeFaceFull(nn.Module):
+    """BlazeFace with a feature pyramid, for faces up to some five metres away.
+
+    Source:
+        The graph is that of MediaPipe's face_detection_full_range.tflite (the dense one).
+    """
+
+    side = 192
+
+    def __init__(self):
+        super().__init__()
+        self.stem = SameConv(3, FULL_CHANNELS[0], 3, 2)
+        self.blocks = nn.ModuleList(
+            Block(inputs, outputs, 2 if index in FULL_STRIDED else 1, bottleneck)
+            for index, (inputs, outputs, bottleneck) in enumerate(
+                zip(FULL_CHANNELS[:-1], FULL_CHANNELS[1:], FULL_BOTTLENECKS, strict=True)
+            )
+        )
+        self.merges = nn.ModuleList((Merge(384, 256, 96), Merge(96, 128, 64), Merge(64, 64, 48)))
+        self.refinements = nn.ModuleList(
+            (
+                nn.Sequential(Block(96, 96, bottleneck=48), Block(96, 96, bottleneck=48)),
+                nn.Sequential(Block(64, 64, bottleneck=32), Block(64, 64, bottleneck=32)),
+                nn.Sequential(Block(48, 48, bottleneck=24)),
+            )
+        )
+        self.head = Head(48, 1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every anchor.
+
+        Args:
+            images: [batch, 3, 192, 192], red, green, blue, from -1 to 1.
+
+        Returns:
+            Raw regressors, [batch, 2304, 16], in pixels of the input relative to the anchor:
+            centre x, y, width, height, six keypoints x, y. Score logits, [batch, 2304].
+        """
+        features = self.stem(images).relu_()
+        pyramid: list[Tensor] = []
+        for index, block in enumerate(self.blocks):
+            if index in FULL_STRIDED:
+                pyramid.append(features)
+            features = block(features)
+        for merge, refinement, fine in zip(
+            self.merges, self.refinements, pyramid[:0:-1], strict=True
+        ):
+            features = refinement(merge(features, fine))
+        return self.head(features)
+
+
+NETWORKS: dict[str, type[BlazeFaceShort] | type[BlazeFaceFull]] = {
+    "short": BlazeFaceShort,
+    "full": BlazeFaceFull,
+}

@@ -1,0 +1,234 @@
+"""Find faces in pictures of any size with BlazeFace, many at a time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from modalities.vision.anchors import build_anchors, decode_points
+from modalities.vision.blazeface import NETWORKS
+from modalities.vision.letterbox import Letterbox, letterbox
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+SUPPRESSION_OVERLAP = 0.3  # MediaPipe's: above it two boxes are one face
+PICTURES_AT_ONCE = 16  # bounds memory, and keeps the feature maps in the processor's cache
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces found in one picture, the surest first.
+
+    Attributes:
+        boxes: x, y of the top left corner, width, height, in pixels, [faces, 4], float32. A box
+            may reach beyond the picture.
+        keypoints: x, y in pixels, [faces, 6, 2], float32: right eye, left eye, nose tip, mouth
+            centre, right ear, left ear; right is the person's own right.
+        scores: From 0 to 1, [faces], float32.
+    """
+
+    boxes: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class FaceDetector:
+    """Faces in pictures: letterbox, BlazeFace, anchors, weighted non-maximum suppression.
+
+    Attributes:
+        side: Height and width of the network's input, pixels.
+        device: Where the network runs.
+        threshold: The least score of a face.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        anchors: Tensor,
+        side: int,
+        device: str | torch.device = "cpu",
+        threshold: float = 0.5,
+    ):
+        if not 0 < threshold < 1:
+            raise ValueError(f"Threshold is {threshold}; expected a score between 0 and 1.")
+        self.device = torch.device(device)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.anchors = anchors
+        self.side = side
+        self.threshold = threshold
+
+    def __call__(self, images: Sequence[np.ndarray] | np.ndarray) -> list[Faces]:
+        """Find the faces of each picture.
+
+        Args:
+            images: RGB pictures, uint8, [height, width, 3] each, of equal or different sizes; or
+                one array, [batch, height, width, 3].
+
+        Returns:
+            The faces of each picture, in its own pixels.
+
+        Raises:
+            ValueError: A picture is not uint8 RGB.
+        """
+        found = []
+        for start in range(0, len(images), PICTURES_AT_ONCE):
+            prepared, places = letterbox(images[start : start + PICTURES_AT_ONCE], self.side)
+            faces = self.detect_prepared(prepared)
+            found += [restore(*pair) for pair in zip(faces, places, strict=True)]
+        return found
+
+    def detect_prepared(self, pictures: np.ndarray) -> list[Faces]:
+        """Find the faces in pictures that already have the size of the network's input.
+
+        Args:
+            pictures: RGB, uint8, [batch, side, side, 3].
+
+        Returns:
+            The faces of each picture, in pixels of these pictures.
+
+        Raises:
+            ValueError: The pictures have another shape or dtype.
+        """
+        expected = (self.side, self.side, 3)
+        if pictures.shape[1:] != expected or pictures.dtype != np.uint8:
+            raise ValueError(
+                f"Prepared pictures are {pictures.dtype} {list(pictures.shape)}; expected uint8 "
+                f"[batch, {self.side}, {self.side}, 3]. Call the detector itself with pictures of "
+                "other sizes."
+            )
+        found = []
+        for start in range(0, len(pictures), PICTURES_AT_ONCE):
+            found += self._detect_batch(pictures[start : start + PICTURES_AT_ONCE])
+        return found
+
+    @torch.inference_mode()
+    def _detect_batch(self, pictures: np.ndarray) -> list[Faces]:
+        images = torch.from_numpy(np.ascontiguousarray(pictures)).to(self.device).float()
+        images = images.div_(127.5).sub_(1).permute(0, 3, 1, 2)  # channels last in memory
+        regressors, logits = self.network(images)
+        # Nearly all anchors see nothing; only the others are decoded and leave the device.
+        picture, anchor = torch.nonzero(logits > math.log(self.threshold / (1 - self.threshold)), as_tuple=True)
+        raw = regressors[picture, anchor].cpu()
+        scores = logits[picture, anchor].cpu().clamp_(-100, 100).sigmoid_().numpy()
+        points = decode_points(raw, self.anchors[anchor.cpu()]).numpy()
+        counts = np.bincount(picture.cpu().numpy(), minlength=len(pictures))
+        ends = np.cumsum(counts)
+        return [
+            suppress(points[end - count : end], scores[end - count : end])
+            for end, count in zip(ends, counts, strict=True)
+        ]
+
+
+def suppress(points: np.ndarray, scores: np.ndarray) -> Faces:
+    """Merge candidates that overlap: their mean, weighted by score, with the best one's score.
+
+    Args:
+        points: Top left corner, bottom right corner, six keypoints, [candidates, 8, 2].
+        scores: [candidates].
+
+    Returns:
+        One face for each group of candidates, the surest first.
+
+    Source:
+        MediaPipe, NonMaxSuppressionCalculator with the algorithm WEIGHTED.
+    """
+    valid = (points[:, 1] > points[:, 0]).all(-1)
+    order = np.argsort(-scores[valid], kind="stable")
+    points, scores = points[valid][order], scores[valid][order]
+    merged, best = [], []
+    while len(scores):
+        same = overlaps(points[0], points) > SUPPRESSION_OVERLAP
+        weights = scores[same] / scores[same].sum()
+        merged.append(np.tensordot(weights, points[same], 1))
+        best.append(scores[0])
+        points, scores = points[~same], scores[~same]
+    corners = np.array(merged, np.float32).reshape(-1, 8, 2)
+    boxes = np.concatenate((corners[:, 0], corners[:, 1] - corners[:, 0]), -1)
+    return Faces(boxes, corners[:, 2:], np.array(best, np.float32))
+
+
+def overlaps(one: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box, [>= 2, 2], with others, [others, >= 2, 2]: [others]."""
+    top_left = np.maximum(one[0], points[:, 0])
+    bottom_right = np.minimum(one[1], points[:, 1])
+    shared = (bottom_right - top_left).clip(0).prod(-1)
+    areas = (points[:, 1] - points[:, 0]).prod(-1)
+    return shared / (areas + (one[1] - one[0]).prod() - shared)
+
+
+def restore(faces: Faces, place: Letterbox) -> Faces:
+    """Turn pixels of a letterboxed picture into pixels of its source.
+
+    Args:
+        faces: As `detect_prepared` returns them.
+        place: Where the source lies in the letterboxed picture.
+
+    Returns:
+        The same faces, in pixels of the source.
+    """
+    offset = np.array((place.left, place.top), np.float32)
+    scale = np.array((place.scale_x, place.scale_y), np.float32)
+    corners, sizes = faces.boxes[:, :2], faces.boxes[:, 2:]
+    boxes = np.concatenate(((corners - offset) / scale, sizes / scale), -1)
+    return Faces(boxes, (faces.keypoints - offset) / scale, faces.scores)
+
+
+def load_face_detector(
+    range_: str = "short", device: str | torch.device = "cpu", threshold: float = 0.5
+) -> FaceDetector:
+    """Load a face detector; its weights are in the package.
+
+    Args:
+        range_: "short" (faces that fill a good part of the picture, fastest) or "full"
+            (small faces too).
+        device: Where the network runs.
+        threshold: The least score of a face, between 0 and 1.
+
+    Returns:
+        The detector.
+
+    Raises:
+        ValueError: No such range, or the weights are not those of this network.
+        FileNotFoundError: The weights are not in the package.
+    """
+    if range_ not in NETWORKS:
+        raise ValueError(f"No face detector {range_!r}; known: {', '.join(sorted(NETWORKS))}.")
+    network = NETWORKS[range_]()
+    load_weights(network, WEIGHTS_FOLDER / f"blazeface_{range_}.safetensors")
+    anchors = build_anchors(range_, network.side)
+    return FaceDetector(network.eval(), anchors, network.side, device, threshold)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load a safetensors file into a network, as float32.
+
+    Args:
+        network: A BlazeFace.
+        path: The file that `convert_blazeface` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged or belongs to another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No face detection weights at {path}; reinstall mcgurk, or write them with "
+            "python -m modalities.vision.convert_blazeface."
+        )
+    try:
+        network.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{path} does not hold the weights of {type(network).__name__} ({reason}); reinstall "
+            "mcgurk, or write them with python -m modalities.vision.convert_blazeface."
+        ) from error

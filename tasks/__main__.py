@@ -1,0 +1,56 @@
+"""The mcgurk program; `python -m tasks` is the same."""
+
+import signal
+import sys
+from types import FrameType
+
+INTERRUPTED = 130
+USER_ERROR = 2
+
+
+def main() -> None:
+    """Run a command and exit: 0, 2 with one line on stderr for a mistake, 130 for Ctrl-C."""
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program on its arguments and return the exit code."""
+    from typer.exceptions import Abort, TyperException
+
+    from tasks.cli import app
+
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except (KeyboardInterrupt, Abort):
+        print("mcgurk: interrupted; nothing half-written was kept.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output is gone; there is nobody to tell.
+        sys.stderr.close()
+        return USER_ERROR
+    except TyperException as error:
+        message = error.format_message()
+    except OSError as error:
+        message = _describe(error)
+    except ValueError as error:
+        message = str(error)
+    if message:
+        print(f"mcgurk: {' '.join(message.split())}", file=sys.stderr)
+    return USER_ERROR
+
+
+def _describe(error: OSError) -> str:
+    if error.strerror is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}. Check the path, its permissions and the space left."
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # SystemExit runs the clean-up that the default action would skip.
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

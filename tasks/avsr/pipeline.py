@@ -1,0 +1,279 @@
+"""Audio-visual speech recognition from a file or from arrays, as a whole or while reading."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from data_prep.faces import FaceFinder, FaceTrack, MouthChunk
+from data_prep.media import VideoFrame
+from modalities.audio.log_mel import LogMel
+from modalities.speech.decoding import DecodingOptions, TimedText, WindowDecoder, WindowText
+from modalities.speech.voice_activity import SpeechDetector
+from modalities.speech.whisper import load_whisper
+from modalities.vision import load_face_detector
+from tasks.avsr.inputs import VIDEO_RATE_HZ, Input, Source, open_input
+from tasks.avsr.mouths import MouthBuffer
+from tasks.avsr.result import Face, Segment, Transcript, Word
+from tasks.avsr.slots import Choice, Slots
+from tasks.avsr.windows import RATE_HZ, Window, WindowFeeder
+
+Progress = Callable[[float, float | None], None]
+
+
+@dataclass(frozen=True)
+class AVSROptions:
+    """How the pipeline works.
+
+    Attributes:
+        language: Two-letter code for a multilingual model; None asks the model.
+        voice_activity: Drop stretches without speech. False gives Whisper's own output: of a
+            file up to 30 s, what transformers' generate gives by default.
+        video: Look for faces where there is video.
+        words: Align words.
+    """
+
+    language: str | None = None
+    voice_activity: bool = True
+    video: bool = True
+    words: bool = True
+
+
+class AVSRPipeline:
+    """Speech recognition that watches the mouth.
+
+    With no adapter sets loaded it is the frozen Whisper, and video serves to tell who talks.
+
+    Args:
+        model: A catalog name, a folder, a hub id or an OpenAI .pt file.
+        adapter_sets: What to plug in, or None for plain Whisper.
+        device: "auto", "cpu", "cuda" or "mps".
+        options: Language, voice activity, video, word times.
+
+    Raises:
+        ValueError: No such model, device or language.
+    """
+
+    def __init__(
+        self,
+        model: str = "whisper-tiny.en",
+        adapter_sets: Slots | None = None,
+        device: str = "auto",
+        options: AVSROptions = AVSROptions(),  # noqa: B008
+    ):
+        if adapter_sets is not None and not isinstance(adapter_sets, Slots):
+            raise ValueError(
+                f"No adapter sets {adapter_sets!r}; none ship with this version. Expected None, or "
+                "tasks.avsr.slots.Slots with a selector and adapter sets of your own."
+            )
+        self.slots = adapter_sets or Slots()
+        self.options = options
+        self.device = find_device(device)
+        self.whisper = load_whisper(model)
+        self.whisper.model.to(self.device)  # type: ignore[arg-type]
+        self.log_mel = LogMel(self.whisper.mel_bins).to(self.device)
+        self.decoder = WindowDecoder(
+            self.whisper, DecodingOptions(language=options.language, words=options.words)
+        )
+
+    def transcribe(
+        self, source: Source, video: np.ndarray | None = None, progress: Progress | None = None
+    ) -> Transcript:
+        """Transcribe one input.
+
+        Args:
+            source: A media file, or a waveform [samples] at 16 kHz.
+            video: With a waveform, its pictures: [frames, height, width, 3] uint8 RGB or
+                [frames, height, width] grey, 25 per second, beginning with the sound.
+            progress: Called with the seconds done and the duration where it is known.
+
+        Returns:
+            Text, segments, words and faces.
+
+        Raises:
+            FileNotFoundError: No such file.
+            ValueError: Not decodable, without sound, or of the wrong shape.
+        """
+        session = _Session(self, open_input(source, video), progress)
+        segments = tuple(session.run())
+        return session.result(segments)
+
+    def stream(self, source: Source, video: np.ndarray | None = None) -> Iterator[Segment]:
+        """Yield segments while the input is read; arguments and errors as in `transcribe`.
+
+        A source may also be an iterator of waveforms [samples] at 16 kHz.
+        """
+        yield from _Session(self, open_input(source, video), None).run()
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of a name; "auto" takes a GPU where there is one.
+
+    Raises:
+        ValueError: Unknown, or not on this machine.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, here in available.items() if here))
+    if not available.get(name.split(":")[0], False):
+        here = ", ".join(kind for kind, present in available.items() if present)
+        raise ValueError(f"No device {name!r} on this machine; here there are: {here}.")
+    return torch.device(name)
+
+
+class _Session:
+    """One input on its way through the pipeline; holds a window of sound and little more."""
+
+    def __init__(self, pipeline: AVSRPipeline, media: Input, progress: Progress | None):
+        self.pipeline = pipeline
+        self.media = media
+        self.progress = progress
+        options = pipeline.options
+        self.feeder = WindowFeeder(SpeechDetector() if options.voice_activity else None)
+        self.finder: FaceFinder | None = None
+        self.mouths: MouthBuffer | None = None
+        if options.video and media.has_video:
+            wanted = pipeline.slots.wants_mouths
+            detector = load_face_detector("full", device=str(pipeline.device))
+            self.finder = FaceFinder(detector, keep_crops=wanted)
+            self.mouths = MouthBuffer() if wanted else None
+
+    def run(self) -> Iterator[Segment]:
+        frames = self.media.frames() if self.finder else iter(())
+        done_s = 0.0
+        for block in self.media.blocks():
+            self.feeder.push(block)
+            self._watch(frames, block)
+            yield from self._decode()
+            done_s += len(block) / RATE_HZ
+            if self.progress:
+                self.progress(done_s, self.media.duration_s)
+        self.feeder.finish()
+        self._watch(frames, None)
+        yield from self._decode()
+
+    def result(self, segments: tuple[Segment, ...]) -> Transcript:
+        tracks = self.finder.tracks() if self.finder else []
+        segments = tuple(replace(s, track=_talker(tracks, s)) for s in segments)
+        used = any(segment.video_used for segment in segments)
+        return Transcript(
+            text=" ".join(segment.text for segment in segments),
+            duration_s=self.media.duration_s or self.feeder.heard / RATE_HZ,
+            model=self.pipeline.whisper.name,
+            video_used=used,
+            video_note=self._note(tracks, used),
+            segments=segments,
+            faces=tuple(_face(track) for track in tracks),
+            tracks=tuple(tracks),
+        )
+
+    def _watch(self, frames: Iterator[VideoFrame], block: np.ndarray | None) -> None:
+        """Look at the pictures of a block of sound, or with None at all that are left."""
+        if self.finder is None:
+            return
+        while pictures := _take(frames, VIDEO_RATE_HZ if block is None else len(block) // 640):
+            sound = np.zeros(len(pictures) * 640, np.float32)
+            if block is not None:
+                sound = block[: len(sound)]
+            self._keep(self.finder.push(pictures, sound))
+            if block is not None:
+                return
+        if block is None:
+            self._keep(self.finder.flush())
+            if self.mouths:
+                self.mouths.finished = True
+
+    def _keep(self, chunks: list[MouthChunk]) -> None:
+        if self.mouths is not None:
+            for chunk in chunks:
+                self.mouths.add(chunk)
+
+    def _decode(self) -> Iterator[Segment]:
+        while (window := self.feeder.next()) is not None:
+            end_s = window.start_s + len(window.waveform) / RATE_HZ
+            if self.mouths and not self.mouths.covers(end_s):
+                return
+            found, choice, video_used = self._recognise(window)
+            self.feeder.advance(window, found.next_s)
+            if self.mouths:
+                self.mouths.forget(self.feeder.position / RATE_HZ)
+            for text in found.segments:
+                yield _segment(window, text, choice, video_used)
+
+    def _recognise(self, window: Window) -> tuple[WindowText, Choice, bool]:
+        pipeline = self.pipeline
+        waveform = torch.from_numpy(window.waveform).to(pipeline.device)
+        mel = pipeline.log_mel(pipeline.log_mel.pad(waveform[None]))[0]
+        end_s = window.start_s + 30
+        mouths = self.mouths.between(window.start_s, end_s) if self.mouths else None
+        mel, choice, video_used = pipeline.slots.prepare(mel, mouths)
+        sound = -(-len(window.waveform) // 160)
+        if not window.whole:
+            return pipeline.decoder.decode_once(mel, sound), choice, video_used
+        own_output = not pipeline.options.voice_activity and window.start_s == 0
+        return pipeline.decoder.decode(mel, sound, own_output=own_output), choice, video_used
+
+    def _note(self, tracks: list[FaceTrack], used: bool) -> str:
+        if not self.media.has_video:
+            return "no video"
+        if self.finder is None:
+            return "video was not looked at"
+        if not tracks:
+            return "no face was found in the video"
+        if used:
+            return "mouth crops were used"
+        talkers = sum(track.chosen for track in tracks)
+        return (
+            f"{len(tracks)} faces followed, {talkers} talking; "
+            "text is from the sound alone, as no adapter set is loaded"
+        )
+
+
+def _take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:
+    return [frame for _, frame in zip(range(count), frames, strict=False)]
+
+
+def _segment(window: Window, text: TimedText, choice: Choice, video_used: bool) -> Segment:
+    length_s = len(window.waveform) / RATE_HZ
+
+    def place(seconds: float) -> float:
+        return round(window.start_s + min(seconds, length_s), 3)
+
+    return Segment(
+        start_s=place(text.start_s),
+        end_s=place(text.end_s),
+        text=text.text.strip(),
+        words=tuple(Word(place(w.start_s), place(w.end_s), w.text.strip()) for w in text.words),
+        adapter_set=choice.adapter_set,
+        scenario=choice.scenario,
+        snr_db=choice.snr_db,
+        video_used=video_used,
+    )
+
+
+def _talker(tracks: list[FaceTrack], segment: Segment) -> int | None:
+    """Return the chosen face that is on screen longest during a segment."""
+
+    def shared_s(track: FaceTrack) -> float:
+        return min(track.end_s, segment.end_s) - max(track.start_s, segment.start_s)
+
+    seen = [track for track in tracks if track.chosen and shared_s(track) > 0]
+    return max(seen, key=shared_s).track if seen else None
+
+
+def _face(track: FaceTrack) -> Face:
+    x, y, width, height = (round(float(value), 1) for value in track.median_box)
+    score = None if track.talking_score is None else round(float(track.talking_score), 3)
+    return Face(
+        track=track.track,
+        start_s=round(track.start_s, 3),
+        end_s=round(track.end_s, 3),
+        box=(x, y, width, height),
+        talking_score=score,
+        chosen=track.chosen,
+    )

@@ -1,0 +1,16 @@
+"""The commands of the mcgurk program."""
+
+import typer
+
+from tasks.cli.crop import crop
+from tasks.cli.probe import probe
+from tasks.cli.transcribe import transcribe
+
+app = typer.Typer(
+    help="Speech recognition that watches the mouth.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (transcribe, crop, probe):
+    app.command()(command)

@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MediaPath = Annotated[Path, typer.Argument(metavar="FILE", help="A video or sound file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Landmarks = Annotated[
+    Path | None,
+    typer.Option(help="Landmarks instead of our detector: .npy, .npz or .json, per 25 Hz frame."),
+]
+Box = Annotated[
+    str | None,
+    typer.Option(help="A fixed mouth box instead of our detector: x,y,width,height in pixels."),
+]
+
+
+def parse_box(text: str) -> tuple[float, float, float, float]:
+    """Read "x,y,width,height".
+
+    Raises:
+        ValueError: Not four numbers.
+    """
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"Box {text!r} is not four numbers; expected x,y,width,height in pixels of the "
+            "picture, as in 120,140,60,40."
+        ) from None
+    return x, y, width, height

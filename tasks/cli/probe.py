@@ -1,0 +1,38 @@
+"""mcgurk probe."""
+
+import json
+from dataclasses import asdict
+
+from tasks.cli.options import AsJson, MediaPath
+
+
+def probe(file: MediaPath, as_json: AsJson = False) -> None:
+    """Show what a media file holds: streams, sizes, rates and where each begins."""
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from data_prep.media import probe as probe_media
+
+    info = asdict(probe_media(file))
+    info["path"] = str(info["path"])
+    if as_json:
+        print(json.dumps(info, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for key, value in _rows(info):
+        table.add_row(key, value)
+    Console().print(table)
+
+
+def _rows(info: dict, prefix: str = "") -> list[tuple[str, str]]:
+    rows = []
+    for key, value in info.items():
+        if isinstance(value, dict):
+            rows += _rows(value, f"{prefix}{key} ")
+        else:
+            shown = "none" if value is None else str(value)
+            rows.append((f"{prefix}{key}", f"{value:.3f}" if isinstance(value, float) else shown))
+    return rows

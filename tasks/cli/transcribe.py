@@ -1,0 +1,86 @@
+"""mcgurk transcribe."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasks.cli.options import AsJson, Box, Device, Landmarks, MediaPath, parse_box
+from tasks.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from tasks.avsr import Transcript
+
+
+def transcribe(
+    file: MediaPath,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("-o", "--output", help="Write .srt, .vtt, .json, .tsv or .txt; may repeat."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Catalog name, folder, hub id or OpenAI .pt file.")
+    ] = "whisper-tiny.en",
+    language: Annotated[
+        str | None, typer.Option(help="Two-letter code, for a multilingual model.")
+    ] = None,
+    vad: Annotated[
+        bool, typer.Option("--vad/--no-vad", help="Drop stretches without speech.")
+    ] = True,
+    video: Annotated[
+        bool, typer.Option("--video/--no-video", help="Look for faces where there is video.")
+    ] = True,
+    preview: Annotated[
+        Path | None,
+        typer.Option(help="Write a video with boxes, mouth crop, subtitles and sound (.mp4)."),
+    ] = None,
+    mouth_video: Annotated[
+        Path | None, typer.Option(help="A ready mouth-crop video instead of our detector.")
+    ] = None,
+    landmarks: Landmarks = None,
+    box: Box = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Transcribe a video or sound file."""
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from tasks.avsr import AVSROptions, AVSRPipeline
+    from tasks.avsr.inputs import ReadyMouth, open_input
+    from tasks.avsr.preview import check_preview_path, write_preview
+    from tasks.avsr.writers import find_writer
+
+    for path in output or []:
+        find_writer(path)
+    if preview is not None:
+        check_preview_path(preview, file)
+    ready = ReadyMouth(mouth_video, landmarks, parse_box(box) if box else None)
+    open_input(file, ready=ready)  # a bad file is told before a model is loaded
+    options = AVSROptions(language=language, voice_activity=vad, video=video)
+    pipeline = AVSRPipeline(model, device=device, options=options)
+    with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:
+        transcript = pipeline.transcribe(file, ready=ready, progress=report)
+    if as_json:
+        print(json.dumps(transcript.to_dict(), ensure_ascii=False, allow_nan=False))
+    else:
+        _show(transcript)
+    for path in output or []:
+        transcript.save(path)
+    if preview is not None:
+        with progress_bar(f"Drawing {preview.name}", hidden=as_json) as report:
+            write_preview(file, transcript, preview, progress=report)
+
+
+def _show(transcript: "Transcript") -> None:
+    from tasks.avsr.writers import clock
+
+    for segment in transcript.segments:
+        start, end = clock(segment.start_s, "."), clock(segment.end_s, ".")
+        print(f"[{start} --> {end}] {segment.text}")
+    sys.stdout.flush()
+    if not transcript.segments:
+        print("No speech was found.", file=sys.stderr)
+    print(f"Video: {transcript.video_note}.", file=sys.stderr)

@@ -1,0 +1,20 @@
+"""Fixtures that several test files share."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def demo_clip() -> Path:
+    return ROOT / "tests/assets/white_house_address.mp4"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    folder = ROOT.parent / "shared/data"
+    if not folder.is_dir():
+        pytest.skip("the data folder beside the project is not here")
+    return folder
