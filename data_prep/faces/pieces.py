@@ -23,19 +23,20 @@ class Record:
     number: int = NO_TRACK
 
     def finish(self) -> FaceTrack:
-        """Join the stretches."""
-        score = self.score.value if self.score.frames else None
+        """Join the stretches of all pieces that are finished."""
+        chosen = np.concatenate(self.chosen)
+        part = slice(len(chosen))
         return FaceTrack(
             track=self.number,
             shot=self.source.shot,
             start_frame=self.stretches[0].start_frame,
-            boxes=np.concatenate([s.boxes for s in self.stretches]),
-            landmarks=np.concatenate([s.landmarks for s in self.stretches]),
-            detected=np.concatenate([s.detected for s in self.stretches]),
-            valid=np.concatenate(self.valid),
-            chosen=np.concatenate(self.chosen),
+            boxes=np.concatenate([s.boxes for s in self.stretches])[part],
+            landmarks=np.concatenate([s.landmarks for s in self.stretches])[part],
+            detected=np.concatenate([s.detected for s in self.stretches])[part],
+            valid=np.concatenate(self.valid)[part],
+            chosen=chosen,
             median_score=float(np.median(self.source.scores)),
-            talking_score=score,
+            talking_score=self.score.value if self.score.frames else None,
         )
 
 
@@ -86,13 +87,13 @@ class Piece:
         candidate.add(stretch, picture)
 
     def finish(
-        self, stop: int, envelope: np.ndarray | None, repeated: np.ndarray, numbers: Iterator[int]
+        self, stop: int, loudness: np.ndarray | None, repeated: np.ndarray, numbers: Iterator[int]
     ) -> tuple[MouthChunk, list[Record]]:
         """Choose the talker.
 
         Args:
             stop: The frame after the last one.
-            envelope: Loudness of the sound in decibels, float32 [frames], or None.
+            loudness: [frames, 8], of `hear`; None without sound.
             repeated: bool [frames], the picture is the one before.
             numbers: Gives the next free number of a track.
 
@@ -105,8 +106,8 @@ class Piece:
         for record in new:
             record.number = next(numbers)
         for candidate in kept:
-            self._score(candidate, envelope, repeated)
-        chunk = self._chunk(stop, self._talkers(kept, envelope is not None))
+            self._score(candidate, loudness, repeated)
+        chunk = self._chunk(stop, self._talkers(kept, loudness is not None))
         for candidate in self._candidates.values():
             part = slice(candidate.start_frame - self.start, None)
             taken = chunk.track[part][: len(candidate.valid)] == candidate.record.number
@@ -114,15 +115,15 @@ class Piece:
         return chunk, new
 
     def _score(
-        self, candidate: Candidate, envelope: np.ndarray | None, repeated: np.ndarray
+        self, candidate: Candidate, loudness: np.ndarray | None, repeated: np.ndarray
     ) -> None:
-        if envelope is None:
+        if loudness is None:
             return
         start = candidate.start_frame - self.start
         part = slice(start, start + len(candidate.valid))
         score = score_talking(
             np.stack(candidate.mouths), np.stack(candidate.upper),
-            envelope[part], repeated[part], self.config,
+            loudness[part], repeated[part], self.config,
         )  # fmt: skip
         candidate.record.score.add(score, len(candidate.valid))
 

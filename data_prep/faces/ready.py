@@ -1,19 +1,16 @@
 """Mouths that need no detector: a ready mouth video, a landmark file or a fixed box."""
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from data_prep.faces.crops import crop_mouth, is_inside, warp
+from data_prep.faces.landmark_file import reduce_landmarks
 from data_prep.faces.landmarks import fill, smooth
 from data_prep.faces.results import CROP_SIDE, NO_TRACK, FaceTrack, MouthChunk, Picture
 
 PIECE_FRAMES = 750
-# dlib's 68 points: right eye, left eye, nose base, mouth.
-DLIB_GROUPS = (slice(36, 42), slice(42, 48), slice(31, 36), slice(48, 68))
 # A container's length is rounded; so many frames may be missing at the end of a landmark file.
 SPARE_FRAMES = 2
 
@@ -133,78 +130,6 @@ def use_landmarks(landmarks: np.ndarray) -> ReadyMouths:
     return ReadyMouths(cut, _as_tracks(points, filled, known))
 
 
-def reduce_landmarks(landmarks: np.ndarray) -> np.ndarray:
-    """Turn landmarks of a known kind into right eye, left eye, nose and mouth.
-
-    Args:
-        landmarks: [frames, 4, 2] or [frames, 68, 2].
-
-    Returns:
-        float64 [frames, 4, 2], NaN in all of a frame where any point is missing.
-
-    Raises:
-        ValueError: Another shape.
-    """
-    points = np.asarray(landmarks)
-    if points.ndim != 3 or points.shape[1] not in (4, 68) or points.shape[2] != 2:
-        raise ValueError(
-            f"Landmarks have shape {points.shape}; expected [frames, 4, 2] (right eye, left eye, "
-            "nose, mouth) or [frames, 68, 2] (dlib)."
-        )
-    points = points.astype(np.float64)
-    if points.shape[1] == 68:
-        points = np.stack([points[:, group].mean(axis=1) for group in DLIB_GROUPS], axis=1)
-    flat = np.ptp(points, axis=1).max(axis=1) == 0  # all on one point: no face either
-    points[~np.isfinite(points).all(axis=(1, 2)) | flat] = np.nan
-    return points
-
-
-def load_landmarks(path: str | Path) -> np.ndarray:
-    """Read a landmark file.
-
-    Args:
-        path: .npy, .npz with one array, or .json with nested lists (null where missing).
-
-    Returns:
-        float64 [frames, 4, 2], NaN where missing.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: Another kind of file, or another shape.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no landmark file {path}.")
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".json": _read_json}
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"Landmark file {path} is not one of {', '.join(readers)}.")
-    try:
-        landmarks = readers[path.suffix.lower()](path)
-    except (ValueError, TypeError, OSError, EOFError) as error:
-        raise ValueError(f"Landmark file {path} cannot be read: {error}") from error
-    return reduce_landmarks(landmarks)
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    return np.load(path, allow_pickle=False)
-
-
-def _read_npz(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as arrays:
-        if len(arrays.files) != 1:
-            raise ValueError(f"it holds {len(arrays.files)} arrays ({arrays.files}); expected one")
-        return arrays[arrays.files[0]]
-
-
-def _read_json(path: Path) -> np.ndarray:
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(rows, list):
-        raise ValueError("it is not a list of frames")
-    shape = next((np.shape(row) for row in rows if row is not None), (4, 2))
-    missing = np.full(shape, np.nan)
-    return np.array([missing if row is None else row for row in rows], np.float64)
-
-
 def _runs(landmarks: np.ndarray, known: np.ndarray) -> list[slice]:
     """Stretches of known frames in which the face does not leap (as it does at a cut)."""
     eyes = np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
@@ -224,7 +149,7 @@ def _as_tracks(points: np.ndarray, filled: np.ndarray, known: np.ndarray) -> lis
     corner = landmarks.min(axis=1)
     size = landmarks.max(axis=1) - corner
     boxes = np.concatenate([corner - size / 2, 2 * size], axis=1)
-    detected = np.isfinite(points[span]).all(axis=(1, 2))
+    detected = np.asarray(~np.isnan(points[span]).any(axis=(1, 2)))
     valid = known[span]
     return [FaceTrack(0, 0, int(frames[0]), boxes, landmarks, detected, valid, valid, 1.0, None)]
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 SIDE = 32
+VISIBLE_CHANGE = 2.0  # grey levels; coding noise stays below
 BINS = 16
 
 
@@ -18,12 +19,14 @@ class CutConfig:
         before: Pictures before the step that tell how much the scene moves by itself.
         after: The same after the step; also the look-ahead.
         least_step: Smallest step that may be a cut, in grey levels (0 to 255).
+        least_share: Part of the picture that changes at least; less is a title that pops up.
         ratio: How far the step must rise above the scene's own motion.
     """
 
     before: int = 8
     after: int = 4
     least_step: float = 2.5
+    least_share: float = 0.2
     ratio: float = 3.5
 
 
@@ -32,6 +35,7 @@ class _Seen:
     thumbnail: np.ndarray
     histogram: np.ndarray
     step: float
+    share: float
     histogram_step: float
     repeated: bool
 
@@ -43,22 +47,29 @@ def shrink(gray: np.ndarray) -> np.ndarray:
         gray: uint8 [height, width].
 
     Returns:
-        float32 [32, 32], its mean taken out so that a change of light is no step.
+        float32 [32, 32].
     """
     # Area averaging of a whole picture costs more than all else here; every n-th pixel will do.
     skip = max(1, min(gray.shape) // (3 * SIDE))
     coarse = np.ascontiguousarray(gray[::skip, ::skip])
-    thumbnail = cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return thumbnail - thumbnail.mean()
+    return cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _histogram(thumbnail: np.ndarray) -> np.ndarray:
-    bins = ((thumbnail + 128.0) * (BINS / 256.0)).astype(np.int64).clip(0, BINS - 1)
+    bins = (
+        ((thumbnail - thumbnail.mean() + 128.0) * (BINS / 256.0)).astype(np.int64).clip(0, BINS - 1)
+    )
     return np.bincount(bins.ravel(), minlength=BINS) / thumbnail.size
 
 
+def _change(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How much each part changed, beyond a change of light that all parts share."""
+    difference = first - second
+    return np.abs(difference - np.median(difference))
+
+
 def _distance(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.abs(first - second).mean())
+    return float(_change(first, second).mean())
 
 
 class CutDetector:
@@ -98,14 +109,15 @@ class CutDetector:
     def _compare(self, gray: np.ndarray, repeated: bool) -> _Seen:
         last = self._seen[-1] if self._seen else None
         if last is not None and repeated:
-            return _Seen(last.thumbnail, last.histogram, 0.0, 0.0, True)
+            return _Seen(last.thumbnail, last.histogram, 0.0, 0.0, 0.0, True)
         thumbnail = shrink(gray)
         histogram = _histogram(thumbnail)
         if last is None:
-            return _Seen(thumbnail, histogram, 0.0, 0.0, False)
-        step = _distance(thumbnail, last.thumbnail)
-        histogram_step = 0.5 * BINS * _distance(histogram, last.histogram)
-        return _Seen(thumbnail, histogram, step, histogram_step, False)
+            return _Seen(thumbnail, histogram, 0.0, 0.0, 0.0, False)
+        change = _change(thumbnail, last.thumbnail)
+        step, share = float(change.mean()), float((change > VISIBLE_CHANGE).mean())
+        histogram_step = 0.5 * float(np.abs(histogram - last.histogram).sum())
+        return _Seen(thumbnail, histogram, step, share, histogram_step, False)
 
     def _answer(self) -> bool:
         position = len(self._seen) - self._waiting
@@ -117,7 +129,7 @@ class CutDetector:
 
     def _is_cut(self, position: int) -> bool:
         here = self._seen[position]
-        if here.repeated or here.step < self.config.least_step:
+        if here.step < self.config.least_step or here.share < self.config.least_share:
             return False
         if self._comes_back(position):
             return False

@@ -17,7 +17,7 @@ from data_prep.faces.results import (
 )
 from data_prep.faces.sampling import Detector, Sampler, SamplingConfig
 from data_prep.faces.shots import CutConfig, CutDetector
-from data_prep.faces.talking import BANDS, TalkConfig, hear
+from data_prep.faces.talking import TalkConfig, hear
 from data_prep.faces.tracks import OpenTrack, TrackConfig, Tracker
 
 
@@ -178,14 +178,13 @@ class FaceFinder:
 
     def _finish_piece(self) -> MouthChunk:
         frames = self._done - self._piece.start
-        sound = (
-            np.concatenate(self._loudness) if self._loudness else np.zeros((0, BANDS), np.float32)
-        )
+        sound = None
+        if self._has_sound:
+            loudness = np.concatenate(self._loudness)  # [frames and more, bands]
+            sound, self._loudness = loudness[:frames], [loudness[frames:]]
         repeated = np.array(self._repeated[:frames], bool)
-        envelope = sound[:frames] if self._has_sound else None
-        chunk, kept = self._piece.finish(self._done, envelope, repeated, self._numbers)
-        self._loudness = [sound[frames:]] if self._has_sound else []
         del self._repeated[:frames]
+        chunk, kept = self._piece.finish(self._done, sound, repeated, self._numbers)
         self._faces.extend(kept)
         self._forget_closed()
         self._piece = Piece(self._done, self.config.talking)

@@ -2,9 +2,10 @@
 
 Two things are measured on the aligned crops of a face. *Activity*: how much more the mouth moves
 than eyes and forehead, which a turning head moves alike. *Match*: a small linear map guesses the
-loudness of eight bands of the sound from the mouth, and the guess is correlated with what is heard.
-The score is `activity * (0.4 + 0.6 * match)`: a still mouth never talks, whatever is heard; a moving
-mouth may talk even where noise hides the voice; of two moving mouths the one that fits wins.
+loudness of eight bands of the sound from the mouth, and the guess is correlated with what is
+heard. The score is `activity * (0.4 + 0.6 * match)`: a still mouth never talks, whatever is heard;
+a moving mouth may talk even where noise hides the voice; of two moving mouths the one that fits
+wins. So a lone face that chews, laughs or is dubbed over is taken for a talker.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ CONTEXT = (-3, -1, 0, 1, 3)
 LAGS = (-1, 0, 1)
 # Rows and columns of the crop, shrunk to 16x16, that hold lips, chin and cheeks.
 ROWS, COLUMNS = slice(3, 14), slice(2, 14)
-LEAST_CONTRAST = 4.0
+LIP_ROWS, LIP_COLUMNS = slice(6, 13), slice(4, 12)
+LEAST_CONTRAST = 4.0  # grey levels; less is noise
+LEAST_MOTION = 0.3  # grey levels a frame; GRID's talkers have 0.7 and more in the upper face
+MOST_RATIO = 4.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,15 @@ class TalkConfig:
 
     Attributes:
         least_score: Faces that score lower are never taken as the talker. On the clips at hand
-            silent faces score below 0.1 and talkers above 0.4.
-        still_ratio: Mouth over upper-face motion of a silent face.
-        talking_ratio: The same, from which a mouth counts as fully active.
+            silent faces score below 0.1 and talkers above 0.5.
+        still_ratio: Mouth over upper-face motion, mean over frames, of a silent face (0.9).
+        talking_ratio: The same, from which a mouth counts as fully active; talkers have 1.5 to 2.4.
         doubt_frames: So many frames halve the trust in a match; short ones match by chance.
     """
 
     least_score: float = 0.2
-    still_ratio: float = 1.1
-    talking_ratio: float = 1.9
+    still_ratio: float = 1.0
+    talking_ratio: float = 1.5
     doubt_frames: int = 25
 
 
@@ -121,9 +125,12 @@ def measure_activity(
     Returns:
         0 (still, or moving with the head) to 1.
     """
-    mouth = _steps(_normalize(_shrink(mouths, 32)[:, 8:27, 5:27]), repeated).mean()
-    rest = _steps(_normalize(_shrink(upper, 16)), repeated).mean()
-    ratio = mouth / rest if rest > 0 else 0.0
+    # In plain grey levels: camera noise is alike in both, whatever their contrast.
+    lips = _steps(_level(_shrink(mouths, 16)[:, LIP_ROWS, LIP_COLUMNS]), repeated)
+    rest = _steps(_level(_shrink(upper, 16)), repeated)
+    ratios = lips.mean(axis=(1, 2)) / np.maximum(rest.mean(axis=(1, 2)), LEAST_MOTION)
+    # Frame by frame, and bounded: a moment of strong head motion must not outweigh all else.
+    ratio = np.minimum(ratios, MOST_RATIO).mean()
     span = config.talking_ratio - config.still_ratio
     return float(np.clip((ratio - config.still_ratio) / span, 0.0, 1.0))
 
@@ -213,10 +220,14 @@ def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
     return np.stack(small).astype(np.float64)
 
 
+def _level(pictures: np.ndarray) -> np.ndarray:
+    """Take out the light of each picture."""
+    return pictures - pictures.mean(axis=(1, 2), keepdims=True)
+
+
 def _normalize(pictures: np.ndarray) -> np.ndarray:
     """Take out the light of each picture and the contrast of all."""
-    level = pictures.mean(axis=(1, 2), keepdims=True)
-    return (pictures - level) / (pictures.std() + LEAST_CONTRAST)
+    return _level(pictures) / (pictures.std() + LEAST_CONTRAST)
 
 
 def _steps(pictures: np.ndarray, repeated: np.ndarray) -> np.ndarray:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from data_prep.media.container import (
     choose_video,
+    clock_start,
     decode_first_picture,
     decode_frames,
     open_media,
@@ -23,6 +25,7 @@ from data_prep.media.waveform import RATE_HZ
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 # Damaged packets of lossy codecs can decode to huge numbers; whole ones stay far below this.
 LOUDEST = 4.0
+MAX_DATA_POINTERS = 8  # AV_NUM_DATA_POINTERS of FFmpeg
 
 
 def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]:
@@ -48,7 +51,7 @@ def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]
         raise ValueError(f"block_s is {block_s}; expected seconds, at least one sample (1/16000).")
     container = open_media(path)
     stream = require_audio(container, path)
-    origin_s = find_first_picture_s(path) if choose_video(container) else None
+    origin_s = find_clock_start_s(path) if choose_video(container) else None
     return _blocks(container, stream, path, origin_s, block_samples)
 
 
@@ -69,13 +72,15 @@ def read_audio(path: str | Path) -> np.ndarray:
     return np.concatenate(list(stream_audio(path, block_s=10.0)))
 
 
-def find_first_picture_s(path: str | Path) -> float | None:
-    """Time of the first picture on the container's clock, or None if none can be decoded."""
+def find_clock_start_s(path: str | Path) -> float | None:
+    """Time 0 of the media clock on the container's, or None if no picture can be decoded."""
     with open_media(path) as container:
         stream = choose_video(container)
         picture = None if stream is None else decode_first_picture(container, stream)
         stamp = None if picture is None else timestamp(picture)
-        return None if stream is None or stamp is None else float(stamp * (stream.time_base or 0))
+        if stream is None or stamp is None:
+            return None
+        return float(clock_start(stream, stamp) * (stream.time_base or 0))
 
 
 def _blocks(
@@ -145,6 +150,8 @@ def mix_channels(frame: AudioFrame) -> np.ndarray:
     Returns:
         float32 [samples], full scale at 1.
     """
+    if _is_unsafe(frame):
+        frame = AudioResampler(format="flt").resample(frame)[0]
     samples = frame.to_ndarray()  # [channels, samples], packed: [1, samples * channels]
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -154,6 +161,12 @@ def mix_channels(frame: AudioFrame) -> np.ndarray:
         offset = scale if samples.dtype.kind == "u" else 0.0
     mean = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
     return ((mean - offset) / scale).astype(np.float32)
+
+
+def _is_unsafe(frame: AudioFrame) -> bool:
+    # PyAV 18 runs past the end of the planes from eight on and crashes; it cannot read s64.
+    many = frame.format.is_planar and frame.layout.nb_channels >= MAX_DATA_POINTERS
+    return many or frame.format.name.startswith("s64")
 
 
 def place_blocks(blocks: Iterable[SoundBlock], limit_s: float) -> Iterator[np.ndarray]:

@@ -20,6 +20,8 @@ MAX_PIXELS = 8192 * 8192
 # Reading goes on after a damaged place, but not for ever where nothing but errors follows.
 MAX_READ_FAILURES = 64
 MAX_PACKETS_BEFORE_PICTURE = 500
+# A recording cut out of a broadcast starts amid pictures that need one from before the cut.
+MAX_UNDECODABLE_START_S = 10
 # Fewer bytes a second than this have no meaning: timestamps beyond it come from damage.
 MIN_BYTES_PER_SECOND = 250
 MIN_LIMIT_S = 60.0
@@ -151,7 +153,7 @@ def _read_packets(container: InputContainer, stream: AudioStream | VideoStream) 
                 failures = 0
                 yield packet
             return
-        except av.FFmpegError:
+        except (av.FFmpegError, IndexError):  # IndexError: a stream that came up on the way
             failures += 1
     flush = Packet()
     flush.stream = stream
@@ -169,6 +171,23 @@ def decode_first_picture(container: InputContainer, stream: VideoStream) -> Deco
 def timestamp(frame: Any) -> int | None:
     """Presentation time in units of the stream's time base; AVI has decoding times only."""
     return frame.pts if frame.pts is not None else frame.dts
+
+
+def clock_start(stream: VideoStream, first: int) -> int:
+    """Timestamp of time 0 of the media clock, in units of the stream's time base.
+
+    Args:
+        stream: The video stream.
+        first: Timestamp of its first decoded picture.
+
+    Returns:
+        The first picture's time; where pictures before it cannot be decoded, theirs, or the sound
+        that goes with them would be lost.
+    """
+    start = stream.start_time
+    if start is None or not 0 < (first - start) * (stream.time_base or 0) < MAX_UNDECODABLE_START_S:
+        return first
+    return start
 
 
 def container_duration_s(container: InputContainer) -> float | None:

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 from data_prep.media.container import (
     choose_audio,
     choose_video,
+    clock_start,
     container_duration_s,
     decode_first_picture,
     open_media,
@@ -39,7 +40,7 @@ class VideoInfo:
         rotation_degrees: Turn counterclockwise that makes it upright: 0, 90, 180 or 270.
         mirrored: Whether it is mirrored left to right after that turn.
         pixel_aspect: Width of a coded pixel by its height.
-        start_s: Time of the first picture on the container's own clock.
+        start_s: Time 0 of the media clock, that of the first picture, on the container's clock.
         duration_s: Duration that the stream states, or None.
     """
 
@@ -64,7 +65,7 @@ class AudioInfo:
         codec: FFmpeg's name of the decoder.
         rate_hz: Samples per second.
         channels: Number of channels.
-        start_s: Start on the container's own clock.
+        start_s: Start on the container's clock.
         duration_s: Duration that the stream states, or None.
     """
 
@@ -127,7 +128,8 @@ def probe(path: str | Path) -> MediaInfo:
 def _describe_video(container: InputContainer, stream: VideoStream) -> VideoInfo:
     picture = decode_first_picture(container, stream)
     orientation = Orientation() if picture is None else read_orientation(picture)
-    stamp = stream.start_time if picture is None else timestamp(picture)
+    stamp = None if picture is None else timestamp(picture)
+    start = stream.start_time if stamp is None else clock_start(stream, stamp)
     coded = stream.codec_context if picture is None else picture
     pixel_aspect = checked_pixel_aspect(stream.sample_aspect_ratio)
     width, height = display_size(coded.width, coded.height, pixel_aspect, orientation)
@@ -141,7 +143,7 @@ def _describe_video(container: InputContainer, stream: VideoStream) -> VideoInfo
         rotation_degrees=orientation.rotation_degrees,
         mirrored=orientation.mirrored,
         pixel_aspect=float(pixel_aspect),
-        start_s=_seconds(stream, stamp) or 0.0,
+        start_s=_seconds(stream, start) or 0.0,
         duration_s=_seconds(stream, stream.duration),
     )
 

@@ -1,5 +1,6 @@
 """Resampling of sound to 16 kHz and its placement on the media clock."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class AudioPlacer:
         self._limit_s = limit_s
         self._resampler: _Resampler | None = None
         self._end_s = 0.0  # where the block before ended, by its own timestamp
-        self._reached_s = 0.0  # the furthest such end
+        self._reached_s = -math.inf  # the furthest such end
         self._cursor = 0  # where the next resampled sample belongs
         self._written = 0  # samples handed out
 

@@ -1,8 +1,9 @@
 """Pictures of a file at a constant rate, by their timestamps, one after the other."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from av.video.stream import VideoStream
 
 from data_prep.media.clock import LEAP_S, Timed, is_plausible, pick_nearest
 from data_prep.media.container import (
+    clock_start,
     decode_frames,
     open_media,
     plausible_end_s,
@@ -117,9 +119,7 @@ def _frames(
         stream.thread_type = "AUTO"
         timed = time_pictures(
             decode_frames(container, stream),
-            Fraction(stream.time_base or DEFAULT_INTERVAL_S),
-            nominal_interval_s(stream),
-            plausible_end_s(container),
+            _read_timing(stream, plausible_end_s(container)),
         )
         previous = None
         ticks = pick_nearest(_prepare(timed, stream, max_side), rate_hz)
@@ -154,43 +154,77 @@ def _build_converter(
     return PictureConverter(width, height, orientation)
 
 
-def nominal_interval_s(stream: VideoStream) -> Fraction:
-    """Usual time between two pictures, for those whose own timestamps say nothing."""
+@dataclass(frozen=True)
+class Timing:
+    """What the container says about the times of a video stream.
+
+    Attributes:
+        time_base: Unit of the timestamps in seconds.
+        interval_s: Usual time between pictures, where a timestamp is missing or absurd.
+        limit_s: Time from which on a leap of the timestamps counts as absurd.
+        find_start: From the timestamp of the first decoded picture to that of time 0.
+        end: Timestamp at which the last picture ends, or None: with reordered pictures mp4 states
+            their durations in the order of decoding, and only this is right.
+    """
+
+    time_base: Fraction
+    interval_s: Fraction = DEFAULT_INTERVAL_S
+    limit_s: float = float("inf")
+    find_start: Callable[[int], int] = int
+    end: int | None = None
+
+
+def _read_timing(stream: VideoStream, limit_s: float) -> Timing:
     rate_hz = stream.average_rate
-    return 1 / Fraction(rate_hz) if rate_hz and 1 <= rate_hz <= 1000 else DEFAULT_INTERVAL_S
+    known = stream.start_time is not None and stream.duration is not None
+    return Timing(
+        time_base=Fraction(stream.time_base or DEFAULT_INTERVAL_S),
+        interval_s=1 / rate_hz if rate_hz and 1 <= rate_hz <= 1000 else DEFAULT_INTERVAL_S,
+        limit_s=limit_s,
+        find_start=partial(clock_start, stream),
+        end=(stream.start_time or 0) + (stream.duration or 0) if known else None,
+    )
 
 
 def time_pictures(
-    pictures: Iterable[DecodedPicture],
-    time_base: Fraction,
-    interval_s: Fraction,
-    limit_s: float,
+    pictures: Iterable[DecodedPicture], timing: Timing
 ) -> Iterator[Timed[DecodedPicture]]:
-    """Put pictures on the media clock, which starts with the first one.
+    """Put pictures on the media clock.
 
     Args:
         pictures: Decoded pictures in the order of presentation.
-        time_base: Unit of their timestamps in seconds.
-        interval_s: Step to take where a timestamp is missing or absurd.
-        limit_s: Time from which on a leap counts as absurd.
+        timing: What the container says.
 
     Yields:
-        Pictures with strictly rising times from 0; one that repeats an earlier time is left out.
+        Pictures with strictly rising times, not before 0; one that repeats an earlier time is
+        left out.
     """
     origin: int | None = None
     reached_s: Fraction | None = None
     for picture in pictures:
         stamp = timestamp(picture)
-        origin = stamp if origin is None else origin
-        start_s = None if stamp is None or origin is None else (stamp - origin) * time_base
+        if origin is None and stamp is not None:
+            origin = timing.find_start(stamp)
+        start_s = None
+        if stamp is not None and origin is not None:
+            start_s = (stamp - origin) * timing.time_base
         if reached_s is None:
-            start_s = Fraction(0)
-        elif start_s is None or not is_plausible(start_s, reached_s, limit_s):
-            start_s = reached_s + interval_s
+            start_s = start_s or Fraction(0)
+        elif start_s is None or not is_plausible(start_s, reached_s, timing.limit_s):
+            start_s = reached_s + timing.interval_s
         elif start_s <= reached_s:
             continue
         reached_s = start_s
-        length_s = (picture.duration or 0) * time_base
-        if length_s <= 0 or (length_s > LEAP_S and start_s + length_s > limit_s):
-            length_s = interval_s
-        yield Timed(start_s, start_s + length_s, picture)
+        yield Timed(start_s, _find_end(start_s, picture, origin, timing), picture)
+
+
+def _find_end(
+    start_s: Fraction, picture: DecodedPicture, origin: int | None, timing: Timing
+) -> Fraction:
+    end_s = start_s + (picture.duration or 0) * timing.time_base
+    if end_s <= start_s or (end_s - start_s > LEAP_S and end_s > timing.limit_s):
+        end_s = start_s + timing.interval_s
+    if timing.end is not None and origin is not None:
+        stated_s = (timing.end - origin) * timing.time_base
+        end_s = stated_s if start_s < stated_s < end_s else end_s
+    return end_s

@@ -23,7 +23,7 @@ def check_waveform(waveform: ArrayLike, rate_hz: float = RATE_HZ) -> np.ndarray:
     array = np.asarray(waveform)
     if rate_hz != RATE_HZ:
         raise ValueError(
-            f"Waveform is at {rate_hz} Hz; expected {RATE_HZ} Hz. Resample it first, or give a file."
+            f"Waveform is at {rate_hz} Hz; expected {RATE_HZ} Hz. Resample it or give a file."
         )
     if array.ndim != 1 or array.size == 0:
         raise ValueError(

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def read_convolutions(content: bytes) -> dict[str, np.ndarray]:
     """
     from ai_edge_litert import schema_py_generated as schema  # a developer's dependency
 
-    model = schema.ModelT.InitFromPackedBuf(content)
+    model: Any = schema.ModelT.InitFromPackedBuf(content)  # its annotations are incomplete
     graph = model.subgraphs[0]
     arrays = {}
     for tensor in graph.tensors:
@@ -120,12 +121,11 @@ def match_weights(network: nn.Module, arrays: dict[str, np.ndarray]) -> dict[str
 
 def named_convolutions(network: nn.Module) -> Iterator[tuple[str, nn.Conv2d]]:
     """List the convolutions of a network in the order of the graph."""
-    order = {"stem": 0, "blocks": 1, "merges": 2, "refinements": 2, "head": 3, "heads": 3}
 
-    def place(item: tuple[str, nn.Module]) -> tuple[int, int]:
-        part, *rest = item[0].split(".")
-        # Each merge is followed by its own refinement.
-        return order[part], int(rest[0]) if order[part] == 2 else 0
+    def place(item: tuple[str, nn.Module]) -> int:
+        part, index, *_ = item[0].split(".") + ["0"]
+        # Each merge is followed by its own refinement; the rest is declared in order.
+        return 1 + int(index) if part in ("merges", "refinements") else 100 * ("head" in part)
 
     convolutions = [
         (name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d)

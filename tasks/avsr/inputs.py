@@ -1,13 +1,22 @@
 """The inputs of the pipeline: a media file, a waveform, or waveforms still arriving."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import av
 import numpy as np
 import torch
 
+from data_prep.faces import (
+    FaceTrack,
+    MouthChunk,
+    load_landmarks,
+    use_box,
+    use_landmarks,
+    use_mouth_video,
+)
 from data_prep.media import VideoFrame, check_waveform, probe, stream_audio, stream_video
 from data_prep.media.picture import Orientation, Picture, PictureConverter
 
@@ -16,6 +25,60 @@ VIDEO_RATE_HZ = 25
 ANALYSIS_SIDE = 1280  # faces in larger pictures are looked for at this size
 BLOCK_S = 1.0
 RATE_HZ = 16_000
+
+
+class MouthSource(Protocol):
+    """From pictures and sound to faces and mouth crops; FaceFinder is one."""
+
+    def push(
+        self, frames: Sequence[VideoFrame], waveform: np.ndarray | None, /
+    ) -> list[MouthChunk]:
+        """Take frames and the sound that goes with them, 640 samples each."""
+        ...
+
+    def flush(self) -> list[MouthChunk]:
+        """Return what the end of the video closes."""
+        ...
+
+    def tracks(self) -> list[FaceTrack]:
+        """Return the faces found so far."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReadyMouth:
+    """A mouth that needs no detector: one of these, or none.
+
+    Attributes:
+        video: A file of mouth crops.
+        landmarks: A landmark file, one row per frame at 25 Hz, in pixels of the video.
+        box: x, y, width, height around the mouth in pixels of the video.
+    """
+
+    video: Path | None = None
+    landmarks: Path | None = None
+    box: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self):
+        given = [name for name in ("video", "landmarks", "box") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(
+                f"Both {' and '.join(given)} say where the mouth is; expected one of them at most."
+            )
+
+    def open(self, scale: float) -> MouthSource | None:
+        """Return the source of crops, or None where faces have to be looked for.
+
+        Args:
+            scale: Source pixels per pixel of the pictures that will be pushed.
+        """
+        if self.video is not None:
+            return use_mouth_video()
+        if self.landmarks is not None:
+            return use_landmarks(load_landmarks(self.landmarks) / scale)
+        if self.box is not None:
+            return use_box([value / scale for value in self.box])
+        return None
 
 
 @dataclass(frozen=True)
@@ -28,6 +91,7 @@ class Input:
         has_video: Whether there are pictures.
         duration_s: None where it is not known beforehand.
         scale: Source pixels per pixel of the pictures.
+        mouth: Where crops come from, or None where faces have to be looked for.
     """
 
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -35,14 +99,18 @@ class Input:
     has_video: bool
     duration_s: float | None
     scale: float = 1.0
+    mouth: MouthSource | None = None
 
 
-def open_input(source: Source, video: np.ndarray | None = None) -> Input:
+def open_input(
+    source: Source, video: np.ndarray | None = None, ready: ReadyMouth | None = None
+) -> Input:
     """Find out what was given, and check it.
 
     Args:
         source: A path, a waveform [samples] at 16 kHz, or an iterable of such waveforms.
         video: Pictures of a waveform: [frames, height, width, 3] or [frames, height, width] uint8.
+        ready: Of a file, a mouth that needs no detector.
 
     Raises:
         FileNotFoundError: No such file.
@@ -54,7 +122,7 @@ def open_input(source: Source, video: np.ndarray | None = None) -> Input:
                 f"Pictures were given beside the file {source}; expected them with a waveform. "
                 "Leave them out: the file's own video is read."
             )
-        return _open_file(source)
+        return _open_file(source, ready or ReadyMouth())
     if isinstance(source, torch.Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
@@ -70,21 +138,39 @@ def open_input(source: Source, video: np.ndarray | None = None) -> Input:
     return Input(lambda: blocks, lambda: iter(()), has_video=False, duration_s=None)
 
 
-def _open_file(path: str | Path) -> Input:
+def _open_file(path: str | Path, ready: ReadyMouth) -> Input:
     info = probe(path)
     if info.audio is None:
         raise ValueError(
             f"{path} holds video without sound; expected a sound track to transcribe. "
             "Give a file with sound, or the sound as a file of its own."
         )
-    longest = max(info.video.width, info.video.height) if info.video else 1
     return Input(
         blocks=lambda: stream_audio(path, block_s=BLOCK_S),
-        frames=lambda: stream_video(path, rate_hz=VIDEO_RATE_HZ, max_side=ANALYSIS_SIDE),
-        has_video=info.video is not None,
         duration_s=info.duration_s,
-        scale=max(1.0, longest / ANALYSIS_SIDE),
+        **open_pictures(path, ready),
     )
+
+
+def open_pictures(path: str | Path, ready: ReadyMouth) -> dict[str, Any]:
+    """Return the part of an `Input` that concerns its pictures.
+
+    Raises:
+        ValueError: A ready mouth was given, but there is no video for it.
+    """
+    pictures = ready.video or path
+    info = probe(pictures).video
+    if info is None:
+        if ready != ReadyMouth():
+            raise ValueError(f"{pictures} has no video; expected pictures to take the mouth from.")
+        return {"frames": lambda: iter(()), "has_video": False}
+    scale = max(1.0, max(info.width, info.height) / ANALYSIS_SIDE)
+    return {
+        "frames": lambda: stream_video(pictures, rate_hz=VIDEO_RATE_HZ, max_side=ANALYSIS_SIDE),
+        "has_video": True,
+        "scale": scale,
+        "mouth": ready.open(scale),
+    }
 
 
 def _cut(waveform: np.ndarray) -> Iterator[np.ndarray]:

@@ -13,7 +13,7 @@ from modalities.speech.decoding import DecodingOptions, TimedText, WindowDecoder
 from modalities.speech.voice_activity import SpeechDetector
 from modalities.speech.whisper import load_whisper
 from modalities.vision import load_face_detector
-from tasks.avsr.inputs import VIDEO_RATE_HZ, Input, Source, open_input
+from tasks.avsr.inputs import VIDEO_RATE_HZ, Input, MouthSource, ReadyMouth, Source, open_input
 from tasks.avsr.mouths import MouthBuffer
 from tasks.avsr.result import Face, Segment, Transcript, Word
 from tasks.avsr.slots import Choice, Slots
@@ -78,7 +78,11 @@ class AVSRPipeline:
         )
 
     def transcribe(
-        self, source: Source, video: np.ndarray | None = None, progress: Progress | None = None
+        self,
+        source: Source,
+        video: np.ndarray | None = None,
+        ready: ReadyMouth | None = None,
+        progress: Progress | None = None,
     ) -> Transcript:
         """Transcribe one input.
 
@@ -86,6 +90,7 @@ class AVSRPipeline:
             source: A media file, or a waveform [samples] at 16 kHz.
             video: With a waveform, its pictures: [frames, height, width, 3] uint8 RGB or
                 [frames, height, width] grey, 25 per second, beginning with the sound.
+            ready: Of a file, a mouth that needs no detector.
             progress: Called with the seconds done and the duration where it is known.
 
         Returns:
@@ -95,7 +100,7 @@ class AVSRPipeline:
             FileNotFoundError: No such file.
             ValueError: Not decodable, without sound, or of the wrong shape.
         """
-        session = _Session(self, open_input(source, video), progress)
+        session = _Session(self, open_input(source, video, ready), progress)
         segments = tuple(session.run())
         return session.result(segments)
 
@@ -126,6 +131,11 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def find_faces(device: torch.device) -> FaceFinder:
+    """Return a fresh face finder whose detector runs on a device."""
+    return FaceFinder(load_face_detector("full", device=str(device)))
+
+
 class _Session:
     """One input on its way through the pipeline; holds a window of sound and little more."""
 
@@ -135,13 +145,11 @@ class _Session:
         self.progress = progress
         options = pipeline.options
         self.feeder = WindowFeeder(SpeechDetector() if options.voice_activity else None)
-        self.finder: FaceFinder | None = None
-        self.mouths: MouthBuffer | None = None
+        self.finder: MouthSource | None = None
         if options.video and media.has_video:
-            wanted = pipeline.slots.wants_mouths
-            detector = load_face_detector("full", device=str(pipeline.device))
-            self.finder = FaceFinder(detector, keep_crops=wanted)
-            self.mouths = MouthBuffer() if wanted else None
+            self.finder = media.mouth or find_faces(pipeline.device)
+        wants_mouths = self.finder is not None and pipeline.slots.wants_mouths
+        self.mouths = MouthBuffer() if wants_mouths else None
 
     def run(self) -> Iterator[Segment]:
         frames = self.media.frames() if self.finder else iter(())
@@ -168,7 +176,7 @@ class _Session:
             video_used=used,
             video_note=self._note(tracks, used),
             segments=segments,
-            faces=tuple(_face(track) for track in tracks),
+            faces=tuple(_face(track, self.media.scale) for track in tracks),
             tracks=tuple(tracks),
         )
 
@@ -227,7 +235,7 @@ class _Session:
             return "no face was found in the video"
         if used:
             return "mouth crops were used"
-        talkers = sum(track.chosen for track in tracks)
+        talkers = sum(bool(track.chosen.any()) for track in tracks)
         return (
             f"{len(tracks)} faces followed, {talkers} talking; "
             "text is from the sound alone, as no adapter set is loaded"
@@ -262,12 +270,12 @@ def _talker(tracks: list[FaceTrack], segment: Segment) -> int | None:
     def shared_s(track: FaceTrack) -> float:
         return min(track.end_s, segment.end_s) - max(track.start_s, segment.start_s)
 
-    seen = [track for track in tracks if track.chosen and shared_s(track) > 0]
+    seen = [track for track in tracks if track.chosen.any() and shared_s(track) > 0]
     return max(seen, key=shared_s).track if seen else None
 
 
-def _face(track: FaceTrack) -> Face:
-    x, y, width, height = (round(float(value), 1) for value in track.median_box)
+def _face(track: FaceTrack, scale: float) -> Face:
+    x, y, width, height = (round(float(value) * scale, 1) for value in track.median_box)
     score = None if track.talking_score is None else round(float(track.talking_score), 3)
     return Face(
         track=track.track,
@@ -275,5 +283,5 @@ def _face(track: FaceTrack) -> Face:
         end_s=round(track.end_s, 3),
         box=(x, y, width, height),
         talking_score=score,
-        chosen=track.chosen,
+        chosen=bool(track.chosen.any()),
     )

@@ -1,13 +1,13 @@
 """A video that shows what was found: faces, the talker's mouth, subtitles, the original sound."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
 
-from data_prep.faces import FaceTrack, crop_mouth
+from data_prep.faces import FaceView, crop_mouth, replay
 from data_prep.media import VideoFrame, probe, stream_video
 from data_prep.output import replace_when_whole
 from tasks.avsr.drawing import Painter
@@ -62,8 +62,8 @@ def write_preview(
         picture.width, picture.height = painter.size
         picture.pix_fmt = "yuv420p"
         sound = SoundCopier(source, container)
-        for frame in chain([first], frames):
-            drawn = _draw(painter, frame, transcript)
+        for frame, faces in replay(transcript.tracks, chain([first], frames)):
+            drawn = _draw(painter, frame, faces, transcript)
             encoded = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             encoded.pts = frame.index
             container.mux(picture.encode(encoded))
@@ -74,23 +74,17 @@ def write_preview(
         sound.finish()
 
 
-def _draw(painter: Painter, frame: VideoFrame, transcript: Transcript) -> np.ndarray:
+def _draw(
+    painter: Painter, frame: VideoFrame, faces: list[FaceView], transcript: Transcript
+) -> np.ndarray:
     painter.start(frame.rgb())
-    for track, at in seen_at(transcript.tracks, frame.index):
-        chosen = bool(track.chosen[at])
-        painter.face(track.boxes[at], track.track, track.talking_score, chosen)
-        if chosen and track.valid[at]:
-            painter.inset(crop_mouth(frame.gray(), track.landmarks[at]))
+    scores = {face.track: face.talking_score for face in transcript.faces}
+    for face in faces:
+        painter.face(face.box, face.track, scores[face.track], face.chosen)
+        if face.chosen and face.valid:
+            painter.inset(crop_mouth(frame.gray(), face.landmarks))
     for cue in cues_of(transcript.segments):
         if cue.start_s <= frame.time_s < cue.end_s:
             painter.subtitle(cue.text)
             break
     return painter.canvas
-
-
-def seen_at(tracks: tuple[FaceTrack, ...], frame: int) -> Iterator[tuple[FaceTrack, int]]:
-    """Yield the tracks on screen at a frame, each with its own index of that frame."""
-    for track in tracks:
-        at = frame - track.start_frame
-        if 0 <= at < track.frames:
-            yield track, at

@@ -31,6 +31,11 @@ class VoiceActivity(Protocol):
         """Start of the speech that has not ended yet, or None."""
         ...
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether that speech would be kept if it ended now."""
+        ...
+
     def push(self, waveform: np.ndarray) -> list:
         """Take [samples] at 16 kHz and return the spans that have ended."""
         ...
@@ -134,7 +139,8 @@ class WindowFeeder:
             if self.finished:
                 return (*self.spans[0], True) if self.spans else None
             return (self.position, self.heard, False)
-        open_start = None if self.finished else self._open_start()
+        sure = not self.finished and self.voice_activity.is_sure
+        open_start = self._open_start() if sure else None
         spans = [*self.spans] if open_start is None else [*self.spans, (open_start, self.heard)]
         if not spans:
             return None
@@ -158,9 +164,14 @@ class WindowFeeder:
     def _forget(self) -> None:
         """Drop sound that no window will need; the detector may yet open a span a second back."""
         keep = self.position
-        if self.voice_activity is not None and not self.spans and self._open_start() is None:
-            keep = max(keep, self.heard - RATE_HZ)
+        if self.voice_activity is not None and not self.spans:
+            open_start = self._open_start()
+            if open_start is None:
+                keep = max(keep, self.heard - RATE_HZ)
+            elif not self.voice_activity.is_sure:
+                keep = max(keep, open_start, self.heard - WINDOW_SAMPLES)
         drop = max(0, keep - self.offset)
         if drop:
             self.buffer = self.buffer[drop:].copy()
             self.offset += drop
+            self.position = max(self.position, self.offset)

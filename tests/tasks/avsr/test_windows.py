@@ -24,6 +24,10 @@ class Script:
         self.heard_s = 0.0
         self.open_start_s: float | None = None
 
+    @property
+    def is_sure(self) -> bool:
+        return self.open_start_s is not None
+
     def push(self, waveform: np.ndarray) -> list[Span]:
         self.heard_s += len(waveform) / RATE_HZ
         ended = [s for s in self.spans if s.end_s + 0.5 <= self.heard_s]

@@ -1,0 +1,71 @@
+"""Measure against peers and write the table of the README: `make bench`."""
+
+import argparse
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from bench.pairs import Row, to_markdown
+
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Run all parts, or those named, and write the README's table when all ran."""
+    from bench import faces, log_mel, memory, speech, video
+
+    parts = {
+        "speech": speech.rows,
+        "video": video.rows,
+        "faces": faces.rows,
+        "log_mel": log_mel.rows,
+        "memory": memory.rows,
+    }
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; all without")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
+    parser.add_argument("--tflite", type=Path, help="wheel or folder with the BlazeFace .tflite")
+    given = parser.parse_args()
+    unknown = set(given.parts) - set(parts)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; known: {', '.join(parts)}")
+    torch.set_num_threads(os.cpu_count() or 1)
+    rows: list[Row] = []
+    for name in given.parts or parts:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        rows += parts[name](given)
+    table = to_markdown(rows)
+    print(table)
+    if not given.parts:
+        write_readme(table)
+
+
+def write_readme(table: str) -> None:
+    """Put the table between the marks of the README."""
+    readme = ROOT / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    note = (
+        f"{os.cpu_count()} cores of {processor()}, torch {torch.__version__}, "
+        f"Python {platform.python_version()}; medians of paired runs in one process."
+    )
+    text = f"{before}{BEGIN}\n{table}\n\n{note}\n{END}{after}"
+    readme.write_text(text, encoding="utf-8")
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

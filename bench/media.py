@@ -1,0 +1,39 @@
+"""Clips that the benches make from the demo clip."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from data_prep.media import read_audio, stream_video
+
+DEMO = Path(__file__).resolve().parents[1] / "tests/assets/white_house_address.mp4"
+
+
+def write_clip(path: Path, width: int, height: int, repeat: int = 1) -> None:
+    """Write the demo clip at 25 frames per second and another size, several times in a row.
+
+    Args:
+        path: The .mp4 to write.
+        width: Of the pictures, in pixels.
+        height: Likewise.
+        repeat: How often.
+    """
+    pictures = [frame.rgb() for frame in stream_video(DEMO)]
+    sound = read_audio(DEMO)[: len(pictures) * 640]
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        audio = container.add_stream("aac", rate=16_000, layout="mono")
+        for turn in range(repeat):
+            for index, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame = frame.reformat(width=width, height=height, format="yuv420p")
+                frame.pts, frame.time_base = turn * len(pictures) + index, Fraction(1, 25)
+                container.mux(video.encode(frame))
+            block = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            block.sample_rate, block.pts = 16_000, turn * len(sound)
+            block.time_base = Fraction(1, 16_000)
+            container.mux(audio.encode(block))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))

@@ -1,0 +1,42 @@
+"""Peak memory of a long input against a short one."""
+
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from pathlib import Path
+
+from bench.media import write_clip
+from bench.pairs import Row
+
+CODE = """
+import resource, sys
+from tasks.avsr import AVSRPipeline
+AVSRPipeline(device="cpu").transcribe(sys.argv[1])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def rows(given: Namespace) -> list[Row]:
+    """Transcribe the demo clip in a row for 1 and for 60 minutes, each in its own process."""
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = []
+        for repeat in (7, 413):
+            clip = Path(folder) / f"{repeat}.mp4"
+            write_clip(clip, 640, 360, repeat)
+            output = subprocess.run(
+                [sys.executable, "-c", CODE, str(clip)], check=True, capture_output=True, text=True
+            )
+            peaks.append(float(output.stdout))
+    short, long = peaks
+    return [
+        Row(
+            "peak memory, 60 minutes of 640x360 video",
+            "1 minute of it",
+            long,
+            short,
+            "MB",
+            long / short,
+            f"at most 300 MB more; here {long - short:.0f}",
+        )
+    ]

@@ -1,0 +1,131 @@
+"""Whisper's log-mel spectrogram, at once or while sound arrives."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from transformers.audio_utils import mel_filter_bank
+
+RATE_HZ = 16_000
+FFT_SAMPLES = 400
+HOP_SAMPLES = 160
+RANGE = 8.0  # Whisper keeps eight decades below a row's loudest value
+CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram as Whisper was trained on it.
+
+    Args:
+        mel_bins: 80, or 128 for large-v3 and its kin.
+
+    Raises:
+        ValueError: Another number of bins.
+
+    Source:
+        transformers' WhisperFeatureExtractor; openai/whisper, audio.py.
+    """
+
+    rate_hz = RATE_HZ
+    frame_rate_hz = 100.0
+
+    def __init__(self, mel_bins: int = 80):
+        super().__init__()
+        if mel_bins not in (80, 128):
+            raise ValueError(f"Whisper has no model with {mel_bins} mel bins; expected 80 or 128.")
+        self.mel_bins = mel_bins
+        filters = mel_filter_bank(
+            num_frequency_bins=FFT_SAMPLES // 2 + 1,
+            num_mel_filters=mel_bins,
+            min_frequency=0.0,
+            max_frequency=RATE_HZ / 2,
+            sampling_rate=RATE_HZ,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
+        self.register_buffer("window", torch.hann_window(FFT_SAMPLES), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Compute the spectrogram; each row is clamped on its own.
+
+        Args:
+            waveform: [batch, samples] at 16 kHz, more than 200 samples.
+
+        Returns:
+            [batch, mel_bins, samples // 160], 100 frames per second.
+
+        Raises:
+            ValueError: Too short, or not two axes.
+        """
+        half = FFT_SAMPLES // 2
+        if waveform.ndim != 2 or waveform.shape[1] <= half:
+            raise ValueError(
+                f"Waveform has shape {tuple(waveform.shape)}; expected [batch, samples] with more "
+                f"than {half} samples. Pad it, with LogMel.pad for instance."
+            )
+        padded = pad(waveform, (half, half), mode="reflect")
+        frames = waveform.shape[1] // HOP_SAMPLES
+        pieces = padded.unfold(1, FFT_SAMPLES, HOP_SAMPLES)[:, :frames]  # [batch, frames, 400]
+        mel = pieces.new_empty(len(waveform), frames, self.mel_bins)
+        for start in range(0, frames, CHUNK_FRAMES):
+            chunk = slice(start, start + CHUNK_FRAMES)
+            spectra = torch.fft.rfft(pieces[:, chunk] * self.window)
+            power = spectra.real.square().addcmul_(spectra.imag, spectra.imag)
+            mel[:, chunk] = power @ self.filters
+        return self._compress(mel).transpose(1, 2)
+
+    def pad(self, waveform: Tensor, window_s: float = 30.0) -> Tensor:
+        """Append silence up to a window's length, or cut there.
+
+        Args:
+            waveform: [batch, samples].
+            window_s: Seconds.
+
+        Returns:
+            [batch, window_s * 16000].
+        """
+        length = round(window_s * RATE_HZ)
+        return pad(waveform[:, :length], (0, max(0, length - waveform.shape[1])))
+
+    def _compress(self, mel: Tensor) -> Tensor:
+        mel = mel.clamp_(min=1e-10).log10_()
+        loudest = mel.amax(dim=(1, 2), keepdim=True)
+        return torch.maximum(mel, loudest - RANGE, out=mel).add_(4.0).div_(4.0)
+
+
+class LogMelStream:
+    """The same while sound arrives, in windows that follow each other without a gap.
+
+    Each window equals `LogMel` on its own stretch of sound.
+
+    Args:
+        log_mel: Computes the windows, on its own device.
+        window_s: Length of a window in seconds.
+    """
+
+    def __init__(self, log_mel: LogMel, window_s: float = 30.0):
+        self.log_mel = log_mel
+        self.window_s = window_s
+        self.length = round(window_s * RATE_HZ)
+        self.waiting: list[Tensor] = []
+        self.held = 0
+
+    def push(self, waveform: Tensor) -> list[Tensor]:
+        """Take [samples] and return the windows they finish, each [mel_bins, frames]."""
+        self.waiting.append(waveform)
+        self.held += len(waveform)
+        if self.held < self.length:
+            return []
+        sound = torch.cat(self.waiting)
+        whole = len(sound) // self.length * self.length
+        self.waiting, self.held = [sound[whole:]], len(sound) - whole
+        windows = sound[:whole].view(-1, self.length).to(self.log_mel.window.device)
+        return list(self.log_mel(windows))
+
+    def flush(self) -> list[Tensor]:
+        """Return the last window, padded with silence, or nothing where no sound is left."""
+        if not self.held:
+            return []
+        sound = torch.cat(self.waiting)[None].to(self.log_mel.window.device)
+        self.waiting, self.held = [], 0
+        return list(self.log_mel(self.log_mel.pad(sound, self.window_s)))

@@ -1,0 +1,115 @@
+"""Mouth videos for others: the talker's crops as a file, and a report on what was found."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+from data_prep.faces import FaceFinder, MouthChunk, build_report
+from data_prep.media import VideoFrame, probe, stream_audio
+from data_prep.output import replace_when_whole
+from tasks.avsr.inputs import VIDEO_RATE_HZ, ReadyMouth, open_pictures
+from tasks.avsr.pipeline import Progress, find_faces
+
+SAMPLES_PER_FRAME = 640
+CROP_SIDE = 96
+
+
+def write_mouths(
+    source: str | Path,
+    video: Path,
+    report: Path,
+    ready: ReadyMouth | None = None,
+    device: torch.device | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Crop the talker's mouth out of a video.
+
+    Args:
+        source: A file with video; sound helps to tell who talks.
+        video: The .mp4 or .mkv to write: 96x96 grey at 25 frames per second, lossless H.264; black
+            where no mouth is seen.
+        report: The .json to write: what was found per track, and the mask of the frames.
+        ready: A mouth that needs no detector.
+        device: Of the face detector.
+        progress: Called with the seconds done and the duration.
+
+    Returns:
+        The report.
+
+    Raises:
+        ValueError: No video, or a path with another suffix.
+        OSError: A file cannot be written.
+    """
+    check_paths(video, report)
+    ready = ready or ReadyMouth()
+    info = probe(source)
+    if info.video is None:
+        raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
+    pictures = open_pictures(source, ready)
+    finder = pictures["mouth"] or find_faces(device or torch.device("cpu"))
+    blocks = stream_audio(source) if info.audio is not None else None
+    mask: list[np.ndarray] = []
+    with replace_when_whole(video) as partial, replace_when_whole(report) as partial_report:
+        with av.open(str(partial), "w") as container:
+            stream = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"qp": "0"})
+            stream.width = stream.height = CROP_SIDE
+            stream.pix_fmt = "gray"
+            for chunk in _chunks(finder, pictures["frames"](), blocks, info.duration_s, progress):
+                mask.append(chunk.mask)
+                for offset, crop in enumerate(chunk.crops):
+                    frame = av.VideoFrame.from_ndarray(crop, format="gray")
+                    frame.pts = chunk.start_frame + offset
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        found = _report(source, finder, np.concatenate(mask))
+        partial_report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    return found
+
+
+def check_paths(video: Path, report: Path) -> None:
+    """Check the outputs before the work begins.
+
+    Raises:
+        ValueError: A path has another suffix.
+    """
+    if video.suffix.lower() not in (".mp4", ".mkv"):
+        raise ValueError(f"Cannot write {video}: a mouth video is .mp4 or .mkv. Rename the output.")
+    if report.suffix.lower() != ".json":
+        raise ValueError(f"Cannot write {report}: a report is .json. Rename the output.")
+
+
+def _chunks(
+    finder,  # noqa: ANN001
+    frames: Iterator[VideoFrame],
+    blocks: Iterator[np.ndarray] | None,
+    duration_s: float | None,
+    progress: Progress | None,
+) -> Iterator[MouthChunk]:
+    while pictures := list(islice(frames, VIDEO_RATE_HZ)):
+        sound = None
+        if blocks is not None:
+            # One block is one second, as are the pictures; past the end of the sound is silence.
+            block = next(blocks, np.zeros(0, np.float32))
+            sound = np.zeros(len(pictures) * SAMPLES_PER_FRAME, np.float32)
+            length = min(len(block), len(sound))
+            sound[:length] = block[:length]
+        yield from finder.push(pictures, sound)
+        if progress:
+            progress(pictures[-1].time_s, duration_s)
+    yield from finder.flush()
+
+
+def _report(source: str | Path, finder, mask: np.ndarray) -> dict[str, Any]:  # noqa: ANN001
+    report: dict[str, Any] = {"source": str(source), "rate_hz": VIDEO_RATE_HZ}
+    if isinstance(finder, FaceFinder):
+        report |= build_report(finder.tracks(), finder.totals)
+    else:
+        with_mouth = int(mask.sum())
+        report |= {"frames": len(mask), "frames_with_video": with_mouth, "tracks": []}
+    return report | {"mask": mask.astype(int).tolist()}

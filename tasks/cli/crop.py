@@ -1,0 +1,46 @@
+"""mcgurk crop."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.cli.options import AsJson, Box, Device, Landmarks, MediaPath, parse_box
+from tasks.cli.progress import progress_bar
+
+
+def crop(
+    file: MediaPath,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The mouth video; FILE.mouth.mp4 without.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="The report; beside the mouth video as .json without.")
+    ] = None,
+    landmarks: Landmarks = None,
+    box: Box = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Write the talker's mouth as a 96x96 grey video, and a report on every face."""
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from tasks.avsr.crop import write_mouths
+    from tasks.avsr.inputs import ReadyMouth
+    from tasks.avsr.pipeline import find_device
+
+    video = output or Path(f"{file.stem}.mouth.mp4")
+    written = report or video.with_suffix(".json")
+    ready = ReadyMouth(None, landmarks, parse_box(box) if box else None)
+    with progress_bar(f"Cropping {file.name}", hidden=as_json) as show:
+        found = write_mouths(file, video, written, ready, find_device(device), show)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, allow_nan=False))
+        return
+    print(f"{video}: {found['frames_with_video']} of {found['frames']} frames show a mouth.")
+    for track in found["tracks"]:
+        state = "chosen" if track["chosen"] else track["reason"]
+        print(f"  face {track['track']}: {track['start_s']} to {track['end_s']} s, {state}")
+    print(f"Report: {written}")

@@ -1,0 +1,185 @@
+"""The whole road, on the demo clip and on sounds without speech."""
+
+import numpy as np
+import pytest
+
+from data_prep.media import read_audio, stream_video
+from tasks.avsr import AVSROptions, AVSRPipeline
+from tasks.avsr.inputs import ReadyMouth
+from tasks.avsr.slots import Choice, Slots
+
+SAID = (
+    "today after two years of negotiations the united states together with our "
+    "international partners has achieved some"
+).split()
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return AVSRPipeline("whisper-tiny.en", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def plain():
+    options = AVSROptions(voice_activity=False, video=False)
+    return AVSRPipeline("whisper-tiny.en", device="cpu", options=options)
+
+
+@pytest.fixture(scope="module")
+def transcript(pipeline, demo_clip):
+    return pipeline.transcribe(demo_clip)
+
+
+def word_errors(text: str, expected: list[str]) -> int:
+    """Count the edits between texts without punctuation and case."""
+    words = "".join(c if c.isalnum() or c.isspace() else "" for c in text.lower()).split()
+    row = list(range(len(expected) + 1))
+    for i, word in enumerate(words, start=1):
+        previous, row[0] = row[0], i
+        for j, other in enumerate(expected, start=1):
+            change = previous + (word != other)
+            previous, row[j] = row[j], min(change, row[j] + 1, row[j - 1] + 1)
+    return row[-1]
+
+
+def test_the_demo_clip_is_understood(transcript):
+    assert word_errors(transcript.text, SAID) <= 2
+
+
+def test_the_man_at_the_lectern_talks_and_the_silent_one_does_not(transcript):
+    centres = {face.box[0] + face.box[2] / 2: face.chosen for face in transcript.faces}
+    assert [x for x, chosen in centres.items() if chosen and 185 <= x <= 210]
+    assert not [x for x, chosen in centres.items() if chosen and not 185 <= x <= 210]
+    assert [x for x, chosen in centres.items() if not chosen and 75 <= x <= 90]
+
+
+def test_segments_carry_the_face_that_says_them(transcript):
+    chosen = {face.track for face in transcript.faces if face.chosen}
+    assert {segment.track for segment in transcript.segments} == chosen
+
+
+def test_times_rise_and_stay_inside_the_input(transcript):
+    times = [t for s in transcript.segments for t in (s.start_s, s.end_s)]
+    assert times == sorted(times)
+    assert 0 <= times[0] and times[-1] <= transcript.duration_s + 0.1
+
+
+def test_without_adapter_sets_video_is_not_used_and_says_so(transcript):
+    assert not transcript.video_used
+    assert "no adapter set" in transcript.video_note
+
+
+def test_with_video_and_without_the_text_is_the_same(pipeline, plain, demo_clip, transcript):
+    sound = read_audio(demo_clip)
+    assert pipeline.transcribe(sound).text == transcript.text
+    with_video = AVSRPipeline(device="cpu", options=AVSROptions(voice_activity=False))
+    assert with_video.transcribe(demo_clip).text == plain.transcribe(demo_clip).text
+
+
+def test_streaming_yields_the_same_segments(pipeline, demo_clip, transcript):
+    streamed = list(pipeline.stream(demo_clip))
+    assert [s.text for s in streamed] == [s.text for s in transcript.segments]
+    sound = read_audio(demo_clip)
+    blocks = (sound[i : i + 4000] for i in range(0, len(sound), 4000))
+    assert " ".join(s.text for s in pipeline.stream(blocks)) == transcript.text
+
+
+def test_arrays_with_pictures_find_the_same_faces(pipeline, demo_clip, transcript):
+    pictures = np.stack([frame.rgb() for frame in stream_video(demo_clip)])
+    found = pipeline.transcribe(read_audio(demo_clip), video=pictures)
+    assert [face.chosen for face in found.faces] == [face.chosen for face in transcript.faces]
+
+
+def test_a_fixed_box_stands_in_for_the_detector(pipeline, demo_clip):
+    found = pipeline.transcribe(demo_clip, ready=ReadyMouth(box=(180, 60, 40, 30)))
+    assert found.faces == ()
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "tones"])
+def test_a_minute_without_speech_gives_no_text(pipeline, kind):
+    time_s = np.arange(60 * 16_000) / 16_000
+    rng = np.random.default_rng(0)
+    sound = {
+        "silence": np.zeros_like(time_s),
+        "noise": rng.normal(0, 0.1, len(time_s)),
+        "tones": 0.2 * np.sin(2 * np.pi * 220 * 2 ** (np.floor(time_s * 2) % 12 / 12) * time_s),
+    }[kind]
+    assert pipeline.transcribe(sound.astype(np.float32)).text == ""
+
+
+def test_a_minute_of_music_gives_no_text(pipeline, shared_data):
+    for path in sorted((shared_data / "noise/music").glob("*.ogg")):
+        sound = np.resize(read_audio(path), 60 * 16_000)
+        assert pipeline.transcribe(sound).text == "", path.name
+
+
+def test_known_speech(pipeline, shared_data):
+    jfk = pipeline.transcribe(shared_data / "speech/jfk.flac").text
+    assert word_errors(
+        jfk,
+        "and so my fellow americans ask not what your country can do for you "
+        "ask what you can do for your country".split(),
+    ) == 0
+    chivalry = pipeline.transcribe(shared_data / "speech/libri_3436-172162-0000.ogg").text
+    assert len(chivalry.split()) > 20
+
+
+def test_speech_between_long_silences_is_found_at_its_time(pipeline, demo_clip, transcript):
+    sound = read_audio(demo_clip)
+    gap = np.zeros(40 * 16_000, np.float32)
+    found = pipeline.transcribe(np.concatenate([gap, sound, gap, sound]))
+    assert word_errors(found.text, SAID + SAID) <= 6
+    assert found.segments[0].start_s == pytest.approx(40 + transcript.segments[0].start_s, abs=1)
+
+
+class Recorder:
+    """An adapter set that only writes down what reaches it."""
+
+    def __init__(self):
+        self.used, self.seen = [], []
+
+    def use(self, name):
+        self.used.append(name)
+
+    def fuse(self, mel, mouths):
+        self.seen.append(mouths)
+        return mel, mouths is not None and bool(mouths.mask.any())
+
+    def select(self, mel, mouths):
+        return Choice("test", "babble", -5.0)
+
+
+def test_slots_get_the_mouths_of_their_window_and_leave_their_mark(demo_clip, transcript):
+    recorder = Recorder()
+    pipeline = AVSRPipeline(device="cpu", adapter_sets=Slots(recorder, recorder))
+    found = pipeline.transcribe(demo_clip)
+    assert found.text == transcript.text
+    assert found.video_used and set(recorder.used) == {"test"}
+    mouths = recorder.seen[0]
+    assert mouths.crops.shape == (750, 96, 96)
+    assert mouths.mask[:150].mean() > 0.9
+    first = found.segments[0]
+    assert (first.adapter_set, first.scenario, first.snr_db) == ("test", "babble", -5.0)
+
+
+def test_without_video_no_set_sees_mouths(demo_clip):
+    recorder = Recorder()
+    pipeline = AVSRPipeline(device="cpu", adapter_sets=Slots(recorder, recorder))
+    found = pipeline.transcribe(read_audio(demo_clip))
+    assert not found.video_used and recorder.seen == [None]
+
+
+def test_bad_arrays_are_errors(pipeline):
+    with pytest.raises(ValueError, match="NaN"):
+        pipeline.transcribe(np.full(16_000, np.nan, np.float32))
+    with pytest.raises(ValueError, match="shape"):
+        pipeline.transcribe(np.zeros((2, 16_000), np.float32))
+    with pytest.raises(ValueError, match="Pictures"):
+        pipeline.transcribe(np.zeros(16_000, np.float32), video=np.zeros((5, 4, 4), np.float32))
+
+
+def test_unknown_names_are_errors():
+    with pytest.raises(ValueError, match="No device"):
+        AVSRPipeline(device="abacus")
+    with pytest.raises(ValueError, match="adapter sets"):
+        AVSRPipeline(device="cpu", adapter_sets="grid")  # type: ignore[arg-type]

@@ -1,0 +1,172 @@
+"""A user's mistake gets one line on stderr and exit code 2, never a traceback or half a file."""
+
+import random
+import shutil
+
+import av
+import numpy as np
+import pytest
+
+from tasks.__main__ import run
+
+
+def fails(capsys, *arguments: object) -> str:
+    """Run the program, check the form of its failure, and return its line."""
+    code = run([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert code == 2, err
+    assert out == ""
+    assert err.startswith("mcgurk: ") and err.count("\n") == 1 and "Traceback" not in err
+    return err
+
+
+def write_sound(path, samples: np.ndarray) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), "flt", "mono")
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_missing_file(capsys, tmp_path):
+    assert "nowhere.mp4" in fails(capsys, "transcribe", tmp_path / "nowhere.mp4")
+
+
+def test_folder(capsys, tmp_path):
+    assert str(tmp_path) in fails(capsys, "transcribe", tmp_path)
+
+
+def test_empty_file(capsys, tmp_path):
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    assert "empty" in fails(capsys, "transcribe", path)
+
+
+def test_text_named_mp4(capsys, tmp_path):
+    path = tmp_path / "letter.mp4"
+    path.write_text("Dear reader, this is not a video at all.\n" * 50)
+    assert "letter.mp4" in fails(capsys, "transcribe", path)
+
+
+def test_truncated_mp4(capsys, tmp_path, demo_clip):
+    path = tmp_path / "half.mp4"
+    path.write_bytes(demo_clip.read_bytes()[:5_000])
+    assert "half.mp4" in fails(capsys, "transcribe", path)
+
+
+def test_video_without_sound(capsys, tmp_path, demo_clip):
+    path = tmp_path / "mute.mp4"
+    with av.open(str(demo_clip)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert "without sound" in fails(capsys, "transcribe", path)
+
+
+def test_not_a_number_samples(capsys, tmp_path):
+    path = tmp_path / "nan.wav"
+    write_sound(path, np.full(16_000, np.nan))
+    assert "NaN" in fails(capsys, "transcribe", path)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 3.0])
+def test_short_and_silent_sound_is_no_mistake(capsys, tmp_path, seconds):
+    path = tmp_path / "short.wav"
+    write_sound(path, np.zeros(round(seconds * 16_000)))
+    assert run(["transcribe", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert out == "" and "No speech" in err
+
+
+def test_unknown_model_lists_the_catalog(capsys, demo_clip):
+    line = fails(capsys, "transcribe", demo_clip, "--model", "whisper-huge")
+    assert "whisper-huge" in line and "whisper-tiny.en" in line
+
+
+def test_corrupt_model_folder(capsys, tmp_path, demo_clip):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(b"\x06\x00\x00\x00 not a model")
+    (folder / "config.json").write_text("{}")
+    assert "model" in fails(capsys, "transcribe", demo_clip, "--model", folder)
+
+
+def test_unknown_suffix_is_told_before_any_work(capsys, tmp_path, demo_clip):
+    assert ".docx" in fails(capsys, "transcribe", demo_clip, "-o", tmp_path / "out.docx")
+
+
+def test_preview_of_a_sound_file(capsys, tmp_path):
+    path = tmp_path / "sound.wav"
+    write_sound(path, np.zeros(16_000))
+    line = fails(capsys, "transcribe", path, "--preview", tmp_path / "out.mp4")
+    assert "no video" in line
+
+
+def test_preview_over_the_input(capsys, tmp_path, demo_clip):
+    path = tmp_path / "clip.mp4"
+    shutil.copy(demo_clip, path)
+    assert "input itself" in fails(capsys, "transcribe", path, "--preview", path)
+    assert path.read_bytes() == demo_clip.read_bytes()
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "1,2,0,5"])
+def test_bad_box(capsys, demo_clip, box):
+    fails(capsys, "transcribe", demo_clip, "--box", box)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["transcribe"], ["transcribe", "a", "--colour"], ["sing", "a"]]
+)
+def test_wrong_usage(capsys, arguments):
+    fails(capsys, *arguments)
+
+
+def test_interrupt_exits_130_and_leaves_no_file(capsys, tmp_path, demo_clip, monkeypatch):
+    def interrupt(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tasks.avsr.preview.Painter.subtitle", interrupt)
+    out = tmp_path / "out.mp4"
+    assert run(["transcribe", str(demo_clip), "--preview", str(out)]) == 130
+    assert capsys.readouterr().err.count("\n") <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    """Flip and cut bytes."""
+    rng = random.Random(seed)
+    broken = bytearray(data)
+    for _ in range(rng.choice([1, 10, 100, 1000])):
+        broken[rng.randrange(len(broken))] = rng.randrange(256)
+    if rng.random() < 0.5:
+        start = rng.randrange(len(broken))
+        del broken[start : start + rng.choice([1, 100, 10_000, len(broken)])]
+    return bytes(broken)
+
+
+def check_damaged(capsys, tmp_path, demo_clip, seed: int) -> None:
+    path = tmp_path / f"{seed}.mp4"
+    path.write_bytes(damaged(demo_clip.read_bytes(), seed))
+    code = run(["transcribe", str(path), "--json"])
+    out, err = capsys.readouterr()
+    assert code in (0, 2), err
+    if code == 2:
+        assert out == "" and err.startswith("mcgurk: ") and err.count("\n") == 1, err
+    else:
+        assert err == "" and out.count("\n") == 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_clips_end_in_a_result_or_a_line(capsys, tmp_path, demo_clip, seed):
+    check_damaged(capsys, tmp_path, demo_clip, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("seed", range(12, 200))
+def test_many_damaged_clips(capsys, tmp_path, demo_clip, seed):
+    check_damaged(capsys, tmp_path, demo_clip, seed)
