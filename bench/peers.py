@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def openai_whisper(whisper: Whisper) -> Transcriber:
         raise ValueError(f"openai-whisper wants {missing} and does not know {unexpected}.")
 
     def transcribe(waveform: np.ndarray) -> str:
-        return model.transcribe(waveform, language="en", fp16=False)["text"].strip()
+        return str(model.transcribe(waveform, language="en", fp16=False)["text"]).strip()
 
     return transcribe
 
@@ -81,7 +82,7 @@ def _openai_name(name: str) -> str:
 def transformers_pipeline(whisper: Whisper) -> Transcriber:
     from transformers import WhisperFeatureExtractor, pipeline
 
-    recogniser = pipeline(
+    recogniser: Any = pipeline(
         "automatic-speech-recognition",
         model=whisper.model,
         tokenizer=whisper.tokenizer,

@@ -27,6 +27,10 @@ class LogMel(nn.Module):
 
     rate_hz = RATE_HZ
     frame_rate_hz = 100.0
+    window: Tensor
+    filters: Tensor
+    filters: Tensor
+    window: Tensor
 
     def __init__(self, mel_bins: int = 80):
         super().__init__()
@@ -71,8 +75,9 @@ class LogMel(nn.Module):
             chunk = slice(start, start + CHUNK_FRAMES)
             spectra = torch.fft.rfft(pieces[:, chunk] * self.window)
             power = spectra.real.square().addcmul_(spectra.imag, spectra.imag)
-            mel[:, chunk] = power @ self.filters
-        return self._compress(mel).transpose(1, 2)
+            mel[:, chunk] = (power @ self.filters).clamp_(min=1e-10).log10()
+        loudest = mel.detach().amax(dim=(1, 2), keepdim=True)
+        return mel.clamp_(min=loudest - RANGE).add_(4.0).div_(4.0).transpose(1, 2)
 
     def pad(self, waveform: Tensor, window_s: float = 30.0) -> Tensor:
         """Append silence up to a window's length, or cut there.
@@ -86,11 +91,6 @@ class LogMel(nn.Module):
         """
         length = round(window_s * RATE_HZ)
         return pad(waveform[:, :length], (0, max(0, length - waveform.shape[1])))
-
-    def _compress(self, mel: Tensor) -> Tensor:
-        mel = mel.clamp_(min=1e-10).log10_()
-        loudest = mel.amax(dim=(1, 2), keepdim=True)
-        return torch.maximum(mel, loudest - RANGE, out=mel).add_(4.0).div_(4.0)
 
 
 class LogMelStream:

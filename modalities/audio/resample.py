@@ -21,10 +21,11 @@ def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:
     Raises:
         ValueError: A rate is not positive.
     """
-    from torchaudio.functional import resample as torchaudio_resample
+    from torchaudio.transforms import Resample
 
     _check(from_hz, to_hz)
-    return torchaudio_resample(waveform, from_hz, to_hz)
+    # Its filter is computed in float64; that of torchaudio.functional in the waveform's type.
+    return Resample(from_hz, to_hz).to(waveform.device)(waveform)
 
 
 class StreamingResampler:
@@ -47,7 +48,8 @@ class StreamingResampler:
         self.kernel: Tensor | None = None
         if from_hz != to_hz:
             transform = Resample(from_hz, to_hz)
-            self.kernel, self.width = transform.kernel, transform.width  # [phases, 1, taps]
+            self.kernel = transform.get_buffer("kernel")  # [phases, 1, taps]
+            self.width = transform.width
             self.waiting = torch.zeros(self.width)
         self.received = 0
         self.returned = 0

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from modalities.speech.checkpoint import Checkpoint
 from modalities.speech.ctranslate2 import CTranslate2Model, read_model
-from modalities.speech.generation import build_generation_config
-from modalities.speech.tokenizer import find_tokenizer, special_token
+from modalities.speech.generation import build_config, build_generation_config
+from modalities.speech.tokenizer import find_tokenizer
 
 HEAD_DIM = 64  # of every Whisper; older files do not store the number of heads
 
@@ -23,22 +23,13 @@ def read_ctranslate2_folder(folder: Path) -> Checkpoint:
     Raises:
         ValueError: Not a Whisper, damaged, or without a tokenizer.
     """
-    from transformers.models.whisper.configuration_whisper import WhisperConfig
-
     model = read_model(folder / "model.bin")
     if model.name != "WhisperSpec":
         raise ValueError(f"{folder} holds a {model.name}; expected a WhisperSpec. Name a Whisper.")
     weights = dict(_weights(model))
     sizes = _sizes(model, weights)
     tokenizer = find_tokenizer(folder, sizes["vocab_size"])
-    end = special_token(tokenizer, "<|endoftext|>")
-    config = WhisperConfig(
-        **sizes,
-        bos_token_id=end,
-        eos_token_id=end,
-        pad_token_id=end,
-        decoder_start_token_id=special_token(tokenizer, "<|startoftranscript|>"),
-    )
+    config = build_config(sizes, tokenizer)
     settings = _read_settings(folder / "config.json")
     generation = build_generation_config(
         config,

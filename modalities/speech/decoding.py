@@ -3,20 +3,25 @@
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from modalities.speech.constraints import TokenConstraints
+from modalities.speech.segments import FRAME_S, split_at_timestamps
 from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
 from modalities.speech.whisper import Whisper
 from modalities.speech.words import Word, WordAligner
 
 FRAMES_PER_WINDOW = 3000
-FRAMES_PER_TIMESTAMP = 2
-FRAME_S = 0.01
+# Bounds on what damaged sound can cost. Speech has 3 to 8 tokens a second; a decoder that has said
+# the same few tokens over and over goes on doing so.
+TOKENS_PER_S, SPARE_TOKENS = 20, 32
+LONGEST_CYCLE, CYCLES = 20, 5
+LEAST_ADVANCE = 100
 
 
 @dataclass(frozen=True)
@@ -157,13 +162,17 @@ class WindowDecoder:
         states = self.encode(mel)
         state = self.steps.start(states)
         prompt = self._prompt(state)
-        attempt = self._greedy(state, prompt)
-        if fallback:
-            if self._is_bad(attempt) and not self._is_silence(attempt):
-                attempt = self._sample(mel, attempt) or attempt
-            if self._is_silence(attempt):
-                return WindowText((), frames * FRAME_S)
-        return self._timed(attempt.tokens, state, prompt, sound, frames)
+        if not fallback:
+            attempt = self._greedy(state, prompt, self.steps.max_tokens)
+            return self._timed(attempt.tokens, state, prompt, sound, frames)
+        limit = SPARE_TOKENS + math.ceil(sound * FRAME_S * TOKENS_PER_S)
+        attempt = self._greedy(state, prompt, limit)
+        if self._is_bad(attempt) and not self._is_silence(attempt):
+            attempt = self._sample(mel, attempt, limit) or attempt
+        if self._is_silence(attempt):
+            return WindowText((), frames * FRAME_S)
+        found = self._timed(attempt.tokens, state, prompt, sound, frames)
+        return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))
 
     def _check_language(self, language: str) -> None:
         if not self.language_ids:
@@ -192,7 +201,7 @@ class WindowDecoder:
     def _row(self, tokens: Sequence[int]) -> Tensor:
         return torch.tensor([list(tokens)], device=self.model.device)
 
-    def _greedy(self, state: StepState, prompt: list[int]) -> _Attempt:
+    def _greedy(self, state: StepState, prompt: list[int], limit: int) -> _Attempt:
         if not is_plain(self.model):
             raise ValueError(
                 "The decoder's blocks were replaced; expected transformers' WhisperDecoderLayer. "
@@ -212,7 +221,8 @@ class WindowDecoder:
             if token == self.constraints.end_of_text:
                 return _Attempt(said, total / (len(said) + 1), no_speech)
             said.append(token)
-            if state.tokens == self.steps.max_tokens:
+            full = state.tokens == self.steps.max_tokens
+            if full or len(said) >= limit or (limit < self.steps.max_tokens and _cycles(said)):
                 return _Attempt(said, total / len(said), no_speech)
             hidden = self.steps.read(state, self._row([token]))
 
@@ -229,12 +239,12 @@ class WindowDecoder:
             and attempt.log_probability < self.options.log_probability_threshold
         )
 
-    def _sample(self, mel: Tensor, greedy: _Attempt) -> _Attempt | None:
+    def _sample(self, mel: Tensor, greedy: _Attempt, limit: int) -> _Attempt | None:
         """Let transformers try the higher temperatures; None where there are none."""
         options = self.options
         if len(options.temperatures) < 2:
             return None
-        settings = {"language": options.language} if self.language_ids else {}
+        settings: dict[str, Any] = {"language": options.language} if self.language_ids else {}
         with torch.random.fork_rng():
             torch.manual_seed(options.seed)
             output = self.model.generate(
@@ -246,6 +256,7 @@ class WindowDecoder:
                 condition_on_prev_tokens=False,
                 force_unique_generate_call=True,
                 return_dict_in_generate=True,
+                max_new_tokens=min(limit, self.steps.max_tokens - 8),
                 **settings,
             )
         scores: Tensor = torch.stack(output.scores)[:, 0]  # type: ignore[union-attr] # [tokens, vocabulary]
@@ -273,50 +284,13 @@ class WindowDecoder:
         return WindowText(tuple(segments), next_frame * FRAME_S)
 
 
-@dataclass(frozen=True)
-class Span:
-    """Tokens between two timestamps, seconds from the window's start."""
-
-    start_s: float
-    end_s: float
-    tokens: list[int]
-
-
-def split_at_timestamps(
-    tokens: list[int], first_timestamp: int, frames: int
-) -> tuple[list[Span], int]:
-    """Cut decoded tokens into segments.
-
-    Args:
-        tokens: After the prompt, without the end of text.
-        first_timestamp: The token of 0.00 s; each further one is 0.02 s later.
-        frames: Mel frames of the window that hold sound, 100 per second.
-
-    Returns:
-        The segments, and the frame at which decoding should go on. After a closing pair of
-        timestamps this is where the pair points: what was said after it is unfinished.
-    """
-    is_time = [token >= first_timestamp for token in tokens]
-    ends_open = is_time[-2:] == [False, True]
-    cuts = [i + 1 for i in range(len(tokens) - 1) if is_time[i] and is_time[i + 1]]
-
-    def seconds(token: int) -> float:
-        return (token - first_timestamp) * FRAMES_PER_TIMESTAMP * FRAME_S
-
-    if not cuts:
-        times = [token for token, timed in zip(tokens, is_time, strict=True) if timed]
-        late = bool(times) and times[-1] != first_timestamp
-        end_s = seconds(times[-1]) if late else frames * FRAME_S
-        return [Span(0.0, end_s, tokens)], frames
-    starts = [0, *cuts]
-    stops = [*cuts, len(tokens)] if ends_open else cuts
-    spans = [
-        Span(seconds(tokens[a]), seconds(tokens[b - 1]), tokens[a:b])
-        for a, b in zip(starts, stops, strict=False)
-    ]
-    if ends_open:
-        return spans, frames
-    return spans, (tokens[cuts[-1] - 1] - first_timestamp) * FRAMES_PER_TIMESTAMP
+def _cycles(tokens: list[int]) -> bool:
+    """Tell whether the end of the tokens is a short stretch, several times over."""
+    for length in range(1, LONGEST_CYCLE + 1):
+        tail = tokens[-length * CYCLES :]
+        if len(tail) == length * CYCLES and tail == tail[:length] * CYCLES:
+            return length * CYCLES >= 2 * LONGEST_CYCLE
+    return False
 
 
 def _compression(tokens: list[int], vocabulary: int) -> float:

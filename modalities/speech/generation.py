@@ -1,4 +1,4 @@
-"""Settings of `generate` for checkpoints that bring none of their own."""
+"""Settings for checkpoints that bring none of their own."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +13,24 @@ BLANK = 220  # a space alone
 LATEST_FIRST_TIMESTAMP = 50  # Whisper's first timestamp is at most 1.00 s
 
 Heads = Sequence[tuple[int, int]]
+
+
+def build_config(sizes: dict[str, int], tokenizer: "WhisperTokenizer") -> "WhisperConfig":
+    """Complete a model's sizes with the numbers of the special tokens.
+
+    Args:
+        sizes: Under the names of WhisperConfig.
+        tokenizer: Knows the special tokens.
+
+    Raises:
+        ValueError: The vocabulary lacks one.
+    """
+    from transformers.models.whisper.configuration_whisper import WhisperConfig
+
+    end = special_token(tokenizer, "<|endoftext|>")
+    start = special_token(tokenizer, "<|startoftranscript|>")
+    tokens = {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end}
+    return WhisperConfig.from_dict({**sizes, **tokens, "decoder_start_token_id": start})
 
 
 def build_generation_config(
@@ -36,14 +54,10 @@ def build_generation_config(
         generation_config.json of openai/whisper-* on the Hugging Face hub.
     """
     from transformers.generation.configuration_utils import GenerationConfig
-    from transformers.models.whisper.configuration_whisper import (
-        NON_SPEECH_TOKENS,
-        NON_SPEECH_TOKENS_MULTI,
-    )
 
     multilingual = config.vocab_size >= FIRST_MULTILINGUAL_VOCABULARY
     end = special_token(tokenizer, "<|endoftext|>")
-    usual = NON_SPEECH_TOKENS_MULTI if multilingual else NON_SPEECH_TOKENS
+    suppressed = _unspoken(tokenizer, multilingual) if suppressed is None else suppressed
     languages = _languages(tokenizer) if multilingual else {}
     return GenerationConfig(
         max_length=config.max_target_positions,
@@ -56,13 +70,26 @@ def build_generation_config(
         max_initial_timestamp_index=LATEST_FIRST_TIMESTAMP,
         return_timestamps=False,
         is_multilingual=multilingual,
-        suppress_tokens=list(usual if suppressed is None else suppressed),
+        suppress_tokens=list(suppressed),
         begin_suppress_tokens=list(
             (BLANK, end) if suppressed_at_start is None else suppressed_at_start
         ),
         alignment_heads=[list(pair) for pair in alignment_heads or _upper_heads(config)],
         **languages,
     )
+
+
+def _unspoken(tokenizer: "WhisperTokenizer", multilingual: bool) -> list[int]:
+    """Return the marks that stand for no speech, and the special tokens of the prompt."""
+    from transformers.models.whisper.configuration_whisper import (
+        NON_SPEECH_TOKENS,
+        NON_SPEECH_TOKENS_MULTI,
+    )
+
+    names = ("<|endoftext|>", "<|startoftranscript|>", "<|translate|>", "<|notimestamps|>")
+    end, start, translate, last = (special_token(tokenizer, name) for name in names)
+    marks = NON_SPEECH_TOKENS_MULTI if multilingual else NON_SPEECH_TOKENS
+    return [*(mark for mark in marks if mark < end), start, *range(translate, last)]
 
 
 def _languages(tokenizer: "WhisperTokenizer") -> dict[str, dict[str, int]]:

@@ -4,7 +4,8 @@ The linear layers are called as modules, so adapters that wrap a linear layer ta
 left out is the bookkeeping around them, which costs more than the arithmetic on a small model.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -34,11 +35,12 @@ def lay_out_for_steps(model: WhisperForConditionalGeneration) -> None:
 
 def is_plain(model: WhisperForConditionalGeneration) -> bool:
     """Tell whether the decoder's blocks are transformers' own, whatever its linear layers are."""
+    layers = list(model.model.decoder.layers)
     return all(
         type(layer) is WhisperDecoderLayer
         and type(layer.self_attn) is WhisperAttention
         and type(layer.encoder_attn) is WhisperAttention
-        for layer in model.model.decoder.layers
+        for layer in layers
     )
 
 
@@ -50,14 +52,14 @@ class StepState:
         cross: Per layer keys and values of the encoder states, [batch, heads, frames, head_dim].
         past: Per layer keys and values of the tokens read, [batch, heads, max_tokens, head_dim].
         tokens: How many tokens were read.
-        queries: Per layer the scaled cross-attention queries, [batch, heads, tokens, head_dim];
-            empty unless asked for.
+        queries: Per layer the scaled cross-attention queries of what was read last, [batch, heads,
+            tokens, head_dim]; None unless asked for.
     """
 
     cross: list[tuple[Tensor, Tensor]]
     past: list[tuple[Tensor, Tensor]]
     tokens: int = 0
-    queries: list[list[Tensor]] = field(default_factory=list)
+    queries: list[Tensor] | None = None
 
 
 class StepDecoder:
@@ -69,6 +71,7 @@ class StepDecoder:
 
     def __init__(self, model: WhisperForConditionalGeneration):
         self.decoder = model.model.decoder
+        self.layers = cast(list[WhisperDecoderLayer], list(self.decoder.layers))
         self.head = model.proj_out
         self.max_tokens: int = model.config.max_target_positions
 
@@ -79,7 +82,7 @@ class StepDecoder:
             states: Encoder output, [batch, frames, dim].
         """
         cross = []
-        for layer in self.decoder.layers:
+        for layer in self.layers:
             attention = layer.encoder_attn
             keys = _split_heads(attention.k_proj(states), attention)
             values = _split_heads(attention.v_proj(states), attention)
@@ -108,10 +111,9 @@ class StepDecoder:
         position = state.tokens
         hidden = self.decoder.embed_tokens(tokens)
         hidden = hidden + self.decoder.embed_positions(tokens, past_key_values_length=position)
-        if keep_queries:
-            state.queries = [[] for _ in self.decoder.layers]
-        for index, layer in enumerate(self.decoder.layers):
-            hidden = self._block(state, index, layer, hidden, keep_queries)
+        state.queries = [] if keep_queries else None
+        for index in range(len(self.layers)):
+            hidden = self._block(state, index, hidden)
         state.tokens = position + tokens.shape[1]
         return self.decoder.layer_norm(hidden)
 
@@ -119,23 +121,21 @@ class StepDecoder:
         """Give next-token logits, [..., vocabulary], of hidden states, [..., dim]."""
         return self.head(hidden)
 
-    def _block(
-        self, state: StepState, index: int, layer: nn.Module, hidden: Tensor, keep_queries: bool
-    ) -> Tensor:
-        hidden = hidden + self._self_attention(state, index, layer, hidden)
+    def _block(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
+        layer = self.layers[index]
+        hidden = hidden + self._self_attention(state, index, hidden)
         attention = layer.encoder_attn
         normed = layer.encoder_attn_layer_norm(hidden)
         queries = _split_heads(attention.q_proj(normed) * attention.scaling, attention)
-        if keep_queries:
-            state.queries[index].append(queries)
+        if state.queries is not None:
+            state.queries.append(queries)
         mixed = scaled_dot_product_attention(queries, *state.cross[index], scale=1.0)
         hidden = hidden + attention.out_proj(_join_heads(mixed))
         normed = layer.final_layer_norm(hidden)
         return hidden + layer.fc2(layer.activation_fn(layer.fc1(normed)))
 
-    def _self_attention(
-        self, state: StepState, index: int, layer: nn.Module, hidden: Tensor
-    ) -> Tensor:
+    def _self_attention(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
+        layer = self.layers[index]
         attention = layer.self_attn
         normed = layer.self_attn_layer_norm(hidden)
         start, stop = state.tokens, state.tokens + hidden.shape[1]
@@ -152,7 +152,7 @@ class StepDecoder:
         return attention.out_proj(_join_heads(mixed))
 
 
-def _split_heads(values: Tensor, attention: nn.Module) -> Tensor:
+def _split_heads(values: Tensor, attention: WhisperAttention) -> Tensor:
     return values.unflatten(-1, (attention.num_heads, attention.head_dim)).transpose(1, 2)
 
 

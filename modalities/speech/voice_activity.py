@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, pad
+from torch.nn.functional import conv1d, linear, pad
 
 RATE_HZ = 16_000
 CHUNK_SAMPLES = 512
@@ -47,12 +47,20 @@ class VoiceActivityConfig:
     pad_s: float = 0.25
 
 
+@dataclass
+class Memory:
+    """What the network remembers between calls: hidden and cell state, [128] each."""
+
+    hidden: np.ndarray
+    cell: np.ndarray
+
+
 class SileroNetwork(nn.Module):
     """Silero's 16 kHz network; the convolutions of many chunks run as one batch.
 
     Source:
         The weights and architecture in the wheel silero-vad (MIT). The wheel's own loaders set
-        torch to one thread, so only its weight file is used.
+        torch to one thread, so only its weights are used.
     """
 
     def __init__(self):
@@ -62,29 +70,43 @@ class SileroNetwork(nn.Module):
         self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
         self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
         self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
-        self.lstm = nn.LSTM(128, 128)
+        self.rnn = nn.LSTMCell(128, 128)
         self.final_conv = nn.Conv1d(128, 1, 1)
 
-    def forward(
-        self, chunks: Tensor, state: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    @torch.inference_mode()
+    def forward(self, chunks: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
         """Give the probability of speech in each chunk.
 
         Args:
             chunks: [chunks, 576]: 64 samples of the chunk before, then 512 of its own.
-            state: What the last call returned, or None.
+            memory: What the last call returned, or None.
 
         Returns:
-            [chunks], and the state for the next call.
+            [chunks], and the memory for the next call.
         """
         padded = pad(chunks[:, None], (0, CONTEXT_SAMPLES), mode="reflect")
         spectra = self.stft_conv(padded)
-        hidden = (spectra[:, :129].square() + spectra[:, 129:].square()).sqrt()
+        features = (spectra[:, :129].square() + spectra[:, 129:].square()).sqrt()
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
-            hidden = convolution(hidden).relu()
-        hidden, state = self.lstm(hidden.squeeze(-1), state)  # [chunks, 128]
-        final = conv1d(hidden.relu()[..., None], self.final_conv.weight, self.final_conv.bias)
-        return final.sigmoid()[:, 0, 0], state
+            features = convolution(features).relu()
+        states, memory = self._remember(features.squeeze(-1), memory)
+        final = conv1d(states.relu()[..., None], self.final_conv.weight, self.final_conv.bias)
+        return final.sigmoid()[:, 0, 0], memory
+
+    def _remember(self, features: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        """Run the LSTM step by step in numpy: torch would wake its threads for each tiny step."""
+        heard = linear(features, self.rnn.weight_ih, self.rnn.bias_ih + self.rnn.bias_hh).numpy()
+        weight = self.rnn.weight_hh.detach().numpy()
+        memory = memory or Memory(np.zeros(128, np.float32), np.zeros(128, np.float32))
+        hidden, cell = memory.hidden, memory.cell
+        states = np.empty((len(heard), 128), np.float32)
+        for index, gates in enumerate(heard):
+            gates = gates + weight @ hidden  # [512]: input, forget, candidate, output
+            opened = 1 / (1 + np.exp(-gates))
+            cell = opened[128:256] * cell + opened[:128] * np.tanh(gates[256:384])
+            hidden = opened[384:] * np.tanh(cell)
+            states[index] = hidden
+        return torch.from_numpy(states), Memory(hidden, cell)
 
 
 def load_silero() -> SileroNetwork:
@@ -114,7 +136,7 @@ def _weight_names() -> dict[str, str]:
     for part in ("weight", "bias"):
         names[f"decoder.decoder.2.{part}"] = f"final_conv.{part}"
         names |= {f"encoder.{i}.reparam_conv.{part}": f"conv{i + 1}.{part}" for i in range(4)}
-        names |= {f"decoder.rnn.{part}_{on}": f"lstm.{part}_{on}_l0" for on in ("ih", "hh")}
+        names |= {f"decoder.rnn.{part}_{on}": f"rnn.{part}_{on}" for on in ("ih", "hh")}
     return names
 
 
@@ -131,7 +153,7 @@ class SpeechDetector:
     ):
         self.config = config or VoiceActivityConfig()
         self.network = network or load_silero()
-        self.state: tuple[Tensor, Tensor] | None = None
+        self.memory: Memory | None = None
         self.waiting = np.zeros(CONTEXT_SAMPLES, np.float32)
         self.received = 0
         self.chunks = 0
@@ -174,9 +196,8 @@ class SpeechDetector:
         windows = np.lib.stride_tricks.sliding_window_view(
             self.waiting, CONTEXT_SAMPLES + CHUNK_SAMPLES
         )[::CHUNK_SAMPLES][:count]
-        with torch.inference_mode():
-            chunks = torch.from_numpy(windows.copy())
-            probabilities, self.state = self.network(chunks, self.state)
+        chunks = torch.from_numpy(windows.copy())
+        probabilities, self.memory = self.network(chunks, self.memory)
         self.waiting = self.waiting[count * CHUNK_SAMPLES :]
         for probability in probabilities.tolist():
             span = self._hear(probability)

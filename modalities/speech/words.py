@@ -77,9 +77,10 @@ class WordAligner:
 
     def _attention(self, state: StepState, tokens: Tensor, width: int) -> np.ndarray:
         self.steps.read(state, tokens, keep_queries=True)
+        assert state.queries is not None
         rows = []
         for layer, head in self.heads:
-            queries = state.queries[layer][0][0, head]  # [tokens, head_dim]
+            queries = state.queries[layer][0, head]  # [tokens, head_dim]
             keys = state.cross[layer][0][0, head]  # [states, head_dim]
             rows.append((queries @ keys.T).softmax(-1)[:, :width])
         weights = torch.stack(rows)  # [heads, tokens, states]

@@ -1,5 +1,7 @@
 """Where the anchors of BlazeFace lie, and how its regressors become boxes and keypoints."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -7,12 +9,14 @@ from torch import Tensor
 ANCHOR_MAPS = {"short": ((8, 2), (16, 6)), "full": ((4, 1),)}
 
 
-def build_anchors(face_range: str, side: int) -> Tensor:
+@lru_cache(maxsize=32)
+def build_anchors(range_: str, height: int, width: int) -> Tensor:
     """List the anchor centres; all anchors have the size of the whole input.
 
     Args:
-        face_range: "short" or "full".
-        side: Height and width of the network's input, pixels.
+        range_: "short" or "full".
+        height: Height of the network's input, pixels.
+        width: Width of the network's input, pixels.
 
     Returns:
         x and y in pixels of the input, [anchors, 2].
@@ -22,9 +26,12 @@ def build_anchors(face_range: str, side: int) -> Tensor:
         options of SsdAnchorsCalculator, with fixed anchor size).
     """
     maps = []
-    for stride, per_cell in ANCHOR_MAPS[face_range]:
-        centres = (torch.arange(side // stride) + 0.5) * stride
-        rows, columns = torch.meshgrid(centres, centres, indexing="ij")
+    for stride, per_cell in ANCHOR_MAPS[range_]:
+        rows, columns = torch.meshgrid(
+            (torch.arange(height // stride) + 0.5) * stride,
+            (torch.arange(width // stride) + 0.5) * stride,
+            indexing="ij",
+        )
         cells = torch.stack((columns, rows), -1).reshape(-1, 2)
         maps.append(cells.repeat_interleave(per_cell, 0))
     return torch.cat(maps)

@@ -115,10 +115,12 @@ class BlazeFace(nn.Module):
     """What both networks share: a stem, residual blocks, and how a batch enters them.
 
     Attributes:
-        side: Height and width of the input, pixels.
+        side: Height and width of the input that the network was trained on, pixels.
+        grid: Other heights and widths must be multiples of this.
     """
 
     side: int
+    grid: int
 
     def __init__(self, stem: SameConv, blocks: Iterable[Block]):
         super().__init__()
@@ -131,10 +133,10 @@ class BlazeFace(nn.Module):
         On a CPU a few pictures at a time, whose feature maps stay in its cache.
 
         Args:
-            images: [batch, 3, side, side].
+            images: [batch, 3, height, width].
 
         Returns:
-            Features, [batch, channels, side / 4, side / 4].
+            Features, [batch, channels, height / 4, width / 4].
         """
         at_once = CACHED_PICTURES if images.device.type == "cpu" else len(images)
         entered = []
@@ -155,6 +157,7 @@ class BlazeFaceShort(BlazeFace):
     """
 
     side = 128
+    grid = 16
 
     def __init__(self):
         widths = zip(SHORT_CHANNELS[:-1], SHORT_CHANNELS[1:], strict=True)
@@ -172,11 +175,13 @@ class BlazeFaceShort(BlazeFace):
         """Score every anchor.
 
         Args:
-            images: [batch, 3, 128, 128], red, green, blue, from -1 to 1; channels last is faster.
+            images: [batch, 3, 128, 128] or another multiple of the grid, red, green, blue, from
+                -1 to 1; channels last is faster.
 
         Returns:
-            Raw regressors, [batch, 896, 16], in pixels of the input relative to the anchor:
-            centre x, y, width, height, six keypoints x, y. Score logits, [batch, 896].
+            Raw regressors, [batch, anchors, 16] (896 anchors at 128 x 128), in pixels of the
+            input relative to the anchor: centre x, y, width, height, six keypoints x, y. Score
+            logits, [batch, anchors].
         """
         fine = self.enter(images)
         for block in self.blocks[ENTRY_BLOCKS : SHORT_STRIDED[-1]]:
@@ -200,6 +205,7 @@ class BlazeFaceFull(BlazeFace):
     """
 
     side = 192
+    grid = 32
 
     def __init__(self):
         widths = zip(FULL_CHANNELS[:-1], FULL_CHANNELS[1:], FULL_BOTTLENECKS, strict=True)
@@ -224,11 +230,13 @@ class BlazeFaceFull(BlazeFace):
         """Score every anchor.
 
         Args:
-            images: [batch, 3, 192, 192], red, green, blue, from -1 to 1; channels last is faster.
+            images: [batch, 3, 192, 192] or another multiple of the grid, red, green, blue, from
+                -1 to 1; channels last is faster.
 
         Returns:
-            Raw regressors, [batch, 2304, 16], in pixels of the input relative to the anchor:
-            centre x, y, width, height, six keypoints x, y. Score logits, [batch, 2304].
+            Raw regressors, [batch, anchors, 16] (2304 anchors at 192 x 192), in pixels of the
+            input relative to the anchor: centre x, y, width, height, six keypoints x, y. Score
+            logits, [batch, anchors].
         """
         features = self.enter(images)
         pyramid: list[Tensor] = []

@@ -1,6 +1,6 @@
-"""Fit pictures of any size into the square that a network takes."""
+"""Fit pictures of any size into the input of a network."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,64 +11,74 @@ class Letterbox:
     """Where a source picture lies in its letterboxed form.
 
     Attributes:
-        left: First column of the source, pixels of the letterboxed picture.
-        top: First row of the source, likewise.
-        scale_x: Letterboxed pixels per source pixel, horizontally.
-        scale_y: The same vertically; it differs by the rounding of the size only.
+        height: Of the letterboxed picture, pixels.
+        width: Likewise.
+        top: First row of the source, in pixels of the letterboxed picture.
+        left: First column of the source, likewise.
+        scale_y: Letterboxed pixels per source pixel, vertically.
+        scale_x: The same horizontally; it differs by the rounding of the size only.
     """
 
-    left: int
+    height: int
+    width: int
     top: int
-    scale_x: float
+    left: int
     scale_y: float
+    scale_x: float
 
 
-def letterbox(
-    images: Sequence[np.ndarray] | np.ndarray, side: int
-) -> tuple[np.ndarray, list[Letterbox]]:
-    """Scale pictures to fit a square, centred, with black beside them.
-
-    Args:
-        images: RGB pictures, uint8, [height, width, 3] each, of equal or different sizes.
-        side: Height and width of the square, pixels.
-
-    Returns:
-        The squares, uint8, [batch, side, side, 3], and where the sources lie in them.
-
-    Raises:
-        ValueError: A picture is not uint8 RGB, or is empty.
-    """
-    squares = np.zeros((len(images), side, side, 3), np.uint8)
-    return squares, [fit(*pair) for pair in zip(images, squares, strict=True)]
-
-
-def fit(image: np.ndarray, square: np.ndarray) -> Letterbox:
-    """Scale one picture into a black square, in place.
+def plan_letterbox(image: np.ndarray, side: int, grid: int) -> Letterbox:
+    """Say where a picture will lie when its longer side is scaled to `side`.
 
     Args:
         image: RGB, uint8, [height, width, 3].
-        square: Zeros, uint8, [side, side, 3].
+        side: The longer side of the letterboxed picture, pixels, a multiple of grid.
+        grid: The shorter side is rounded up to a multiple of this; equal to side it makes
+            squares.
 
     Returns:
-        Where the picture lies now.
+        The plan.
 
     Raises:
         ValueError: The picture is not uint8 RGB, or is empty.
     """
-    import cv2
-
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(
             f"Picture is {image.dtype} {list(image.shape)}; expected RGB, uint8 [height, width, 3]."
         )
-    side = len(square)
     height, width = image.shape[:2]
     scale = side / max(height, width)
-    new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-    top, left = (side - new_height) // 2, (side - new_width) // 2
-    # Bilinear without a low-pass, as MediaPipe; averaging takes 5 to 30 times longer and found no
-    # more faces.
-    square[top : top + new_height, left : left + new_width] = cv2.resize(
-        image, (new_width, new_height), interpolation=cv2.INTER_LINEAR
+    inner_height, inner_width = max(1, round(height * scale)), max(1, round(width * scale))
+    outer_height = math.ceil(inner_height / grid) * grid
+    outer_width = math.ceil(inner_width / grid) * grid
+    return Letterbox(
+        height=outer_height,
+        width=outer_width,
+        top=(outer_height - inner_height) // 2,
+        left=(outer_width - inner_width) // 2,
+        scale_y=inner_height / height,
+        scale_x=inner_width / width,
     )
-    return Letterbox(left, top, new_width / width, new_height / height)
+
+
+def letterbox(image: np.ndarray, plan: Letterbox) -> np.ndarray:
+    """Scale a picture, with black beside it.
+
+    Bilinear without a low-pass, as MediaPipe: averaging takes 5 to 30 times longer and found no
+    more faces.
+
+    Args:
+        image: RGB, uint8, [height, width, 3].
+        plan: What `plan_letterbox` returned for it.
+
+    Returns:
+        uint8, [plan.height, plan.width, 3].
+    """
+    import cv2
+
+    height, width = round(image.shape[0] * plan.scale_y), round(image.shape[1] * plan.scale_x)
+    canvas = np.zeros((plan.height, plan.width, 3), np.uint8)
+    canvas[plan.top : plan.top + height, plan.left : plan.left + width] = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_LINEAR
+    )
+    return canvas

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+from av.container import OutputContainer
+from av.error import FFmpegError
 
 from data_prep.media import probe
 
@@ -16,7 +18,7 @@ class SoundCopier:
         container: Open for writing, its header not yet written.
     """
 
-    def __init__(self, source: Path, container: av.container.OutputContainer):
+    def __init__(self, source: Path, container: OutputContainer):
         self.container = container
         info = probe(source)
         self.frames: Iterator[av.AudioFrame] = iter(())
@@ -57,7 +59,7 @@ class SoundCopier:
             for packet in container.demux(container.streams.audio[0]):
                 try:
                     decoded = packet.decode()
-                except av.error.FFmpegError:
+                except FFmpegError:
                     continue
                 for frame in (out for each in decoded for out in self.resampler.resample(each)):
                     # Timestamps only ever rise, or the encoder refuses the file.

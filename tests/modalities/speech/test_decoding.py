@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from modalities.audio.log_mel import LogMel
-from modalities.speech.decoding import DecodingOptions, WindowDecoder, split_at_timestamps
+from modalities.speech.decoding import DecodingOptions, WindowDecoder
+from modalities.speech.segments import split_at_timestamps
 from modalities.speech.whisper import load_whisper
 
 FIRST = 100  # the token of 0.00 s in the hand-made sequences

