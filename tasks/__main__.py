@@ -1,5 +1,6 @@
 """The mcgurk program; `python -m tasks` is the same."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -11,6 +12,9 @@ USER_ERROR = 2
 def main() -> None:
     """Run a command and exit: 0, 2 with one line on stderr for a mistake, 130 for Ctrl-C."""
     signal.signal(signal.SIGTERM, _stop)
+    # Two programs on one machine otherwise slow each other down tenfold: idle threads of torch
+    # keep the cores busy while they wait.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(sys.argv[1:]))
 
 

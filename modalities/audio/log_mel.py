@@ -27,8 +27,6 @@ class LogMel(nn.Module):
 
     rate_hz = RATE_HZ
     frame_rate_hz = 100.0
-    window: Tensor
-    filters: Tensor
     filters: Tensor
     window: Tensor
 

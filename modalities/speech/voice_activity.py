@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, linear, pad
+from torch.nn.functional import conv1d, pad
 
 RATE_HZ = 16_000
 CHUNK_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 MODEL = "data/silero_vad.jit"
+
+Memory = tuple[Tensor, Tensor]  # hidden and cell state of the network, [1, 128] each
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,6 @@ class VoiceActivityConfig:
     pad_s: float = 0.25
 
 
-@dataclass
-class Memory:
-    """What the network remembers between calls: hidden and cell state, [128] each."""
-
-    hidden: np.ndarray
-    cell: np.ndarray
-
-
 class SileroNetwork(nn.Module):
     """Silero's 16 kHz network; the convolutions of many chunks run as one batch.
 
@@ -70,7 +64,7 @@ class SileroNetwork(nn.Module):
         self.conv2 = nn.Conv1d(128, 64, 3, stride=2, padding=1)
         self.conv3 = nn.Conv1d(64, 64, 3, stride=2, padding=1)
         self.conv4 = nn.Conv1d(64, 128, 3, padding=1)
-        self.rnn = nn.LSTMCell(128, 128)
+        self.rnn = nn.LSTM(128, 128)
         self.final_conv = nn.Conv1d(128, 1, 1)
 
     @torch.inference_mode()
@@ -89,24 +83,9 @@ class SileroNetwork(nn.Module):
         features = (spectra[:, :129].square() + spectra[:, 129:].square()).sqrt()
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
             features = convolution(features).relu()
-        states, memory = self._remember(features.squeeze(-1), memory)
+        states, after = self.rnn(features.squeeze(-1), memory)  # [chunks, 128]
         final = conv1d(states.relu()[..., None], self.final_conv.weight, self.final_conv.bias)
-        return final.sigmoid()[:, 0, 0], memory
-
-    def _remember(self, features: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
-        """Run the LSTM step by step in numpy: torch would wake its threads for each tiny step."""
-        heard = linear(features, self.rnn.weight_ih, self.rnn.bias_ih + self.rnn.bias_hh).numpy()
-        weight = self.rnn.weight_hh.detach().numpy()
-        memory = memory or Memory(np.zeros(128, np.float32), np.zeros(128, np.float32))
-        hidden, cell = memory.hidden, memory.cell
-        states = np.empty((len(heard), 128), np.float32)
-        for index, gates in enumerate(heard):
-            gates = gates + weight @ hidden  # [512]: input, forget, candidate, output
-            opened = 1 / (1 + np.exp(-gates))
-            cell = opened[128:256] * cell + opened[:128] * np.tanh(gates[256:384])
-            hidden = opened[384:] * np.tanh(cell)
-            states[index] = hidden
-        return torch.from_numpy(states), Memory(hidden, cell)
+        return final.sigmoid()[:, 0, 0], after
 
 
 def load_silero() -> SileroNetwork:
@@ -136,7 +115,7 @@ def _weight_names() -> dict[str, str]:
     for part in ("weight", "bias"):
         names[f"decoder.decoder.2.{part}"] = f"final_conv.{part}"
         names |= {f"encoder.{i}.reparam_conv.{part}": f"conv{i + 1}.{part}" for i in range(4)}
-        names |= {f"decoder.rnn.{part}_{on}": f"rnn.{part}_{on}" for on in ("ih", "hh")}
+        names |= {f"decoder.rnn.{part}_{on}": f"rnn.{part}_{on}_l0" for on in ("ih", "hh")}
     return names
 
 

@@ -21,6 +21,15 @@ TEXT = (
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Take one thread: on a busy machine a second one slows tiny steps tenfold."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def whisper():
     return load_whisper("whisper-tiny.en")
@@ -195,7 +204,7 @@ def test_half_precision_folder_is_float32(small_whisper, saved):
 def test_folder_that_lacks_weights(saved):
     config = json.loads((saved / "config.json").read_text())
     (saved / "config.json").write_text(json.dumps(config | {"decoder_layers": 3}))
-    with pytest.raises(ValueError, match="lacks weights"):
+    with pytest.raises(ValueError, match="lacks the weight model.decoder.layers.2"):
         load_whisper(saved)
 
 
@@ -205,7 +214,7 @@ def test_damaged_transformers_folders(saved):
         (saved / "model.safetensors").write_bytes(contents)
         with pytest.raises(ValueError) as error:
             load_whisper(saved)
-        assert "cannot be loaded" in line_of(error)
+        assert str(saved) in line_of(error)
     (saved / "model.safetensors").unlink()
     with pytest.raises(ValueError, match="model.safetensors"):
         load_whisper(saved)
@@ -213,7 +222,7 @@ def test_damaged_transformers_folders(saved):
 
 def test_folder_of_another_model(saved):
     (saved / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ValueError, match="bert.*Whisper"):
+    with pytest.raises(ValueError, match="bert.*whisper"):
         load_whisper(saved)
 
 
