@@ -50,7 +50,7 @@ class _Interpreter:
     """Letterbox as MediaPipe does it, and one call; finding the boxes is left out for the peer."""
 
     def __init__(self, model: bytes, threads: int):
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter  # pyright: ignore[reportMissingImports]
 
         self.interpreter = Interpreter(model_content=model, num_threads=threads)
         self.interpreter.allocate_tensors()

@@ -13,7 +13,7 @@ RATE_HZ = 16_000
 
 def rows(given: Namespace) -> list[Row]:
     """Compare with librosa and with transformers' extractor, on the same noise."""
-    import librosa
+    import librosa  # pyright: ignore[reportMissingImports]
     from transformers import WhisperFeatureExtractor
 
     sound = np.random.default_rng(0).normal(0, 0.1, 600 * RATE_HZ).astype(np.float32)

@@ -13,7 +13,7 @@ Transcriber = Callable[[np.ndarray], str]
 
 
 def faster_whisper(folder: Path, compute_type: str) -> Transcriber:
-    from faster_whisper import WhisperModel
+    from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports]
 
     model = WhisperModel(
         str(folder), device="cpu", compute_type=compute_type, cpu_threads=torch.get_num_threads()
@@ -27,8 +27,8 @@ def faster_whisper(folder: Path, compute_type: str) -> Transcriber:
 
 
 def openai_whisper(whisper: Whisper) -> Transcriber:
-    from whisper.model import ModelDimensions
-    from whisper.model import Whisper as OpenAIWhisper
+    from whisper.model import ModelDimensions  # pyright: ignore[reportMissingImports]
+    from whisper.model import Whisper as OpenAIWhisper  # pyright: ignore[reportMissingImports]
 
     config = whisper.model.config
     dimensions = ModelDimensions(

@@ -78,7 +78,7 @@ def read_convolutions(content: bytes) -> dict[str, np.ndarray]:
         The arrays as stored (kernels: outputs, height, width, inputs; depthwise ones 1, height,
         width, channels), by name, in the order of the network.
     """
-    from ai_edge_litert import schema_py_generated as schema  # a developer's dependency
+    from ai_edge_litert import schema_py_generated as schema  # a developer's dependency  # pyright: ignore[reportMissingImports]
 
     model: Any = schema.ModelT.InitFromPackedBuf(content)  # its annotations are incomplete
     graph = model.subgraphs[0]
