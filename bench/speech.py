@@ -1,7 +1,13 @@
-"""Audio-only transcription against other programs on the same weights."""
+"""Audio-only transcription against other programs on the same weights.
 
+Each program lives in a process of its own, since their thread pools hinder each other in one; they
+take turns, so only one works at a time.
+"""
+
+import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -14,12 +20,31 @@ from modalities.speech.whisper import load_whisper, offline_folder
 from tasks.avsr import AVSROptions, AVSRPipeline
 
 ROOT = Path(__file__).resolve().parents[1]
+MODEL = "whisper-tiny.en"
 ROUNDS = 7
 
-Sounds = dict[str, np.ndarray]
+
+def _ours(options: AVSROptions) -> Transcriber:
+    pipeline = AVSRPipeline(MODEL, device="cpu", options=options)
+    return lambda waveform: pipeline.transcribe(waveform).text
 
 
-def clips(data: Path) -> Sounds:
+OURS: dict[str, Callable[[], Transcriber]] = {
+    "without VAD and words": lambda: _ours(AVSROptions(voice_activity=False, words=False)),
+    "as by default": lambda: _ours(AVSROptions()),
+}
+PEERS: dict[str, tuple[Callable[[], Transcriber], str]] = {
+    "faster-whisper float32, beam 1": (
+        lambda: faster_whisper(offline_folder(), "float32"),
+        "<= 1.0",
+    ),
+    "faster-whisper int8, beam 1": (lambda: faster_whisper(offline_folder(), "int8"), "aim 1.0"),
+    "openai-whisper": (lambda: openai_whisper(load_whisper(MODEL)), "<= 0.8"),
+    "transformers ASR pipeline": (lambda: transformers_pipeline(load_whisper(MODEL)), "<= 1.0"),
+}
+
+
+def clips(data: Path) -> dict[str, np.ndarray]:
     """Read the speech clips beside the project, or the demo clip where they are not here."""
     folder = data / "speech"
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -31,55 +56,62 @@ def rows(given: Namespace) -> list[Row]:
     """Time all clips together, so that a ratio is one figure."""
     sounds = clips(given.data)
     total_s = sum(len(sound) for sound in sounds.values()) / 16_000
-    plain = AVSRPipeline(options=AVSROptions(voice_activity=False, words=False), device="cpu")
-    full = AVSRPipeline(device="cpu")
-    peer_model = load_whisper("whisper-tiny.en")
-    peers = {
-        "faster-whisper float32, beam 1": (faster_whisper(offline_folder(), "float32"), "<= 1.0"),
-        "faster-whisper int8, beam 1": (faster_whisper(offline_folder(), "int8"), "aim 1.0"),
-        "openai-whisper": (openai_whisper(peer_model), "<= 0.8"),
-        "transformers ASR pipeline": (transformers_pipeline(peer_model), "<= 1.0"),
-    }
-    ours = {"without VAD and words": plain, "as by default": full}
-    label = f"{len(sounds)} clips, {total_s:.0f} s of speech"
-    rounds = _rounds(sounds, ours, {name: peer for name, (peer, _) in peers.items()})
-    result = []
-    for name, (_, target) in peers.items():
-        for variant, pipeline in ours.items():
-            result.append(
-                Row(
-                    f"{label}, {variant}",
-                    name,
-                    median(row[variant] for row in rounds),
-                    median(row[name] for row in rounds),
-                    "s",
-                    median(row[variant] / row[name] for row in rounds),
-                    target if pipeline is plain else "",
-                )
-            )
-    _show_texts(sounds, plain, {name: peer for name, (peer, _) in peers.items()})
-    return result
+    workers = {name: _Worker(name, given.data) for name in (*OURS, *PEERS)}
+    for name, worker in workers.items():
+        worker.turn()
+        print(f"  {name}: {worker.texts}", file=sys.stderr)
+    rounds = [{name: worker.turn() for name, worker in workers.items()} for _ in range(ROUNDS)]
+    for worker in workers.values():
+        worker.close()
+    return [
+        Row(
+            f"{len(sounds)} clips, {total_s:.0f} s of speech, {variant}",
+            peer,
+            median(row[variant] for row in rounds),
+            median(row[peer] for row in rounds),
+            "s",
+            median(row[variant] / row[peer] for row in rounds),
+            target,
+        )
+        for peer, (_, target) in PEERS.items()
+        for variant in OURS
+    ]
 
 
-def _rounds(sounds: Sounds, ours: dict[str, AVSRPipeline], peers: dict[str, Transcriber]):
-    """Run everybody in turn, a warm-up and then several rounds; seconds by name."""
+class _Worker:
+    """A process that transcribes all clips once per line it gets."""
 
-    def once() -> dict[str, float]:
-        mine = {
-            name: seconds(lambda p=p: [p.transcribe(s) for s in sounds.values()])
-            for name, p in ours.items()
-        }
-        theirs = {
-            name: seconds(lambda p=p: [p(s) for s in sounds.values()]) for name, p in peers.items()
-        }
-        return mine | theirs
+    def __init__(self, name: str, data: Path):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.speech", name, str(data)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.texts = ""
 
-    once()
-    return [once() for _ in range(ROUNDS)]
+    def turn(self) -> float:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        taken, _, self.texts = self.process.stdout.readline().rstrip("\n").partition(" ")
+        return float(taken)
+
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def _show_texts(sounds: Sounds, plain: AVSRPipeline, peers: dict[str, Transcriber]) -> None:
-    for clip, sound in sounds.items():
-        print(f"{clip}\n  mcgurk: {plain.transcribe(sound).text}", file=sys.stderr)
-        for name, peer in peers.items():
-            print(f"  {name}: {peer(sound)}", file=sys.stderr)
+def _work(name: str, data: Path) -> None:
+    sounds = clips(data)
+    transcribe = OURS[name]() if name in OURS else PEERS[name][0]()
+    for _ in sys.stdin:
+        texts: list[str] = []
+        taken = seconds(lambda texts=texts: texts.extend(transcribe(s) for s in sounds.values()))
+        print(taken, " | ".join(" ".join(text.split()) for text in texts), flush=True)
+
+
+if __name__ == "__main__":
+    _work(sys.argv[1], Path(sys.argv[2]))
