@@ -7,6 +7,7 @@ left out is the bookkeeping around them, which costs more than the arithmetic on
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.models.whisper.modeling_whisper import (
@@ -27,9 +28,8 @@ def lay_out_for_steps(model: WhisperForConditionalGeneration) -> None:
     """
     if model.device.type != "cpu":
         return
-    linears = [m for m in model.model.decoder.modules() if isinstance(m, nn.Linear)]
-    for linear in [*linears, model.proj_out]:
-        if linear.out_features > linear.in_features:
+    for linear in model.model.decoder.modules():
+        if isinstance(linear, nn.Linear) and linear.out_features > linear.in_features:
             linear.weight.data = linear.weight.data.t().contiguous().t()
 
 
@@ -73,6 +73,7 @@ class StepDecoder:
         self.decoder = model.model.decoder
         self.layers = cast(list[WhisperDecoderLayer], list(self.decoder.layers))
         self.head = model.proj_out
+        self.halves = _split_head(self.head)
         self.max_tokens: int = model.config.max_target_positions
 
     def start(self, states: Tensor) -> StepState:
@@ -118,8 +119,11 @@ class StepDecoder:
         return self.decoder.layer_norm(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Give next-token logits, [..., vocabulary], of hidden states, [..., dim]."""
-        return self.head(hidden)
+        """Give next-token logits, [vocabulary], of one hidden state, [dim]."""
+        if self.halves is None:
+            return self.head(hidden)
+        both = torch.bmm(hidden.expand(2, 1, -1), self.halves)  # [2, 1, vocabulary / 2]
+        return both.flatten()[: self.head.out_features]
 
     def _block(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
         layer = self.layers[index]
@@ -150,6 +154,18 @@ class StepDecoder:
             is_causal=hidden.shape[1] > 1,
         )
         return attention.out_proj(_join_heads(mixed))
+
+
+def _split_head(head: nn.Module) -> Tensor | None:
+    """Copy the output matrix as two halves, [2, dim, vocabulary / 2], that two threads share.
+
+    One row times the whole matrix, which is most of a token's time, runs on one thread. None on
+    other devices than the CPU, and where the head is no plain linear layer.
+    """
+    if type(head) is not nn.Linear or head.weight.device.type != "cpu":
+        return None
+    weight = nn.functional.pad(head.weight, (0, 0, 0, head.out_features % 2))
+    return weight.detach().unflatten(0, (2, -1)).transpose(1, 2).contiguous()
 
 
 def _split_heads(values: Tensor, attention: WhisperAttention) -> Tensor:
