@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; all without")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     parser.add_argument("--tflite", type=Path, help="wheel or folder with the BlazeFace .tflite")
+    parser.add_argument("--write", action="store_true", help="into the README, even some parts")
     given = parser.parse_args()
     unknown = set(given.parts) - set(parts)
     if unknown:
@@ -40,7 +41,7 @@ def main() -> None:
         rows += parts[name](given)
     table = to_markdown(rows)
     print(table)
-    if not given.parts:
+    if given.write or not given.parts:
         write_readme(table)
 
 

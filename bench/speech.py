@@ -21,7 +21,7 @@ from tasks.avsr import AVSROptions, AVSRPipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "whisper-tiny.en"
-ROUNDS = 7
+ROUNDS = 5
 
 
 def _ours(options: AVSROptions) -> Transcriber:
