@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test slow lint bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.offline
@@ -12,6 +12,9 @@ demo: .venv/.offline
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -m "not slow and not peers and not hub and not gpu"
+
+slow: .venv/.dev
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

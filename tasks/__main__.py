@@ -7,11 +7,13 @@ from types import FrameType
 
 INTERRUPTED = 130
 USER_ERROR = 2
+interrupts: list[int] = []  # the signals that came
 
 
 def main() -> None:
     """Run a command and exit: 0, 2 with one line on stderr for a mistake, 130 for Ctrl-C."""
     signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _interrupt)
     # Two programs on one machine otherwise slow each other down tenfold: idle threads of torch
     # keep the cores busy while they wait.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -20,15 +22,25 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the program on its arguments and return the exit code."""
+    try:
+        return _run(arguments)
+    except Exception:
+        # An interrupt in the middle of a library's C code can come out as any error.
+        if not interrupts:
+            raise
+    return _tell_interrupt()
+
+
+def _run(arguments: list[str]) -> int:
     from typer.exceptions import Abort, TyperException
 
     from tasks.cli import app
 
     try:
-        return app(arguments, standalone_mode=False) or 0
+        code = app(arguments, standalone_mode=False) or 0
+        return _tell_interrupt() if code == INTERRUPTED else code
     except (KeyboardInterrupt, Abort):
-        print("mcgurk: interrupted; nothing half-written was kept.", file=sys.stderr)
-        return INTERRUPTED
+        return _tell_interrupt()
     except BrokenPipeError:
         # The reader of our output is gone; there is nobody to tell.
         sys.stderr.close()
@@ -39,9 +51,21 @@ def run(arguments: list[str]) -> int:
         message = _describe(error)
     except ValueError as error:
         message = str(error)
+    if interrupts:
+        return _tell_interrupt()
     if message:
         print(f"mcgurk: {' '.join(message.split())}", file=sys.stderr)
     return USER_ERROR
+
+
+def _tell_interrupt() -> int:
+    print("mcgurk: interrupted; nothing half-written was kept.", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    interrupts.append(number)
+    raise KeyboardInterrupt
 
 
 def _describe(error: OSError) -> str:
