@@ -52,7 +52,7 @@ def write_readme(table: str) -> None:
     _, after = rest.split(END)
     note = (
         f"{os.cpu_count()} cores of {processor()}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}; medians of paired runs in one process."
+        f"Python {platform.python_version()}; medians of runs in turn."
     )
     text = f"{before}{BEGIN}\n{table}\n\n{note}\n{END}{after}"
     readme.write_text(text, encoding="utf-8")
