@@ -17,9 +17,10 @@ from modalities.speech.whisper import Whisper
 from modalities.speech.words import Word, WordAligner
 
 FRAMES_PER_WINDOW = 3000
-# Bounds on what damaged sound can cost. Speech has 3 to 8 tokens a second; a decoder that has said
+# Bounds on what damaged sound can cost. English has 3 to 8 tokens a second, scripts that Whisper
+# spells byte by byte have more; a decoder that has said
 # the same few tokens over and over goes on doing so.
-TOKENS_PER_S, SPARE_TOKENS = 20, 32
+ENGLISH_TOKENS_PER_S, TOKENS_PER_S, SPARE_TOKENS = 10, 20, 32
 LONGEST_CYCLE, CYCLES = 20, 5
 LEAST_ADVANCE = 100
 
@@ -165,7 +166,8 @@ class WindowDecoder:
         if not fallback:
             attempt = self._greedy(state, prompt, self.steps.max_tokens)
             return self._timed(attempt.tokens, state, prompt, sound, frames)
-        limit = SPARE_TOKENS + math.ceil(sound * FRAME_S * TOKENS_PER_S)
+        rate = TOKENS_PER_S if self.language_ids else ENGLISH_TOKENS_PER_S
+        limit = SPARE_TOKENS + math.ceil(sound * FRAME_S * rate)
         attempt = self._greedy(state, prompt, limit)
         if self._is_bad(attempt) and not self._is_silence(attempt):
             attempt = self._sample(mel, attempt, limit) or attempt
