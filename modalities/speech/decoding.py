@@ -18,8 +18,8 @@ from modalities.speech.words import Word, WordAligner
 
 FRAMES_PER_WINDOW = 3000
 # Bounds on what damaged sound can cost. English has 3 to 8 tokens a second, scripts that Whisper
-# spells byte by byte have more; a decoder that has said
-# the same few tokens over and over goes on doing so.
+# spells byte by byte have more; a decoder that has said the same few tokens over and over goes on
+# doing so.
 ENGLISH_TOKENS_PER_S, TOKENS_PER_S, SPARE_TOKENS = 10, 20, 32
 LONGEST_CYCLE, CYCLES = 20, 5
 LEAST_ADVANCE = 100

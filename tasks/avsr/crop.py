@@ -11,13 +11,11 @@ import numpy as np
 import torch
 
 from data_prep.faces import FaceFinder, MouthChunk, build_report
+from data_prep.faces.results import CROP_SIDE, SAMPLES_PER_FRAME
 from data_prep.media import VideoFrame, probe, stream_audio
 from data_prep.output import replace_when_whole
 from tasks.avsr.inputs import VIDEO_RATE_HZ, ReadyMouth, open_pictures
-from tasks.avsr.pipeline import Progress, find_faces
-
-SAMPLES_PER_FRAME = 640
-CROP_SIDE = 96
+from tasks.avsr.pipeline import Progress, load_faces
 
 
 def write_mouths(
@@ -51,8 +49,8 @@ def write_mouths(
     info = probe(source)
     if info.video is None:
         raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
-    pictures = open_pictures(source, ready)
-    finder = pictures["mouth"] or find_faces(device or torch.device("cpu"))
+    pictures = open_pictures(source, ready, info)
+    finder = pictures["mouth"] or FaceFinder(load_faces(device or torch.device("cpu")))
     blocks = stream_audio(source) if info.audio is not None else None
     mask: list[np.ndarray] = []
     with replace_when_whole(video) as partial, replace_when_whole(report) as partial_report:

@@ -17,7 +17,7 @@ from data_prep.faces import (
     use_landmarks,
     use_mouth_video,
 )
-from data_prep.media import VideoFrame, check_waveform, probe, stream_audio, stream_video
+from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
 from data_prep.media.picture import Orientation, Picture, PictureConverter
 
 Source = str | Path | np.ndarray | torch.Tensor | Iterable[np.ndarray]
@@ -148,18 +148,18 @@ def _open_file(path: str | Path, ready: ReadyMouth) -> Input:
     return Input(
         blocks=lambda: stream_audio(path, block_s=BLOCK_S),
         duration_s=info.duration_s,
-        **open_pictures(path, ready),
+        **open_pictures(path, ready, info),
     )
 
 
-def open_pictures(path: str | Path, ready: ReadyMouth) -> dict[str, Any]:
+def open_pictures(path: str | Path, ready: ReadyMouth, media: MediaInfo) -> dict[str, Any]:
     """Return the part of an `Input` that concerns its pictures.
 
     Raises:
         ValueError: A ready mouth was given, but there is no video for it.
     """
     pictures = ready.video or path
-    info = probe(pictures).video
+    info = (probe(pictures) if ready.video else media).video
     if info is None:
         if ready != ReadyMouth():
             raise ValueError(f"{pictures} has no video; expected pictures to take the mouth from.")

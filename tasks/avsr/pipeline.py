@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,9 +11,9 @@ from data_prep.faces import FaceFinder, FaceTrack, MouthChunk
 from data_prep.media import VideoFrame
 from modalities.audio.log_mel import LogMel
 from modalities.speech.decoding import DecodingOptions, TimedText, WindowDecoder, WindowText
-from modalities.speech.voice_activity import SpeechDetector
+from modalities.speech.voice_activity import SileroNetwork, SpeechDetector, load_silero
 from modalities.speech.whisper import load_whisper
-from modalities.vision import load_face_detector
+from modalities.vision import FaceDetector, load_face_detector
 from tasks.avsr.inputs import VIDEO_RATE_HZ, Input, MouthSource, ReadyMouth, Source, open_input
 from tasks.avsr.mouths import MouthBuffer
 from tasks.avsr.result import Face, Segment, Transcript, Word
@@ -77,6 +78,16 @@ class AVSRPipeline:
             self.whisper, DecodingOptions(language=options.language, words=options.words)
         )
 
+    @cached_property
+    def speech_network(self) -> SileroNetwork:
+        """Silero's network, loaded once for all inputs."""
+        return load_silero()
+
+    @cached_property
+    def face_detector(self) -> FaceDetector:
+        """The face detector, loaded once for all inputs."""
+        return load_faces(self.device)
+
     def transcribe(
         self,
         source: Source,
@@ -131,9 +142,9 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def find_faces(device: torch.device) -> FaceFinder:
-    """Return a fresh face finder whose detector runs on a device."""
-    return FaceFinder(load_face_detector("full", device=str(device)))
+def load_faces(device: torch.device) -> FaceDetector:
+    """Load the detector that sees small faces too."""
+    return load_face_detector("full", device=str(device))
 
 
 class _Session:
@@ -144,10 +155,13 @@ class _Session:
         self.media = media
         self.progress = progress
         options = pipeline.options
-        self.feeder = WindowFeeder(SpeechDetector() if options.voice_activity else None)
+        heard = options.voice_activity
+        self.feeder = WindowFeeder(
+            SpeechDetector(network=pipeline.speech_network) if heard else None
+        )
         self.finder: MouthSource | None = None
         if options.video and media.has_video:
-            self.finder = media.mouth or find_faces(pipeline.device)
+            self.finder = media.mouth or FaceFinder(pipeline.face_detector)
         wants_mouths = self.finder is not None and pipeline.slots.wants_mouths
         self.mouths = MouthBuffer() if wants_mouths else None
 
