@@ -7,7 +7,6 @@ left out is the bookkeeping around them, which costs more than the arithmetic on
 from dataclasses import dataclass
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.models.whisper.modeling_whisper import (
@@ -16,21 +15,23 @@ from transformers.models.whisper.modeling_whisper import (
     WhisperForConditionalGeneration,
 )
 
+from modalities.speech.row_products import RowProduct, store_by_columns
+
 
 def lay_out_for_steps(model: WhisperForConditionalGeneration) -> None:
-    """Store the decoder's tall matrices column by column, values unchanged.
-
-    A product of one row with a tall matrix stored that way runs two to three times faster on a
-    CPU; a wide one is fastest as it is.
+    """Store the decoder's matrices as reading one token at a time wants them, values unchanged.
 
     Args:
         model: Changed in place; on another device than the CPU nothing is done.
     """
-    if model.device.type != "cpu":
+    if model.device.type != "cpu" or not is_plain(model):
         return
-    for linear in model.model.decoder.modules():
-        if isinstance(linear, nn.Linear) and linear.out_features > linear.in_features:
-            linear.weight.data = linear.weight.data.t().contiguous().t()
+    for layer in cast(list[WhisperDecoderLayer], list(model.model.decoder.layers)):
+        for group in _groups(layer)[:-1]:  # the last matrix is wide, and stays
+            if all(type(linear) is nn.Linear for linear in group):
+                store_by_columns(cast(list[nn.Linear], group))
+    if type(model.proj_out) is nn.Linear:
+        store_by_columns([model.proj_out])
 
 
 def is_plain(model: WhisperForConditionalGeneration) -> bool:
@@ -72,8 +73,8 @@ class StepDecoder:
     def __init__(self, model: WhisperForConditionalGeneration):
         self.decoder = model.model.decoder
         self.layers = cast(list[WhisperDecoderLayer], list(self.decoder.layers))
-        self.head = model.proj_out
-        self.halves = _split_head(self.head)
+        self.head = RowProduct(model.proj_out)
+        self.products: list[list[RowProduct]] = []
         self.max_tokens: int = model.config.max_target_positions
 
     def start(self, states: Tensor) -> StepState:
@@ -82,6 +83,8 @@ class StepDecoder:
         Args:
             states: Encoder output, [batch, frames, dim].
         """
+        # Anew for every window, since adapters come and go.
+        self.products = [[RowProduct(*group) for group in _groups(layer)] for layer in self.layers]
         cross = []
         for layer in self.layers:
             attention = layer.encoder_attn
@@ -120,52 +123,52 @@ class StepDecoder:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Give next-token logits, [vocabulary], of one hidden state, [dim]."""
-        if self.halves is None:
-            return self.head(hidden)
-        both = torch.bmm(hidden.expand(2, 1, -1), self.halves)  # [2, 1, vocabulary / 2]
-        return both.flatten()[: self.head.out_features]
+        return self.head(hidden[None, None])[0, 0]
 
     def _block(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
         layer = self.layers[index]
-        hidden = hidden + self._self_attention(state, index, hidden)
+        _, out, cross_query, cross_out, widen, narrow = self.products[index]
+        hidden = hidden + out(self._self_attention(state, index, hidden))
         attention = layer.encoder_attn
         normed = layer.encoder_attn_layer_norm(hidden)
-        queries = _split_heads(attention.q_proj(normed) * attention.scaling, attention)
+        queries = _split_heads(cross_query(normed) * attention.scaling, attention)
         if state.queries is not None:
             state.queries.append(queries)
         mixed = scaled_dot_product_attention(queries, *state.cross[index], scale=1.0)
-        hidden = hidden + attention.out_proj(_join_heads(mixed))
+        hidden = hidden + cross_out(_join_heads(mixed))
         normed = layer.final_layer_norm(hidden)
-        return hidden + layer.fc2(layer.activation_fn(layer.fc1(normed)))
+        return hidden + narrow(layer.activation_fn(widen(normed)))
 
     def _self_attention(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
         layer = self.layers[index]
         attention = layer.self_attn
-        normed = layer.self_attn_layer_norm(hidden)
+        projected = self.products[index][0](layer.self_attn_layer_norm(hidden))
+        query, key, value = projected.chunk(3, -1)
         start, stop = state.tokens, state.tokens + hidden.shape[1]
         keys, values = state.past[index]
-        keys[:, :, start:stop] = _split_heads(attention.k_proj(normed), attention)
-        values[:, :, start:stop] = _split_heads(attention.v_proj(normed), attention)
+        keys[:, :, start:stop] = _split_heads(key, attention)
+        values[:, :, start:stop] = _split_heads(value, attention)
         mixed = scaled_dot_product_attention(
-            _split_heads(attention.q_proj(normed) * attention.scaling, attention),
+            _split_heads(query * attention.scaling, attention),
             keys[:, :, :stop],
             values[:, :, :stop],
             scale=1.0,
             is_causal=hidden.shape[1] > 1,
         )
-        return attention.out_proj(_join_heads(mixed))
+        return _join_heads(mixed)
 
 
-def _split_head(head: nn.Module) -> Tensor | None:
-    """Copy the output matrix as two halves, [2, dim, vocabulary / 2], that two threads share.
-
-    One row times the whole matrix, which is most of a token's time, runs on one thread. None on
-    other devices than the CPU, and where the head is no plain linear layer.
-    """
-    if type(head) is not nn.Linear or head.weight.device.type != "cpu":
-        return None
-    weight = nn.functional.pad(head.weight, (0, 0, 0, head.out_features % 2))
-    return weight.detach().unflatten(0, (2, -1)).transpose(1, 2).contiguous()
+def _groups(layer: WhisperDecoderLayer) -> list[list[nn.Module]]:
+    """List the linear layers in the order of their use, those that read the same input together."""
+    own, cross = layer.self_attn, layer.encoder_attn
+    return [
+        [own.q_proj, own.k_proj, own.v_proj],
+        [own.out_proj],
+        [cross.q_proj],
+        [cross.out_proj],
+        [layer.fc1],
+        [layer.fc2],
+    ]
 
 
 def _split_heads(values: Tensor, attention: WhisperAttention) -> Tensor:
