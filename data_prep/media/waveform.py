@@ -7,24 +7,19 @@ RATE_HZ = 16_000
 FULL_SCALE = {"int16": 2**15, "int32": 2**31}
 
 
-def check_waveform(waveform: ArrayLike, rate_hz: float = RATE_HZ) -> np.ndarray:
+def check_waveform(waveform: ArrayLike) -> np.ndarray:
     """Bring a waveform into the form that everything here expects, or say what is wrong with it.
 
     Args:
         waveform: [samples], floating point in [-1, 1], int16 or int32.
-        rate_hz: Its sampling rate.
 
     Returns:
         float32 [samples].
 
     Raises:
-        ValueError: Another rate, shape or type; no samples; NaN or infinite samples.
+        ValueError: Another shape or type; no samples; NaN or infinite samples.
     """
     array = np.asarray(waveform)
-    if rate_hz != RATE_HZ:
-        raise ValueError(
-            f"Waveform is at {rate_hz} Hz; expected {RATE_HZ} Hz. Resample it or give a file."
-        )
     if array.ndim != 1 or array.size == 0:
         raise ValueError(
             f"Waveform has the shape {list(array.shape)}; expected [samples], one channel, not "

@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.video.reformatter import ColorRange
 
 from data_prep.faces import FaceFinder, MouthChunk, build_report
 from data_prep.faces.results import CROP_SIDE, SAMPLES_PER_FRAME
@@ -16,6 +17,7 @@ from data_prep.media import VideoFrame, probe, stream_audio
 from data_prep.output import replace_when_whole
 from tasks.avsr.inputs import VIDEO_RATE_HZ, ReadyMouth, open_pictures
 from tasks.avsr.pipeline import Progress, load_faces
+from tasks.avsr.sheet import ContactSheet, check_sheet_path
 
 
 def write_mouths(
@@ -25,6 +27,7 @@ def write_mouths(
     ready: ReadyMouth | None = None,
     device: torch.device | None = None,
     progress: Progress | None = None,
+    sheet: Path | None = None,
 ) -> dict[str, Any]:
     """Crop the talker's mouth out of a video.
 
@@ -36,6 +39,7 @@ def write_mouths(
         ready: A mouth that needs no detector.
         device: Of the face detector.
         progress: Called with the seconds done and the duration.
+        sheet: A contact sheet to write, .png or .jpg: up to 100 crops, evenly spaced.
 
     Returns:
         The report.
@@ -44,7 +48,7 @@ def write_mouths(
         ValueError: No video, or a path with another suffix.
         OSError: A file cannot be written.
     """
-    check_paths(video, report)
+    check_paths(video, report, sheet)
     ready = ready or ReadyMouth()
     info = probe(source)
     if info.video is None:
@@ -53,13 +57,17 @@ def write_mouths(
     finder = pictures["mouth"] or FaceFinder(load_faces(device or torch.device("cpu")))
     blocks = stream_audio(source) if info.audio is not None else None
     mask: list[np.ndarray] = []
+    contacts = ContactSheet()
     with replace_when_whole(video) as partial, replace_when_whole(report) as partial_report:
         with av.open(str(partial), "w") as container:
             stream = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"qp": "0"})
             stream.width = stream.height = CROP_SIDE
             stream.pix_fmt = "gray"
+            # Without the tag a reader takes black for 16 and white for 235.
+            stream.codec_context.color_range = ColorRange.JPEG
             for chunk in _chunks(finder, pictures["frames"](), blocks, info.duration_s, progress):
                 mask.append(chunk.mask)
+                contacts.add(chunk)
                 for offset, crop in enumerate(chunk.crops):
                     frame = av.VideoFrame.from_ndarray(crop, format="gray")
                     frame.pts = chunk.start_frame + offset
@@ -67,10 +75,12 @@ def write_mouths(
             container.mux(stream.encode(None))
         found = _report(source, finder, np.concatenate(mask))
         partial_report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+        if sheet is not None:
+            contacts.save(sheet)
     return found
 
 
-def check_paths(video: Path, report: Path) -> None:
+def check_paths(video: Path, report: Path, sheet: Path | None = None) -> None:
     """Check the outputs before the work begins.
 
     Raises:
@@ -80,6 +90,8 @@ def check_paths(video: Path, report: Path) -> None:
         raise ValueError(f"Cannot write {video}: a mouth video is .mp4 or .mkv. Rename the output.")
     if report.suffix.lower() != ".json":
         raise ValueError(f"Cannot write {report}: a report is .json. Rename the output.")
+    if sheet is not None:
+        check_sheet_path(sheet)
 
 
 def _chunks(

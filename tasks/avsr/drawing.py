@@ -35,9 +35,8 @@ class Painter:
         x, y, width, height = (round(float(value) * self.scale) for value in box)
         colour = TALKING if chosen else SILENT
         cv2.rectangle(self.canvas, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
-        label = f"{track} talking" if chosen else f"{track}"
-        shown = label if score is None else f"{label} {score:.2f}"
-        self._label(shown, x, y - 4, colour)
+        label = f"face {track}" + (", talking" if chosen else "")
+        self._label(label if score is None else f"{label} {score:.2f}", x, y - 4, colour)
 
     def inset(self, crop: np.ndarray) -> None:
         """Show a mouth crop, uint8 [side, side], in the upper right corner."""

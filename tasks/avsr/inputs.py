@@ -19,6 +19,7 @@ from data_prep.faces import (
 )
 from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
 from data_prep.media.picture import Orientation, Picture, PictureConverter
+from modalities.audio.resample import StreamingResampler, resample
 
 Source = str | Path | np.ndarray | torch.Tensor | Iterable[np.ndarray]
 VIDEO_RATE_HZ = 25
@@ -103,14 +104,18 @@ class Input:
 
 
 def open_input(
-    source: Source, video: np.ndarray | None = None, ready: ReadyMouth | None = None
+    source: Source,
+    video: np.ndarray | None = None,
+    ready: ReadyMouth | None = None,
+    rate_hz: int = RATE_HZ,
 ) -> Input:
     """Find out what was given, and check it.
 
     Args:
-        source: A path, a waveform [samples] at 16 kHz, or an iterable of such waveforms.
+        source: A path, a waveform [samples], or an iterable of such waveforms.
         video: Pictures of a waveform: [frames, height, width, 3] or [frames, height, width] uint8.
         ready: Of a file, a mouth that needs no detector.
+        rate_hz: Of the waveforms; a file says its own.
 
     Raises:
         FileNotFoundError: No such file.
@@ -126,7 +131,7 @@ def open_input(
     if isinstance(source, torch.Tensor):
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
-        waveform = check_waveform(source)
+        waveform = _resample(check_waveform(source), rate_hz)
         pictures = None if video is None else _check_pictures(video)
         return Input(
             blocks=lambda: _cut(waveform),
@@ -134,7 +139,7 @@ def open_input(
             has_video=pictures is not None,
             duration_s=len(waveform) / RATE_HZ,
         )
-    blocks = (check_waveform(block) for block in source)
+    blocks = _resample_blocks((check_waveform(block) for block in source), rate_hz)
     return Input(lambda: blocks, lambda: iter(()), has_video=False, duration_s=None)
 
 
@@ -171,6 +176,17 @@ def open_pictures(path: str | Path, ready: ReadyMouth, media: MediaInfo) -> dict
         "scale": scale,
         "mouth": ready.open(scale),
     }
+
+
+def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:
+    return resample(torch.from_numpy(waveform), rate_hz, RATE_HZ).numpy()
+
+
+def _resample_blocks(blocks: Iterator[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
+    resampler = StreamingResampler(rate_hz, RATE_HZ)
+    for block in blocks:
+        yield resampler.push(torch.from_numpy(block)).numpy()
+    yield resampler.flush().numpy()
 
 
 def _cut(waveform: np.ndarray) -> Iterator[np.ndarray]:

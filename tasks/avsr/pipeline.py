@@ -94,15 +94,17 @@ class AVSRPipeline:
         video: np.ndarray | None = None,
         ready: ReadyMouth | None = None,
         progress: Progress | None = None,
+        rate_hz: int = RATE_HZ,
     ) -> Transcript:
         """Transcribe one input.
 
         Args:
-            source: A media file, or a waveform [samples] at 16 kHz.
+            source: A media file, or a waveform [samples].
             video: With a waveform, its pictures: [frames, height, width, 3] uint8 RGB or
                 [frames, height, width] grey, 25 per second, beginning with the sound.
             ready: Of a file, a mouth that needs no detector.
             progress: Called with the seconds done and the duration where it is known.
+            rate_hz: Samples per second of a waveform; a file says its own.
 
         Returns:
             Text, segments, words and faces.
@@ -111,16 +113,18 @@ class AVSRPipeline:
             FileNotFoundError: No such file.
             ValueError: Not decodable, without sound, or of the wrong shape.
         """
-        session = _Session(self, open_input(source, video, ready), progress)
+        session = _Session(self, open_input(source, video, ready, rate_hz), progress)
         segments = tuple(session.run())
         return session.result(segments)
 
-    def stream(self, source: Source, video: np.ndarray | None = None) -> Iterator[Segment]:
+    def stream(
+        self, source: Source, video: np.ndarray | None = None, rate_hz: int = RATE_HZ
+    ) -> Iterator[Segment]:
         """Yield segments while the input is read; arguments and errors as in `transcribe`.
 
-        A source may also be an iterator of waveforms [samples] at 16 kHz.
+        A source may also be an iterator of waveforms [samples], such as a microphone's blocks.
         """
-        yield from _Session(self, open_input(source, video), None).run()
+        yield from _Session(self, open_input(source, video, rate_hz=rate_hz), None).run()
 
 
 def find_device(name: str) -> torch.device:
@@ -245,6 +249,8 @@ class _Session:
             return "no video"
         if self.finder is None:
             return "video was not looked at"
+        if self.media.mouth is not None and not used:
+            return "the mouth was given; text is from the sound alone, as no adapter set is loaded"
         if not tracks:
             return "no face was found in the video"
         if used:

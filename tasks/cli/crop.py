@@ -18,6 +18,9 @@ def crop(
     report: Annotated[
         Path | None, typer.Option(help="The report; beside the mouth video as .json without.")
     ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="A contact sheet of the crops to look at, .png or .jpg.")
+    ] = None,
     landmarks: Landmarks = None,
     box: Box = None,
     device: Device = "auto",
@@ -35,7 +38,7 @@ def crop(
     written = report or video.with_suffix(".json")
     ready = ReadyMouth(None, landmarks, parse_box(box) if box else None)
     with progress_bar(f"Cropping {file.name}", hidden=as_json) as show:
-        found = write_mouths(file, video, written, ready, find_device(device), show)
+        found = write_mouths(file, video, written, ready, find_device(device), show, sheet)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
         return

@@ -76,7 +76,9 @@ def test_mask_goes_along(small):
     assert features.mask.sum(1).tolist() == [50, 21]
 
 
-@pytest.mark.parametrize("shape", [(1, 128, 100), (80, 100), (1, 80, 3001), (1, 80, 0)])
+@pytest.mark.parametrize(
+    "shape", [(1, 128, 100), (80, 100), (1, 80, 3001), (1, 80, 301), (1, 80, 0)]
+)
 def test_wrong_shapes_are_told(small, shape):
     with pytest.raises(ValueError, match=r"small expects \[batch, 80, frames\]"):
         small(torch.zeros(shape))

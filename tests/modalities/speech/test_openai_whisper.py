@@ -69,8 +69,15 @@ def test_weights_and_settings(weights, file):
     whisper = load_whisper(file)
     model = whisper.model
     assert model.dtype == torch.float32 and model.config.decoder_ffn_dim == 256
-    found = model.model.decoder.layers[1].encoder_attn.k_proj.weight
-    assert torch.equal(found, weights["decoder.blocks.1.cross_attn.key.weight"].float())
+    layer = model.model.decoder.layers[1]
+    for name, role in {"query": "q", "key": "k", "value": "v", "out": "out"}.items():
+        for theirs, ours in {"attn": layer.self_attn, "cross_attn": layer.encoder_attn}.items():
+            expected = weights[f"decoder.blocks.1.{theirs}.{name}.weight"].float()
+            assert torch.equal(ours.get_submodule(f"{role}_proj").weight, expected), name
+    found = list(model.model.state_dict().values())
+    assert len(found) == len(weights)
+    for name, weight in weights.items():
+        assert sum(torch.equal(f, weight.float()) for f in found) == 1, name
     assert model.generation_config.alignment_heads == [[1, 0], [1, 1]]  # no official size
     assert whisper.tokenizer.decode([15496]) == "Hello"
 
@@ -106,6 +113,19 @@ def test_alignment_heads_are_those_of_openai():
             vocab_size=vocabulary,
         )
         assert list(find_heads(name, config) or ()) == expected, name
+
+
+def test_alignment_heads_fit_their_decoders():
+    shapes = {"tiny": (4, 4, 384, 6), "base": (6, 6, 512, 8), "small": (12, 12, 768, 12)}
+    shapes |= {"medium": (24, 24, 1024, 16), "large-v2": (32, 32, 1280, 20)}
+    for name, (encoder, decoder, dim, count) in shapes.items():
+        config = WhisperConfig(
+            encoder_layers=encoder, decoder_layers=decoder, d_model=dim, vocab_size=51_865
+        )
+        heads = find_heads(name, config)
+        assert heads and all(layer < decoder and head < count for layer, head in heads)
+    small = WhisperConfig(encoder_layers=2, decoder_layers=2, d_model=32, vocab_size=51_864)
+    assert find_heads("mine", small) is None
 
 
 def test_code_in_a_file_is_not_run(tmp_path):

@@ -11,6 +11,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from modalities.audio.log_mel import LogMel
 from modalities.speech import tokenizer as vocabularies
 from modalities.speech import whisper as loading
+from modalities.speech.alignment_heads import find_heads
 from modalities.speech.generation import build_config, build_generation_config
 from modalities.speech.whisper import load_whisper, offline_folder
 from modalities.speech.whisper_names import WHISPERS
@@ -66,6 +67,11 @@ def test_offline_generation_settings(whisper):
     assert settings.no_timestamps_token_id == 50362 and settings.prev_sot_token_id == 50360
     assert settings.decoder_start_token_id == 50257 and settings.eos_token_id == 50256
     assert settings.is_multilingual is False and settings.max_length == 448
+    assert settings.max_initial_timestamp_index == 50
+    assert {1, 2, 7, 50257, 50360} <= set(settings.suppress_tokens)
+    assert find_heads("tiny.en", whisper.model.config) == tuple(
+        tuple(head) for head in settings.alignment_heads
+    )
 
 
 def test_offline_model_transcribes(whisper, demo_mel):

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from data_prep.media import read_audio, stream_video
+from modalities.audio.resample import resample
 from tasks.avsr import AVSROptions, AVSRPipeline
 from tasks.avsr.inputs import ReadyMouth
 from tasks.avsr.slots import Choice, Slots
@@ -82,6 +84,17 @@ def test_streaming_yields_the_same_segments(pipeline, demo_clip, transcript):
     sound = read_audio(demo_clip)
     blocks = (sound[i : i + 4000] for i in range(0, len(sound), 4000))
     assert " ".join(s.text for s in pipeline.stream(blocks)) == transcript.text
+
+
+def test_other_rates_are_resampled_at_once_and_in_blocks(pipeline, demo_clip):
+    sound = torch.from_numpy(read_audio(demo_clip))
+    fast = resample(sound, 16_000, 44_100).numpy()
+    at_once = pipeline.transcribe(fast, rate_hz=44_100)
+    assert word_errors(at_once.text, SAID) <= 2
+    assert at_once.duration_s == pytest.approx(len(sound) / 16_000, abs=1e-3)
+    blocks = (fast[i : i + 4410] for i in range(0, len(fast), 4410))
+    streamed = " ".join(s.text for s in pipeline.stream(blocks, rate_hz=44_100))
+    assert streamed == at_once.text
 
 
 def test_arrays_with_pictures_find_the_same_faces(pipeline, demo_clip, transcript):
@@ -177,6 +190,8 @@ def test_bad_arrays_are_errors(pipeline):
         pipeline.transcribe(np.full(16_000, np.nan, np.float32))
     with pytest.raises(ValueError, match="shape"):
         pipeline.transcribe(np.zeros((2, 16_000), np.float32))
+    with pytest.raises(ValueError, match="rates are positive"):
+        pipeline.transcribe(np.zeros(16_000, np.float32), rate_hz=0)
     with pytest.raises(ValueError, match="Pictures"):
         pipeline.transcribe(np.zeros(16_000, np.float32), video=np.zeros((5, 4, 4), np.float32))
 
