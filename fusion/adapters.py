@@ -1,0 +1,393 @@
+"""Put adapters on a frozen model, and switch, mix, merge, save and count them."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fusion.blocks import Block
+from fusion.holder import ATTRIBUTE, Holder
+from fusion.merging import merge_into, restore
+from fusion.method import Adapter, PeftMethod
+from fusion.methods import METHODS
+from fusion.options import build_options
+from fusion.peft_rows import let_rows_differ
+from fusion.selection import Part, Selection, selection_of
+from fusion.sites import Site, find_sites, unwrap
+
+Calibrate = Callable[[nn.Module], Iterable[Tensor]]
+
+
+def attach(
+    model: nn.Module,
+    method: str,
+    options: Any = None,
+    where: Sequence[str] | None = None,
+    *,
+    name: str = "default",
+    layers: Sequence[int] | None = None,
+    blocks: Mapping[str, tuple[Block, ...]] | None = None,
+    calibrate: Calibrate | None = None,
+) -> "Adapters":
+    """Put an adapter on a model, and switch it on.
+
+    The model's own parameters are frozen. Attaching another method under the same name makes
+    both parts of one adapter.
+
+    Args:
+        model: Any module that holds Transformer blocks; it is changed in place.
+        method: A name of `fusion.methods.METHODS`.
+        options: Of that method: its dataclass, or a dict of its fields.
+        where: Roles (see `fusion.sites.ROLES`), each perhaps with what it is part of in front, as
+            "encoder.q" or "cross.o"; or names of modules. None takes the method's own.
+        name: Of the adapter.
+        layers: Numbers of the blocks, negative ones from the end; None takes all.
+        blocks: Block classes that `fusion.blocks.BLOCKS` does not know, by class name.
+        calibrate: For methods that look at data first: runs the model on some batches and yields
+            a loss for each.
+
+    Returns:
+        All adapters of the model.
+
+    Raises:
+        ValueError: No such method, option, role or layer; the message lists what exists.
+    """
+    selection = selection_of(model, blocks)
+    if selection.merged:
+        raise ValueError("Adapters are merged; unmerge before another one is attached.")
+    kind = find_method(method)
+    _check_name(model, name)
+    built = build_options(method, kind.Options, options)
+    roles = tuple(where) if where else kind.where_of(built)
+    others = selection.adapters.get(name, [])
+    key = name if not others else f"{name}+{len(others)}"
+    numbers = None if layers is None else tuple(layers)
+    if issubclass(kind, Adapter):
+        sites = _inject_ours(model, key, method, built, roles, numbers)
+    else:
+        sites = _inject_peft(model, key, kind, built, roles, numbers, calibrate)
+    part = Part(key, method, built, roles, numbers, tuple(site.name for site in sites))
+    selection.adapters.setdefault(name, []).append(part)
+    adapters = Adapters(model)
+    adapters.use(name)
+    return adapters
+
+
+def _check_name(model: nn.Module, name: str) -> None:
+    taken = {part for path, _ in model.named_modules() for part in path.split(".")}
+    taken -= {
+        key for parts in selection_of(model).adapters.values() for p in parts for key in [p.key]
+    }
+    if not name or "." in name or "+" in name or name in taken:
+        raise ValueError(
+            f"Adapter name {name!r} is empty, has a dot or a plus, or is the name of a module of "
+            "the model; take another."
+        )
+
+
+def find_method(name: str) -> type[Adapter] | type[PeftMethod]:
+    """Return a method.
+
+    Raises:
+        ValueError: No such method.
+    """
+    if name not in METHODS:
+        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
+    return METHODS[name]
+
+
+def _inject_ours(
+    model: nn.Module,
+    key: str,
+    method: str,
+    options: Any,
+    where: tuple[str, ...],
+    layers: tuple[int, ...] | None,
+) -> list[Site]:
+    from fusion.tuner import MethodConfig, MethodModel, sites_of
+
+    config = MethodConfig(
+        method=method,
+        options=options,
+        where=list(where),
+        layers=None if layers is None else list(layers),
+    )
+    sites = sites_of(model, config)
+    _inject(MethodModel, model, config, key)
+    return sites
+
+
+def _inject_peft(
+    model: nn.Module,
+    key: str,
+    method: type[PeftMethod],
+    options: Any,
+    where: tuple[str, ...],
+    layers: tuple[int, ...] | None,
+    calibrate: Calibrate | None,
+) -> list[Site]:
+    from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+
+    selection = selection_of(model)
+    sites = find_sites(model, where, method.acts_on, layers, selection.blocks)
+    prepared = method.prepare(model, sites, options, calibrate)
+    config = method.config([site.name for site in sites], options)
+    _inject(PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type], model, config, key)
+    found = {site.name: model.get_submodule(site.name) for site in sites}
+    for layer in found.values():
+        layer._active_adapter = selection.active  # type: ignore[assignment]
+        let_rows_differ(layer, selection)
+    method.finish(found, key, prepared)
+    return sites
+
+
+def _inject(tuner: Any, model: nn.Module, config: Any, key: str) -> None:
+    """Let PEFT inject; it warns about every adapter after the first."""
+    import warnings
+
+    active = list(selection_of(model).active)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+        tuner(model, config, key)
+    selection_of(model).active[:] = active
+
+
+class Adapters:
+    """The adapters of a model. Any number of these objects may look at one model.
+
+    Args:
+        model: As given to `attach`.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.selection: Selection = selection_of(model)
+
+    @property
+    def names(self) -> list[str]:
+        """All adapters, in the order of their attachment."""
+        return list(self.selection.adapters)
+
+    @property
+    def active(self) -> list[str]:
+        """Those that are on."""
+        on = set(self.selection.active)
+        return [name for name in self.names if on & {part.key for part in self.parts(name)}]
+
+    def parts(self, name: str) -> list[Part]:
+        """Return the parts of an adapter.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        if name not in self.selection.adapters:
+            known = ", ".join(self.names) or "none"
+            raise ValueError(f"No adapter {name!r}; the model has: {known}.")
+        return self.selection.adapters[name]
+
+    def use(self, names: str | Sequence[str] | None) -> None:
+        """Switch an adapter on, several at once (what they add is summed), or None off.
+
+        Raises:
+            ValueError: No such adapter, or adapters are merged.
+        """
+        self._check_unmerged()
+        self.selection.active[:] = self._keys(names)
+
+    @contextmanager
+    def rows(self, names: Sequence[str | None]) -> Iterator[None]:
+        """Give each row of the batch its own adapter, or None for the frozen model.
+
+        Args:
+            names: One per row of the batch.
+
+        Raises:
+            ValueError: No such adapter, its method cannot differ between rows, or the batch that is
+                run has other rows.
+        """
+        self._check_unmerged()
+        for name in {name for name in names if name is not None}:
+            for part in self.parts(name):
+                if not find_method(part.method).per_sample:
+                    raise ValueError(
+                        f"Adapter {name!r} is {part.method!r}, which cannot differ between the "
+                        "rows of a batch. Run the batch once per adapter."
+                    )
+        self.selection.set_rows([tuple(self._keys(name)) for name in names])
+        try:
+            yield
+        finally:
+            self.selection.set_rows(None)
+
+    def merge(self) -> None:
+        """Add the active adapters to the weights; the model then runs as fast as without them.
+
+        Raises:
+            ValueError: A method does not merge, or adapters are merged already.
+        """
+        self._check_unmerged()
+        keys = list(self.selection.active)
+        changes = [change for key in keys for change in self._changes(key)]
+        # All changes are computed before the first is made: some depend on the weights.
+        self.selection.originals = [merge_into(module, delta) for module, delta in changes]
+        self.selection.merged = True
+        self.selection.merged_keys = keys
+        self.selection.active[:] = []
+
+    def unmerge(self) -> None:
+        """Put the weights back as they were, to the bit."""
+        for original in reversed(self.selection.originals):
+            restore(original)
+        self.selection.originals = []
+        if self.selection.merged:
+            self.selection.merged = False
+            self.selection.active[:] = self.selection.merged_keys
+
+    def drop(self, name: str) -> None:
+        """Remove an adapter.
+
+        Raises:
+            ValueError: No such adapter, or adapters are merged.
+        """
+        self._check_unmerged()
+        for part in self.parts(name):
+            if part.key in self.selection.active:
+                self.selection.active.remove(part.key)
+            for layer in self._layers(part):
+                layer.delete_adapter(part.key)
+            self.model.peft_config.pop(part.key)  # type: ignore[operator, union-attr]
+        del self.selection.adapters[name]
+
+    def parameters(self, name: str) -> list[nn.Parameter]:
+        """Return what training an adapter trains.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        return list(self.named_parameters(name).values())
+
+    def named_parameters(self, name: str) -> dict[str, nn.Parameter]:
+        """Return the same, by site and name at the site."""
+        found = {}
+        for part in self.parts(name):
+            for site, layer in zip(part.sites, self._layers(part), strict=True):
+                for kind in layer.adapter_layer_names:
+                    held = getattr(layer, kind)
+                    if part.key in held:
+                        found |= _parameters_of(held[part.key], f"{site}.{kind}")
+        return {path: parameter for path, parameter in found.items() if parameter.requires_grad}
+
+    def count(self, name: str) -> int:
+        """Trained parameters of an adapter, by the closed forms of its methods.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        total = 0
+        for part in self.parts(name):
+            method = find_method(part.method)
+            sites = self.sites(part)
+            total += sum(method.count(site, part.options) for site in sites)
+            if issubclass(method, Adapter):
+                total += method.count_shared(sites, part.options)
+        return total
+
+    def bytes(self, name: str) -> int:
+        """Size of an adapter's tensors in its file.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        from fusion.files import tensors_of
+
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for part in self.parts(name)
+            for tensor in tensors_of(self.model, part).values()
+        )
+
+    def save(self, folder: str | Path, name: str) -> None:
+        """Write an adapter: safetensors and a JSON config, in PEFT's layout.
+
+        Raises:
+            ValueError: No such adapter.
+            OSError: The folder cannot be written.
+        """
+        from fusion.files import save_parts
+
+        save_parts(self.model, self.parts(name), Path(folder))
+
+    def load(self, folder: str | Path, name: str) -> None:
+        """Read an adapter that `save` or PEFT wrote, attach it and switch it on.
+
+        Raises:
+            FileNotFoundError: The folder or a file is not there.
+            ValueError: It is damaged, or belongs to another model.
+        """
+        from fusion.files import load_parts
+
+        load_parts(self.model, Path(folder), name)
+
+    def sites(self, part: Part) -> list[Site]:
+        """Return where a part is."""
+        method = find_method(part.method)
+        blocks = self.selection.blocks
+        found = find_sites(self.model, part.where, method.acts_on, part.layers, blocks)
+        wanted = set(part.sites)
+        return [site for site in found if site.name in wanted]
+
+    def _layers(self, part: Part) -> list[Any]:
+        """Return the layers of PEFT, ours or its own, that hold a part."""
+        found = []
+        for name in part.sites:
+            layer: Any = self.model.get_submodule(name)
+            while layer is not None and part.key not in _keys_of(layer):
+                inner = getattr(layer, "base_layer", None)
+                layer = inner if inner is not None else layer._modules.get(ATTRIBUTE)
+            assert layer is not None, f"{name} does not hold {part.key}"
+            found.append(layer)
+        return found
+
+    def _changes(self, key: str) -> list[tuple[nn.Module, Any]]:
+        part = next(p for parts in self.selection.adapters.values() for p in parts if p.key == key)
+        method = find_method(part.method)
+        if not method.merges:
+            raise ValueError(
+                f"Method {part.method!r} cannot be merged into the weights; use it unmerged. "
+                f"Methods that can: {', '.join(sorted(n for n, m in METHODS.items() if m.merges))}."
+            )
+        changes = []
+        for name, layer in zip(part.sites, self._layers(part), strict=True):
+            host = unwrap(self.model.get_submodule(name))
+            with torch.no_grad():
+                if isinstance(layer, Holder):
+                    delta = layer.mcgurk_adapters[key].delta(host)  # type: ignore[operator]
+                else:
+                    assert issubclass(method, PeftMethod)
+                    delta = method.delta(layer, key)
+            if delta is None:
+                raise ValueError(f"Adapter at {name} cannot be merged with these options.")
+            changes.append((host, delta))
+        return changes
+
+    def _keys(self, names: str | Sequence[str] | None) -> list[str]:
+        wanted = [names] if isinstance(names, str) else names or []
+        return [part.key for name in wanted for part in self.parts(name)]
+
+    def _check_unmerged(self) -> None:
+        if self.selection.merged:
+            raise ValueError("Adapters are merged into the weights; call unmerge first.")
+
+
+def _parameters_of(held: Any, path: str) -> dict[str, nn.Parameter]:
+    if isinstance(held, nn.Parameter):
+        return {path: held}
+    return {f"{path}.{name}": parameter for name, parameter in held.named_parameters()}
+
+
+def _keys_of(layer: Any) -> set[str]:
+    names = getattr(layer, "adapter_layer_names", ())
+    return {key for name in names for key in getattr(layer, name, {})}

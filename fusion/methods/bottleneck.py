@@ -1,0 +1,118 @@
+"""Bottleneck adapters: down, a non-linearity, up; after a sub-layer or beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusion.method import Adapter
+from fusion.options import check_choice
+from fusion.sites import Site
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "gelu_tanh": partial(functional.gelu, approximate="tanh"),
+    "silu": functional.silu,
+    "tanh": torch.tanh,
+}
+
+
+@dataclass(frozen=True)
+class BottleneckOptions:
+    """Options of bottleneck adapters.
+
+    Attributes:
+        rank: Width of the bottleneck.
+        mode: "sequential" reads what the sub-layer returns, "parallel" what it reads.
+        input: Of a parallel one: "sublayer", or "norm" for what the normalisation in front reads.
+        activation: relu, gelu, gelu_tanh, tanh or silu.
+        scale: Of what is added.
+        bias: Whether down and up have biases.
+        norm: Whether the adapter has a LayerNorm of its own in front.
+        dropout: After the non-linearity, in training.
+        init: "zero" for up (the model is unchanged at first), or "normal": both from N(0, std).
+        std: Of the normal initialisation.
+    """
+
+    rank: int = 16
+    mode: str = "sequential"
+    input: str = "sublayer"
+    activation: str = "gelu"
+    scale: float = 1.0
+    bias: bool = True
+    norm: bool = False
+    dropout: float = 0.0
+    init: str = "zero"
+    std: float = 0.02
+
+    def __post_init__(self):
+        check_choice("mode", self.mode, ("sequential", "parallel"))
+        check_choice("input", self.input, ("sublayer", "norm"))
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("init", self.init, ("zero", "normal"))
+
+
+class Bottleneck(Adapter):
+    """Adds a narrow network to what a sub-layer returns.
+
+    Houlsby: both sub-layers, sequential. Pfeiffer: `where=("mlp",)`. AdaptFormer: `where=("mlp",)`,
+    parallel, scale 0.1, relu. LLM-Adapters: sequential after "fc2", or parallel at linear layers;
+    tanh, no biases. He et al.: parallel, scale 4.
+    """
+
+    Options = BottleneckOptions
+    where = ("attention", "mlp")
+    acts_on = "sublayer"
+    title = (
+        "Houlsby et al. (2019, arXiv 1902.00751); Pfeiffer et al. (2005.00247); AdaptFormer "
+        "(2205.13535); LLM-Adapters (2304.01933)"
+    )
+    formula = "y = f(x) + s U act(D z), z = f(x) (sequential) or x (parallel)"
+
+    def __init__(self, site: Site, options: BottleneckOptions, shared: nn.Module | None = None):
+        super().__init__(site, options)
+        self.options = options
+        dim_in = self.dim_read(site, options)
+        self.norm = nn.LayerNorm(dim_in) if options.norm else nn.Identity()
+        self.down = nn.Linear(dim_in, options.rank, bias=options.bias)
+        self.up = nn.Linear(options.rank, site.dim_out, bias=options.bias)
+        if options.init == "normal":
+            nn.init.normal_(self.down.weight, std=options.std)
+            nn.init.normal_(self.up.weight, std=options.std)
+        else:
+            nn.init.zeros_(self.up.weight)
+        for linear in (self.down, self.up):
+            if linear.bias is not None:
+                nn.init.zeros_(linear.bias)
+
+    @staticmethod
+    def dim_read(site: Site, options: BottleneckOptions) -> int:
+        """Return the features that the adapter reads."""
+        if options.mode == "sequential" or site.role in ("attention", "mlp"):
+            return site.dim_out  # a sub-layer returns as many features as it reads
+        return site.dim_in
+
+    @classmethod
+    def reads(cls, options: BottleneckOptions) -> str:
+        """Parallel adapters read what the sub-layer does."""
+        return options.input if options.mode == "parallel" else ""
+
+    @classmethod
+    def count(cls, site: Site, options: BottleneckOptions) -> int:
+        """2 d r, and with biases r + d; of a LayerNorm 2 d."""
+        dim_in = cls.dim_read(site, options)
+        weights = options.rank * (dim_in + site.dim_out)
+        biases = options.rank + site.dim_out if options.bias else 0
+        return weights + biases + (2 * dim_in if options.norm else 0)
+
+    def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """Add the adapter's output."""
+        options = self.options
+        read = outputs if options.mode == "sequential" else inputs
+        narrow = ACTIVATIONS[options.activation](self.down(self.norm(read)))
+        narrow = functional.dropout(narrow, options.dropout, self.training)
+        return outputs + options.scale * self.up(narrow)

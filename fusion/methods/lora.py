@@ -1,0 +1,81 @@
+"""LoRA, rsLoRA and DoRA, by PEFT."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from fusion.method import Delta, PeftMethod
+from fusion.sites import Site
+
+
+@dataclass(frozen=True)
+class LoraOptions:
+    """Options of LoRA.
+
+    Attributes:
+        rank: Of the change.
+        alpha: It is scaled by alpha / rank, or with `rank_stabilised` by alpha / sqrt(rank).
+        dropout: Of what the adapter reads, in training.
+        rank_stabilised: rsLoRA.
+        magnitudes: DoRA: each output's weight norm is trained by itself.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    dropout: float = 0.0
+    rank_stabilised: bool = False
+    magnitudes: bool = False
+
+
+class Lora(PeftMethod):
+    """A low-rank change of linear layers."""
+
+    peft_type = "LORA"
+    Options = LoraOptions
+    title = "LoRA (2021, arXiv 2106.09685); rsLoRA (2312.03732); DoRA (2402.09353)"
+    formula = "y = W x + (alpha / r) B A x"
+
+    @classmethod
+    def config(cls, names: list[str], options: LoraOptions) -> Any:
+        """Build PEFT's config."""
+        from peft import LoraConfig
+
+        return LoraConfig(
+            r=options.rank,
+            lora_alpha=options.alpha,  # type: ignore[arg-type]
+            lora_dropout=options.dropout,
+            use_rslora=options.rank_stabilised,
+            use_dora=options.magnitudes,
+            target_modules=names,
+        )
+
+    @classmethod
+    def options_of(cls, config: Mapping[str, Any]) -> LoraOptions:
+        """Read the options from PEFT's config."""
+        return LoraOptions(
+            rank=config["r"],
+            alpha=config["lora_alpha"],
+            dropout=config["lora_dropout"],
+            rank_stabilised=config["use_rslora"],
+            magnitudes=config["use_dora"],
+        )
+
+    @classmethod
+    def count(cls, site: Site, options: LoraOptions) -> int:
+        """A [rank, in], B [out, rank], and with DoRA a magnitude per output."""
+        low_rank = options.rank * (site.dim_in + site.dim_out)
+        return low_rank + (site.dim_out if options.magnitudes else 0)
+
+    @classmethod
+    def delta(cls, layer: nn.Module, key: str) -> Delta:
+        """B A, scaled; of DoRA what its own merging makes of the weight."""
+        lora: Any = layer
+        if not lora.use_dora.get(key, False):
+            return Delta(lora.get_delta_weight(key))
+        variant = lora.lora_variant[key]
+        weight = lora.get_base_layer().weight
+        before = weight.detach().clone()
+        merged = variant.merge_safe(lora, key, before.clone())
+        return Delta(merged - before)
