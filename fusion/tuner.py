@@ -1,5 +1,6 @@
 """All methods of ours as one tuner of PEFT, which freezes, saves and loads them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -49,7 +50,7 @@ class MethodConfig(PeftConfig):
     options: dict[str, Any] = field(default_factory=dict)
     where: list[str] | None = None
     layers: list[int] | None = None
-    target_modules: list[str] | None = None
+    target_modules: Sequence[str] | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -104,7 +105,8 @@ class MethodModel(BaseTuner):
         self.sites = {site.name: site for site in sites_of(model, peft_config)}
         self.shared = method.share(list(self.sites.values()), self.options)
         peft_config.options = asdict(self.options)
-        peft_config.target_modules = list(self.sites)
+        # A tuple, since PEFT shortens long lists to endings of names.
+        peft_config.target_modules = tuple(self.sites)
         if method.acts_on == "attention":
             take_over_attention(model)
 

@@ -35,7 +35,7 @@ class Painter:
         x, y, width, height = (round(float(value) * self.scale) for value in box)
         colour = TALKING if chosen else SILENT
         cv2.rectangle(self.canvas, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
-        label = f"face {track}" + (", talking" if chosen else "")
+        label = f"face {track}" + (" talking" if chosen else "")
         self._label(label if score is None else f"{label} {score:.2f}", x, y - 4, colour)
 
     def inset(self, crop: np.ndarray) -> None:

@@ -80,9 +80,10 @@ def _draw(
     painter.start(frame.rgb())
     scores = {face.track: face.talking_score for face in transcript.faces}
     for face in faces:
-        painter.face(face.box, face.track, scores[face.track], face.chosen)
         if face.chosen and face.valid:
             painter.inset(crop_mouth(frame.gray(), face.landmarks))
+    for face in faces:  # over the inset, so that no label is hidden
+        painter.face(face.box, face.track, scores[face.track], face.chosen)
     for cue in cues_of(transcript.segments):
         if cue.start_s <= frame.time_s < cue.end_s:
             painter.subtitle(cue.text)
