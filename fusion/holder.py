@@ -44,6 +44,12 @@ class Holder(nn.Module, BaseTunerLayer):
             keep = partial(self._keep, name)
             self.hooks.append(source.register_forward_pre_hook(keep, with_kwargs=True))
 
+    def leave(self, host: nn.Module) -> None:
+        """Take all hooks off, and this module out of the one that it adapts."""
+        for hook in self.hooks:
+            hook.remove()
+        del host._modules[ATTRIBUTE]
+
     def set_adapter(self, adapter_names: str | Sequence[str], inference_mode: bool = False) -> None:
         """Switch, as PEFT's layers do; all sites of the model switch together."""
         names = [adapter_names] if isinstance(adapter_names, str) else list(adapter_names)

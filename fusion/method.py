@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
 from fusion.sites import Site
+
+if TYPE_CHECKING:
+    from fusion.adapters import Adapters
+    from fusion.selection import Part
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,16 @@ class Adapter(nn.Module):
     def share(cls, sites: Sequence[Site], options: Any) -> nn.Module | None:
         """Build what the adapters of all sites have in common, if anything."""
         return None
+
+    @classmethod
+    def start(cls, adapters: "Adapters", part: "Part", calibrate: Any) -> None:
+        """Set what depends on data, once the adapters are in place.
+
+        Args:
+            adapters: Of the model.
+            part: This method, attached.
+            calibrate: Runs the model on some batches and yields a loss for each.
+        """
 
     @classmethod
     def count(cls, site: Site, options: Any) -> int:

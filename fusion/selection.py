@@ -23,6 +23,7 @@ class Part:
         where: Roles or module names that were asked for.
         layers: Numbers of the blocks, or None.
         sites: Names of the modules that have it.
+        bits: Of each entry of its matrices, or None where they are float.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Part:
     where: tuple[str, ...]
     layers: tuple[int, ...] | None
     sites: tuple[str, ...]
+    bits: int | None = None
 
 
 @dataclass

@@ -44,6 +44,7 @@ class MethodConfig(PeftConfig):
         where: Roles or module names; None for the method's own.
         layers: Numbers of the blocks, or None for all.
         target_modules: The modules that were found; nobody has to give them.
+        bits: In files of quantised adapters, which PEFT cannot read: of each entry.
     """
 
     method: str = ""
@@ -51,6 +52,7 @@ class MethodConfig(PeftConfig):
     where: list[str] | None = None
     layers: list[int] | None = None
     target_modules: Sequence[str] | None = None
+    bits: int | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -100,6 +102,11 @@ class MethodModel(BaseTuner):
         return peft_config
 
     def _prepare_model(self, peft_config: Any, model: nn.Module) -> None:
+        if peft_config.bits is not None:
+            raise ValueError(
+                f"The adapter is quantised to {peft_config.bits} bits, and its file holds packed "
+                "codes, which PEFT cannot read. Load it with fusion.adapters.Adapters.load."
+            )
         method = our_method(peft_config.method)
         self.options = build_options(peft_config.method, method.Options, peft_config.options)
         self.sites = {site.name: site for site in sites_of(model, peft_config)}

@@ -3,6 +3,7 @@
 import typer
 
 from tasks.cli.crop import crop
+from tasks.cli.methods import methods
 from tasks.cli.probe import probe
 from tasks.cli.transcribe import transcribe
 
@@ -12,5 +13,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (transcribe, crop, probe):
+for command in (transcribe, crop, probe, methods):
     app.command()(command)

@@ -89,6 +89,7 @@ def call(kind: str, model: nn.Module, rows: slice = slice(None)) -> torch.Tensor
         found = (
             outputs.text_model_output.last_hidden_state,
             outputs.vision_model_output.last_hidden_state,
+            outputs.vision_model_output.pooler_output,  # alone goes through the last norm
         )
     else:
         mask = torch.ones_like(tokens)

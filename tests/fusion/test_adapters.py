@@ -64,7 +64,7 @@ def test_mistakes_list_what_exists(whisper, arguments, message):
     assert Adapters(whisper).names == []
 
 
-@pytest.mark.parametrize("name", ["", "a.b", "encoder", "a+b"])
+@pytest.mark.parametrize("name", ["", "a.b", "encoder", "a+b", "double", "train"])
 def test_names_that_would_be_confused_are_errors(whisper, name):
     with pytest.raises(ValueError, match="Adapter name"):
         attach(whisper, "lora", name=name)

@@ -10,6 +10,7 @@ from fusion.methods import METHODS
 SMALL: dict[str, dict] = {
     "lora": {"rank": 2},
     "bottleneck": {"rank": 4},
+    "mosa": {"rank": 4, "experts": 2},
 }
 # Further forms of a method that the contract has to hold for.
 FORMS: dict[str, tuple[str, dict, tuple[str, ...] | None]] = {
@@ -22,6 +23,9 @@ FORMS: dict[str, tuple[str, dict, tuple[str, ...] | None]] = {
         ("mlp",),
     ),
     "parallel linear": ("bottleneck", {"rank": 4, "mode": "parallel", "bias": False}, ("fc1",)),
+    "mosa, both": ("mosa", {"rank": 4, "experts": 2, "split": "both"}, None),
+    "mosa, norm": ("mosa", {"rank": 4, "input": "norm", "norm": True}, ("attention", "mlp")),
+    "mosa, linear": ("mosa", {"rank": 4, "bias": False}, ("fc1", "q")),
     "hydra with biases": ("hydra", {"bias": True}, ("o", "fc2")),
 }
 CASES = {name: (name, SMALL.get(name, {}), None) for name in METHODS} | FORMS
@@ -67,7 +71,7 @@ def test_fresh_adapter_changes_nothing(put, case, kind, model, run):
 
 
 def test_switched_off_it_is_the_frozen_model_to_the_bit(put, kind, model, run, disturb):
-    before = output(run, kind, model)
+    before, modules = output(run, kind, model), [name for name, _ in model.named_modules()]
     adapters = put(model)
     disturb(adapters, "one")
     assert not torch.allclose(output(run, kind, model), before, atol=1e-6)
@@ -75,6 +79,7 @@ def test_switched_off_it_is_the_frozen_model_to_the_bit(put, kind, model, run, d
     assert torch.equal(output(run, kind, model), before)
     adapters.drop("one")
     assert torch.equal(output(run, kind, model), before)
+    assert [name for name, _ in model.named_modules()] == modules
 
 
 def test_count_is_what_is_trained(put, model):

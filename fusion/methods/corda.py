@@ -1,0 +1,267 @@
+"""CorDA: a low-rank change that starts from the weight's parts that matter to some data."""
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fusion.holder import ATTRIBUTE
+from fusion.method import Adapter, Delta
+from fusion.options import check_choice
+from fusion.sites import Site, unwrap
+
+if TYPE_CHECKING:
+    from fusion.adapters import Adapters
+    from fusion.selection import Part
+
+
+@dataclass(frozen=True)
+class CordaOptions:
+    """Options of CorDA; the paper has rank and alpha 128.
+
+    Attributes:
+        rank: Of the change.
+        alpha: It is scaled by alpha / rank.
+        mode: "ipm", instruction-previewed: the largest components are trained, on data of the new
+            task; "kpm", knowledge-preserved: the smallest ones, on data that should stay known.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    mode: str = "ipm"
+
+    def __post_init__(self):
+        check_choice("mode", self.mode, ("ipm", "kpm"))
+
+
+class Corda(Adapter):
+    """LoRA from components of the weight as data weigh them.
+
+    The paper subtracts the start, s B0 A0, from the frozen weight. Here it is kept beside, so that
+    the weight stays for other adapters; function and gradients are the same. PEFT's layers cannot
+    hold it, so this is ours; `to_lora` makes an adapter that PEFT reads. `start` has to see data
+    before the first run.
+    """
+
+    Options = CordaOptions
+    where = ("q", "k", "v", "o", "fc1", "fc2")
+    merges = True
+    title = "CorDA (2024, arXiv 2406.05223)"
+    formula = "y = W x + s (B A - B0 A0) x, B0 A0 = [U S V^T]_r C^-1 / s, U S V^T = W C, C ~ X^T X"
+    down: nn.Parameter
+    up: nn.Parameter
+    down_start: Tensor
+    up_start: Tensor
+
+    def __init__(self, site: Site, options: CordaOptions, shared: nn.Module | None = None):
+        super().__init__(site, options)
+        self.name, self.options = site.name, options
+        self.scale = options.alpha / options.rank
+        self.started = False
+        self.down = nn.Parameter(torch.zeros(options.rank, site.dim_in))
+        self.up = nn.Parameter(torch.zeros(site.dim_out, options.rank))
+        self.register_buffer("down_start", torch.zeros(options.rank, site.dim_in))
+        self.register_buffer("up_start", torch.zeros(site.dim_out, options.rank))
+
+    @classmethod
+    def accepts(cls, site: Site, options: CordaOptions) -> bool:
+        """Take linear layers.
+
+        Raises:
+            ValueError: One has a lower rank than is to be trained.
+        """
+        highest = min(site.dim_in, site.dim_out)
+        if not 0 < options.rank <= highest:
+            raise ValueError(
+                f"Option 'rank' of 'corda' is {options.rank}; {site.name} has {highest} "
+                "components. Take from one to so many."
+            )
+        return isinstance(site.module, nn.Linear)
+
+    @classmethod
+    def count(cls, site: Site, options: CordaOptions) -> int:
+        """As of LoRA: r (in + out)."""
+        return options.rank * (site.dim_in + site.dim_out)
+
+    @classmethod
+    def start(cls, adapters: "Adapters", part: "Part", calibrate: Any) -> None:
+        """Set the adapters at all sites by data.
+
+        Args:
+            adapters: Of the model.
+            part: CorDA, attached.
+            calibrate: Runs the model on some batches; what it yields is not looked at.
+
+        Raises:
+            ValueError: It did not run all of the sites, or on numbers that are not finite.
+        """
+        hosts = {name: unwrap(adapters.model.get_submodule(name)) for name in part.sites}
+        on = adapters.active
+        adapters.use(None)
+        try:
+            covariances = collect_covariances(adapters.model, hosts, calibrate)
+        finally:
+            adapters.use(on)
+        for name, host in hosts.items():
+            held: Any = host.get_submodule(f"{ATTRIBUTE}.mcgurk_adapters")
+            held[part.key].decompose(host.weight, covariances.pop(name))
+
+    @torch.no_grad()
+    def decompose(self, weight: Tensor, covariance: Tensor) -> None:
+        """Start from the weight's components.
+
+        Args:
+            weight: Of the layer, [out, in].
+            covariance: Of its inputs, [in, in].
+        """
+        covariance, inverse = invert(covariance)
+        left, values, right = torch.linalg.svd(weight.float() @ covariance, full_matrices=False)
+        rank = self.options.rank
+        chosen = slice(rank) if self.options.mode == "ipm" else slice(len(values) - rank, None)
+        root = (values[chosen] / self.scale).sqrt()
+        self.down_start.copy_(root[:, None] * (right[chosen] @ inverse))
+        self.up_start.copy_(left[:, chosen] * root)
+        self.down.copy_(self.down_start)
+        self.up.copy_(self.up_start)
+        self.started = True
+
+    def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """Add what has changed since the start."""
+        self._check_started()
+        trained = functional.linear(functional.linear(inputs, self.down), self.up)
+        start = functional.linear(functional.linear(inputs, self.down_start), self.up_start)
+        return outputs + self.scale * (trained - start)
+
+    def delta(self, module: nn.Module) -> Delta:
+        """The change since the start: s (B A - B0 A0)."""
+        self._check_started()
+        return Delta(self.scale * (self.up @ self.down - self.up_start @ self.down_start))
+
+    def _check_started(self) -> None:
+        if not self.started:
+            raise ValueError(
+                f"CorDA at {self.name} has not seen data; expected `calibrate` when it was "
+                "attached, or a file. Attach it with calibrate=..., which runs the model on some "
+                "batches."
+            )
+
+    def _load_from_state_dict(  # type: ignore[override]
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self.started = self.started or f"{prefix}up_start" in state_dict
+
+
+@torch.no_grad()
+def to_lora(model: nn.Module, name: str, new_name: str) -> "Adapters":
+    """Write a CorDA adapter as a LoRA adapter of twice the rank, for the unchanged weight.
+
+    Args:
+        model: With the adapter.
+        name: Of it.
+        new_name: Of the LoRA adapter, which is switched on.
+
+    Returns:
+        All adapters of the model.
+
+    Raises:
+        ValueError: The adapter is not CorDA, or has no such name.
+    """
+    from fusion.adapters import Adapters, attach
+
+    parts = Adapters(model).parts(name)
+    if [part.method for part in parts] != ["corda"]:
+        raise ValueError(f"Adapter {name!r} is no CorDA adapter; only those have a start to add.")
+    options = parts[0].options
+    lora = {"rank": 2 * options.rank, "alpha": 2 * options.alpha}
+    adapters = attach(model, "lora", lora, parts[0].sites, name=new_name)
+    matrices = adapters.named_parameters(new_name)
+    for site in parts[0].sites:
+        held: Any = unwrap(model.get_submodule(site)).get_submodule(f"{ATTRIBUTE}.mcgurk_adapters")
+        corda = held[parts[0].key]
+        matrices[f"{site}.lora_A.weight"].copy_(torch.cat([corda.down, corda.down_start]))
+        matrices[f"{site}.lora_B.weight"].copy_(torch.cat([corda.up, -corda.up_start], 1))
+    return adapters
+
+
+@torch.no_grad()
+def collect_covariances(
+    model: nn.Module, hosts: dict[str, nn.Module], calibrate: Any
+) -> dict[str, Tensor]:
+    """Average X^T X over samples, each divided by its largest magnitude.
+
+    The authors' code and PEFT divide by the largest value, which may be near 0.
+
+    Args:
+        model: The frozen model.
+        hosts: Linear layers of it, by name.
+        calibrate: Runs it on some batches of any size.
+
+    Returns:
+        Covariance of what each layer reads, [in, in].
+
+    Raises:
+        ValueError: A layer was not run, or on numbers that are not finite or are all zero.
+    """
+    found = {name: Covariance() for name in hosts}
+    hooks = [hosts[name].register_forward_pre_hook(one.add) for name, one in found.items()]
+    try:
+        for _ in calibrate(model):
+            pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for name, one in found.items():
+        size = float(one.total.trace()) if one.samples else 0.0
+        if not 0 < size < inf:
+            raise ValueError(
+                f"`calibrate` ran {name} on {one.samples} samples, whose covariance has the trace "
+                f"{size}; expected some that are finite and not zero. Run all of the model, or "
+                "adapt fewer layers."
+            )
+    return {name: one.total / one.samples for name, one in found.items()}
+
+
+class Covariance:
+    """Sums X^T X over samples.
+
+    Attributes:
+        samples: How many there were.
+        total: The sum, [in, in].
+    """
+
+    def __init__(self):
+        self.samples = 0
+        self.total = torch.zeros(())
+
+    def add(self, host: nn.Module, args: tuple[Tensor, ...]) -> None:
+        """Take what a layer reads, as a hook of it."""
+        read = args[0].float()
+        read = read.reshape(len(read), -1, read.shape[-1])  # [batch, tokens, in]
+        peaks = read.abs().amax((1, 2), keepdim=True)
+        read = (read / peaks.clamp_min(1e-30)).flatten(0, 1)
+        self.samples += len(peaks)
+        self.total = self.total.to(read.device) + read.T @ read
+
+
+def invert(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Damp a covariance matrix until it can be inverted.
+
+    Args:
+        covariance: [in, in].
+
+    Returns:
+        The damped matrix and its inverse, [in, in].
+    """
+    identity = torch.eye(len(covariance), device=covariance.device)
+    mean = covariance.diagonal().mean()
+    damping = 0.01
+    while True:
+        damped = covariance + damping * mean * identity
+        inverse = torch.linalg.inv(damped)
+        if torch.dist(damped @ inverse, identity) < 0.05:
+            return damped, inverse
+        damping *= 2
