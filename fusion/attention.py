@@ -1,5 +1,6 @@
 """Attention that adapters can change, through transformers' attention interface."""
 
+import sys
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn.functional import pad
 from fusion.holder import ATTRIBUTE, Holder
 from fusion.method import Adapter, Attention
 
-NAME = "mcgurk"
+NAMES = {"sdpa": "mcgurk", "eager": "mcgurk_eager"}
 
 
 def take_over_attention(model: nn.Module) -> None:
@@ -19,24 +20,25 @@ def take_over_attention(model: nn.Module) -> None:
         model: A transformers model, or a module that holds one.
 
     Raises:
-        ValueError: It attends by other functions than scaled_dot_product_attention.
+        ValueError: It attends by other functions than transformers' "sdpa" and "eager".
     """
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
+    from transformers.masking_utils import eager_mask, sdpa_mask
 
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    for used, mask in (("sdpa", sdpa_mask), ("eager", eager_mask)):
+        AttentionInterface.register(NAMES[used], attend)
+        AttentionMaskInterface.register(NAMES[used], mask)
     for module in model.modules():
         config = getattr(module, "config", None)
         used = getattr(config, "_attn_implementation", None)
-        if config is None or used is None or used == NAME:
+        if config is None or used is None or used in NAMES.values():
             continue
-        if used != "sdpa":
+        if used not in NAMES:
             raise ValueError(
-                f"{type(module).__name__} attends by {used!r}; adapters of attention need 'sdpa'. "
-                "Load the model with attn_implementation='sdpa'."
+                f"{type(module).__name__} attends by {used!r}; adapters of attention need 'sdpa' "
+                "or 'eager'. Load the model with attn_implementation='sdpa'."
             )
-        config._attn_implementation = NAME
+        config._attn_implementation = NAMES[used]
 
 
 def attend(
@@ -47,7 +49,7 @@ def attend(
     attention_mask: Tensor | None,
     **settings: Any,
 ) -> tuple[Tensor, None]:
-    """Attend as transformers' sdpa function, changed by the adapters that are on."""
+    """Attend as the model did before, changed by the adapters that are on."""
     holder = module._modules.get(ATTRIBUTE)
     selection = holder.selection if isinstance(holder, Holder) else None
     if selection is None or selection.merged:
@@ -79,17 +81,18 @@ def _attend(
     module: nn.Module,
     settings: dict[str, Any],
 ) -> Tensor:
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
+    function = _function_of(module)
     causal = settings.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
+    if mask is None and _is_eager(module):
+        causal = False  # there all is seen
 
     def run(key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         ours = dict(settings)
         bias = settings.get("position_bias")
         if bias is not None:
             ours["position_bias"] = pad(bias, (key.shape[2] - bias.shape[-1], 0))
-        return sdpa_attention_forward(module, query, key, value, mask, **ours)[0]
+        return function(module, query, key, value, mask, **ours)[0]
 
     call = Attention(query, key, value, mask, bool(causal), run)
     plain = run(key, value, mask) if len(adapters) != 1 else None
@@ -97,6 +100,19 @@ def _attend(
         return adapters[0].attend(call)
     found = [adapter.attend(call) - plain for adapter in adapters]
     return plain + sum(found) if found else plain
+
+
+def _is_eager(module: Any) -> bool:
+    return module.config._attn_implementation == NAMES["eager"]
+
+
+def _function_of(module: nn.Module) -> Any:
+    """Return what the model would attend by itself; each family has its own eager function."""
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    if not _is_eager(module):
+        return sdpa_attention_forward
+    return sys.modules[type(module).__module__].eager_attention_forward  # type: ignore[attr-defined]
 
 
 def _pick(value: Any, rows: Tensor, batch: int) -> Any:

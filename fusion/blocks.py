@@ -31,11 +31,11 @@ class Block:
     Attributes:
         sublayers: In the order of their use.
         attends: Whether its attention goes through transformers' attention interface, which
-            prefixes need.
+            prefixes and prompts need.
     """
 
     sublayers: tuple[SubLayer, ...]
-    attends: bool = True
+    attends: bool = False
 
 
 def attention(
@@ -54,22 +54,25 @@ def mlp(fc1: str, fc2: str, norm: str, gate: str = "") -> SubLayer:
 
 def norm_last(block: Block) -> Block:
     """Say that a block normalises after its sub-layers."""
-    return Block(tuple(replace(sublayer, norm_first=False) for sublayer in block.sublayers))
+    sublayers = tuple(replace(sublayer, norm_first=False) for sublayer in block.sublayers)
+    return replace(block, sublayers=sublayers)
 
 
 OWN = attention("self_attn", "self_attn_layer_norm")
 CROSS = attention("encoder_attn", "encoder_attn_layer_norm", cross=True)
 INLINE_MLP = mlp("fc1", "fc2", "final_layer_norm")
-ENCODER = Block((OWN, INLINE_MLP))
-DECODER = Block((OWN, CROSS, INLINE_MLP))
+ENCODER = Block((OWN, INLINE_MLP), attends=True)
+DECODER = Block((OWN, CROSS, INLINE_MLP), attends=True)
 VIT = Block(
     (
         attention("attention", "layernorm_before", "q_proj k_proj v_proj o_proj"),
         mlp("mlp.fc1", "mlp.fc2", "layernorm_after"),
-    )
+    ),
+    attends=True,
 )
 CLIP = Block(
     (attention("self_attn", "layer_norm1"), mlp("mlp.fc1", "mlp.fc2", "layer_norm2")),
+    attends=True,
 )
 BERT_PARTS = {
     "q": "attention.self.query",
@@ -81,32 +84,39 @@ BERT = Block(
     (
         SubLayer("attention", BERT_PARTS, "attention.output.LayerNorm", "attention.self"),
         mlp("intermediate.dense", "output.dense", "output.LayerNorm"),
-    )
+    ),
+    attends=True,
 )
 CLAP_AUDIO = Block(
     (
         SubLayer("attention", BERT_PARTS, "layernorm_before", "attention.self"),
         mlp("intermediate.dense", "output.dense", "layernorm_after"),
-    ),
-    attends=False,
+    )
 )
 LLAMA = Block(
     (
         attention("self_attn", "input_layernorm", "q_proj k_proj v_proj o_proj"),
         mlp("mlp.up_proj", "mlp.down_proj", "post_attention_layernorm", "mlp.gate_proj"),
-    )
+    ),
+    attends=True,
 )
 T5_OWN = attention("layer.0.SelfAttention", "layer.0.layer_norm", "q k v o")
 T5_CROSS = attention("layer.1.EncDecAttention", "layer.1.layer_norm", "q k v o", cross=True)
-T5_ENCODER = Block(
-    (T5_OWN, mlp("layer.1.DenseReluDense.wi", "layer.1.DenseReluDense.wo", "layer.1.layer_norm"))
-)
-T5_DECODER = Block(
-    (
-        T5_OWN,
-        T5_CROSS,
-        mlp("layer.2.DenseReluDense.wi", "layer.2.DenseReluDense.wo", "layer.2.layer_norm"),
-    )
+
+
+def t5_mlp(layer: str, gated: bool) -> SubLayer:
+    """Name T5's feed-forward part; that of version 1.1 is gated."""
+    dense, norm = f"{layer}.DenseReluDense", f"{layer}.layer_norm"
+    if gated:
+        return mlp(f"{dense}.wi_1", f"{dense}.wo", norm, f"{dense}.wi_0")
+    return mlp(f"{dense}.wi", f"{dense}.wo", norm)
+
+
+# The decoder's first, since an encoder's parts are found in it too.
+T5 = tuple(
+    Block((*attentions, t5_mlp(layer, gated)), attends=True)
+    for attentions, layer in (((T5_OWN, T5_CROSS), "layer.2"), ((T5_OWN,), "layer.1"))
+    for gated in (False, True)
 )
 
 # By class name, so that no family's code is imported. T5 has one class for both: the first whose
@@ -126,5 +136,5 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
     "ClapAudioLayer": (CLAP_AUDIO,),
     "LlamaDecoderLayer": (LLAMA,),
     "MistralDecoderLayer": (LLAMA,),
-    "T5Block": (T5_DECODER, T5_ENCODER),
+    "T5Block": T5,
 }

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import torch
 from torch import nn
 
 from fusion.adapters import Adapters, attach
+from fusion.sharing import tie
 from fusion.sites import find_sites
 
 LINEAR = ("q", "k", "v", "o", "gate", "fc1", "fc2")
@@ -44,6 +46,8 @@ class Published:
         count: Trained parameters, without heads and what belongs to a task.
         printed: The figure that the paper or its code prints, with what has been left out of it or
             "" where none is known and the count is that of its formula.
+        adapters: How many of them there are, as one for each task.
+        tied: The module that these share, or "".
     """
 
     row: str
@@ -51,14 +55,19 @@ class Published:
     parts: tuple[Attached, ...]
     count: int
     printed: str = ""
+    adapters: int = 1
+    tied: str = ""
 
     def attach(self) -> Adapters:
         """Build the model on torch's meta device, and attach everything."""
         with torch.device("meta"):
             model = MODELS[self.model]()
-        for part in self.parts:
+        names = [f"task{number}" for number in range(self.adapters)]
+        for name, part in product(names, self.parts):
             where = part.where and tuple(_names(model, part.where))
-            attach(model, part.method, part.options, where, layers=part.layers)
+            attach(model, part.method, part.options, where, name=name, layers=part.layers)
+        if self.tied:
+            tie(Adapters(model), names, self.tied)
         return Adapters(model)
 
 
@@ -157,6 +166,31 @@ PUBLISHED = (
         497_952,
         "498 K",
     ),
+    Published(
+        "conformer Pfeiffer",
+        "AST",
+        (Attached("conformer", {"rank": 8, "kernel": 31}, ("mlp",)), _norms("mlp")),
+        270_720,
+        "271 K",
+    ),
+    Published(
+        "conformer Houlsby",
+        "AST",
+        (
+            Attached("conformer", {"rank": 8, "kernel": 31}, ("attention", "mlp")),
+            _norms("attention", "mlp"),
+        ),
+        541_440,
+        "542 K, twice the rounded 271 K",
+    ),
+    Published("Convpass r 8", "AST", (Attached("convpass", {"rank": 8}, ("mlp",)),), 159_168),
+    Published("Convpass r 12", "AST", (Attached("convpass", {"rank": 12}, ("mlp",)),), 235_872),
+    Published(
+        "Convpass r 8, on the grid of patches",
+        "AST",
+        (Attached("convpass", {"rank": 8, "grid": (12, 101), "special_tokens": 2}, ("mlp",)),),
+        163_776,
+    ),
     Published("SSF, without the patch embedding", "AST", (Attached("scale_shift"),), 204_288),
     Published("IA3", "AST", (Attached("ia3"),), 12 * (2 * 768 + 3072)),
     Published("SHiRA as LoRA r 6", "AST", (Attached("shira", {"rank": 6}, ("q", "v")),), 221_184),
@@ -167,12 +201,58 @@ PUBLISHED = (
         "BART-base",
         (Attached("bottleneck", {"rank": 96, "activation": "gelu_tanh"}),),
         4_449_600,
-        "4.18 % with visual embedding and norms",
+        "4.18 % with visual embedding (v. e.) and norms",
+    ),
+    Published(
+        "single compacter",
+        "BART-base",
+        (
+            Attached(
+                "compacter",
+                {
+                    "rank": 96,
+                    "terms": 2,
+                    "shared": False,
+                    "factor_rank": 0,
+                    "activation": "gelu_tanh",
+                },
+            ),
+        ),
+        2_238_240,
+        "2.70 % with v. e. and norms",
+    ),
+    Published(
+        "hyperformer, 4 tasks",
+        "BART-base",
+        (Attached("hyperformer", {"rank": 96, "tasks": 4}),),
+        6_947_088,
+        "5.79 % with v. e. and norms",
+    ),
+    Published(
+        "multiple adapters, 4 tasks",
+        "BART-base",
+        (Attached("bottleneck", {"rank": 96, "activation": "gelu_tanh"}),),
+        17_798_400,
+        "12.22 % with v. e. and norms",
+        adapters=4,
+    ),
+    Published(
+        "half-shared adapters, 4 tasks",
+        "BART-base",
+        (Attached("bottleneck", {"rank": 96, "activation": "gelu_tanh"}),),
+        11_093_760,
+        "8.36 % with v. e. and norms",
+        adapters=4,
+        tied="up",
     ),
     Published("norms", "BART-base", (Attached("norm_tuning"),), 49_152),
     Published("BitFit", "BART-base", (Attached("bitfit"),), 125_952, "1.21 % with v. e."),
     Published(
-        "LoRA, 36 matrices", "BART-base", (Attached("lora", {"rank": 128}),), 7_077_888, "5.93 %"
+        "LoRA, 36 matrices",
+        "BART-base",
+        (Attached("lora", {"rank": 128}),),
+        7_077_888,
+        "5.93 % with v. e. and biases",
     ),
     Published(
         "prompts 40",
@@ -188,7 +268,20 @@ PUBLISHED = (
         17_752_320,
         "7.98 % with v. e.",
     ),
-    Published("LoRA, 72 matrices", "T5-base", (Attached("lora", {"rank": 150}),), 16_588_800),
+    Published(
+        "LoRA, 72 matrices",
+        "T5-base",
+        (Attached("lora", {"rank": 150}),),
+        16_588_800,
+        "7.54 % with v. e.",
+    ),
+    Published(
+        "prompts 40",
+        "T5-base",
+        (Attached("shallow_prompts", {"tokens": 40, "hidden": 800}),),
+        1_261_088,
+        "1.26 % with v. e.",
+    ),
     # LLM-Adapters (2304.01933)
     Published(
         "LoRA",

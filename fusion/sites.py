@@ -31,6 +31,8 @@ class Site:
         norm: Name of the normalisation of its sub-layer, or "".
         norm_first: Whether that comes before the sub-layer.
         cross: Whether its sub-layer attends to another sequence.
+        decodes: Whether its block decodes step by step, and a token must not see later ones.
+        attends: Whether its block's attention asks its adapters, see `Block`.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Site:
     norm: str = ""
     norm_first: bool = True
     cross: bool = False
+    decodes: bool = False
+    attends: bool = True
 
 
 Blocks = Mapping[str, tuple[Block, ...]]
@@ -104,6 +108,7 @@ def _walk(model: nn.Module, acts_on: str, blocks: Blocks) -> Iterator[Site]:
         for layer, name in enumerate(names):
             block = _block_of(modules[name], blocks)
             base: dict[str, Any] = dict(stack=stack, layer=layer, layers=len(names))
+            base |= dict(decodes=_decodes(modules[name]), attends=block.attends)
             dim = _width(modules[name], block)
             heads = _heads(modules[name], block)
             place: dict[str, Any] = dict(
@@ -221,6 +226,10 @@ def _heads(module: nn.Module, block: Block) -> int:
                     if isinstance(getattr(holder, name, None), int):
                         return int(getattr(holder, name))
     return 0
+
+
+def _decodes(block: nn.Module) -> bool:
+    return "Decoder" in type(block).__name__ or bool(getattr(block, "is_decoder", False))
 
 
 def _is_norm(module: nn.Module) -> bool:

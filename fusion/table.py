@@ -14,6 +14,7 @@ from torch import nn
 from fusion.method import Adapter, PeftMethod
 from fusion.methods import METHODS
 from fusion.published import PUBLISHED, Published
+from fusion.sharing import count_together
 from fusion.sites import find_sites
 from fusion.tuner import MethodConfig, sites_of
 
@@ -83,7 +84,8 @@ def counts_to_markdown(rows: Sequence[Published] = PUBLISHED) -> str:
     ]
     for row in rows:
         methods = " + ".join(dict.fromkeys(f"`{part.method}`" for part in row.parts))
-        count = f"{row.attach().count('default'):,}"
+        adapters = row.attach()
+        count = f"{count_together(adapters, adapters.names):,}"
         lines.append((row.model, row.row, methods, count, row.printed or "its formula"))
     return _markdown(lines)
 

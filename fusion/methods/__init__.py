@@ -4,9 +4,13 @@ from fusion.method import Adapter, PeftMethod
 from fusion.methods.bias_scale import BiasScale
 from fusion.methods.bitfit import BitFit
 from fusion.methods.bottleneck import Bottleneck
+from fusion.methods.compacter import Compacter
+from fusion.methods.conformer import Conformer
+from fusion.methods.convpass import Convpass
 from fusion.methods.corda import Corda
 from fusion.methods.gated_prompts import GatedPrompts
 from fusion.methods.hydra import Hydra
+from fusion.methods.hyperformer import Hyperformer
 from fusion.methods.ia3 import Ia3
 from fusion.methods.invertible import Invertible
 from fusion.methods.lora import Lora
@@ -37,6 +41,10 @@ METHODS: dict[str, type[Adapter] | type[PeftMethod]] = {
     # networks beside or after a sub-layer
     "bottleneck": Bottleneck,
     "mosa": Mosa,
+    "compacter": Compacter,
+    "hyperformer": Hyperformer,
+    "convpass": Convpass,
+    "conformer": Conformer,
     # what attention and the first block read
     "prefix": Prefix,
     "shallow_prompts": ShallowPrompts,

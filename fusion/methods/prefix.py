@@ -78,11 +78,8 @@ def new_tokens(tokens: int, dim: int, std: float) -> nn.Parameter:
 
 
 def asks_adapters(site: Site) -> bool:
-    """Tell whether an attention goes through transformers' attention interface.
-
-    All that do say whether they are causal; CLAP's windows of sound, for one, do not.
-    """
-    return site.role == "attention" and hasattr(site.module, "is_causal")
+    """Tell whether an attention goes through transformers' attention interface."""
+    return site.role == "attention" and site.attends
 
 
 def split_heads(features: Tensor, keys: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from fusion.attention import with_prefix
-from fusion.blocks import BLOCKS
 from fusion.method import Adapter, Attention
 from fusion.methods.gated_prompts import projections
 from fusion.methods.prefix import asks_adapters, check_tokens, new_tokens, split_heads
@@ -196,16 +195,15 @@ def is_last(site: Site) -> bool:
 def takes_prompts(site: Site) -> bool:
     """Tell whether a site is a block that takes more tokens, or the self-attention of one."""
     if site.role == "block":
-        return all(block.attends for block in BLOCKS.get(type(site.module).__name__, ()))
+        return site.attends
     return asks_adapters(site) and not site.cross
 
 
 def is_decoder(site: Site) -> bool:
     """Tell whether a block or an attention is one that decodes step by step."""
-    module = site.module
-    if "Decoder" in type(module).__name__ or getattr(module, "is_decoder", False):
+    if site.decodes or getattr(site.module, "is_decoder", False):
         return True
-    return site.role == "attention" and bool(module.is_causal)
+    return site.role == "attention" and bool(getattr(site.module, "is_causal", False))
 
 
 def check_pairs(sites: Sequence[Site], all_layers: bool = False) -> None:

@@ -112,3 +112,17 @@ def test_prefixes(reference, bert):
     adapters = attach(bert, "prefix", {"tokens": tokens})
     fill(adapters, name_of, reference)
     compare(reference, bert, "prefix")
+
+
+def test_compacter(reference, bert):
+    def name_of(name: str) -> tuple[str, Callable[[Tensor], Tensor]]:
+        site, _, rest = name.partition(".dense.")
+        part, _, which = rest.removeprefix("mcgurk_adapters.").partition(".")
+        layer = {"down": "adapter_down.0", "up": "adapter_up"}[part]
+        theirs = {"rule": "phm_rule", "weight": "W", "bias": "b"}[which]
+        return f"compacter.weights.{site}.adapters.compacter.{layer}.{theirs}", keep
+
+    options = {"rank": 4, "terms": 2, "shared": False, "factor_rank": 0}
+    adapters = attach(bert, "compacter", options)
+    fill(adapters, name_of, reference)
+    compare(reference, bert, "compacter")

@@ -11,6 +11,10 @@ SMALL: dict[str, dict] = {
     "lora": {"rank": 2},
     "bottleneck": {"rank": 4},
     "mosa": {"rank": 4, "experts": 2},
+    "convpass": {"rank": 4, "dropout": 0.0},
+    "conformer": {"rank": 4, "kernel": 4},
+    "compacter": {"rank": 4},
+    "hyperformer": {"rank": 4, "tasks": 2, "embedding": 16, "hidden": 16},
 }
 # Further forms of a method that the contract has to hold for.
 FORMS: dict[str, tuple[str, dict, tuple[str, ...] | None]] = {
@@ -26,6 +30,20 @@ FORMS: dict[str, tuple[str, dict, tuple[str, ...] | None]] = {
     "mosa, both": ("mosa", {"rank": 4, "experts": 2, "split": "both"}, None),
     "mosa, norm": ("mosa", {"rank": 4, "input": "norm", "norm": True}, ("attention", "mlp")),
     "mosa, linear": ("mosa", {"rank": 4, "bias": False}, ("fc1", "q")),
+    "sequential convpass": ("convpass", {"rank": 4, "mode": "sequential"}, None),
+    "sequential conformer": (
+        *("conformer", {"rank": 4, "mode": "sequential"}),
+        ("attention", "mlp"),
+    ),
+    "compacter of VL-Adapter": (
+        "compacter",
+        {"rank": 4, "terms": 2, "shared": False, "factor_rank": 0, "activation": "gelu_tanh"},
+        None,
+    ),
+    "compacter, factored, not shared": (
+        *("compacter", {"rank": 4, "shared": False, "factor_rank": 2}),
+        ("mlp",),
+    ),
     "hydra with biases": ("hydra", {"bias": True}, ("o", "fc2")),
 }
 CASES = {name: (name, SMALL.get(name, {}), None) for name in METHODS} | FORMS

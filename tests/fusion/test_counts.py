@@ -7,13 +7,36 @@ from torch import nn
 from fusion.adapters import attach
 from fusion.blocks import Block, attention, mlp
 from fusion.published import MODELS, PUBLISHED
+from fusion.sharing import count_together, tie
 
 
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.model}, {row.row}")
 def test_published_count(row):
     adapters = row.attach()
-    assert adapters.count("default") == row.count
-    assert sum(p.numel() for p in adapters.parameters("default")) == row.count
+    assert count_together(adapters, adapters.names) == row.count
+    for name in adapters.names:
+        assert adapters.count(name) == sum(p.numel() for p in adapters.parameters(name))
+    if row.adapters == 1:
+        assert adapters.count(adapters.names[0]) == row.count
+
+
+def test_tied_adapters_share_and_stay_apart_in_the_rest(build, disturb, run):
+    model = build("bart")
+    for name in ("vqa", "gqa"):
+        adapters = attach(model, "bottleneck", {"rank": 4}, name=name)
+    tie(adapters, ["vqa", "gqa"], "up")
+    ups = 10 * (4 * 32 + 32)  # five sub-layers in each of two layers
+    assert count_together(adapters, ["vqa", "gqa"]) == 2 * adapters.count("vqa") - ups
+    disturb(adapters, "vqa", seed=1)
+    disturb(adapters, "gqa", seed=2)
+    shared = adapters.named_parameters("vqa"), adapters.named_parameters("gqa")
+    for name in shared[0]:
+        assert torch.equal(shared[0][name], shared[1][name]) == (".up." in name)
+    with pytest.raises(ValueError, match="no module 'middle' to tie; it has: .*down, up"):
+        tie(adapters, ["vqa", "gqa"], "middle")
+    attach(model, "hydra", name="other")
+    with pytest.raises(ValueError, match="expected two or more, each of one method"):
+        tie(adapters, ["vqa", "other"], "up")
 
 
 class Attention(nn.Module):

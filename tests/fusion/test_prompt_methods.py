@@ -446,3 +446,26 @@ def test_bad_options_are_named(build):
         attach(model, "invertible", {"activation": "swish"})
     with pytest.raises(ValueError, match="fits none of the"):
         attach(model, "invertible", where=("mlp",))
+
+
+@pytest.mark.parametrize("name", ["prefix", "deep_prompts", "gated_prompts", "shallow_prompts"])
+def test_models_that_attend_eagerly_get_the_same(name, kind, build, disturb, run):
+    found = []
+    for implementation in ("sdpa", "eager"):
+        model = build(kind)
+        model.set_attn_implementation(implementation)
+        with torch.no_grad():
+            before = run(kind, model)
+            adapters = attach(model, name, {"tokens": 3})
+            disturb(adapters, "default")
+            found.append(run(kind, model))
+            adapters.use(None)
+            assert torch.equal(run(kind, model), before)
+    torch.testing.assert_close(*found, **CLOSE)
+
+
+def test_other_ways_to_attend_are_told(build):
+    model = build("bart")
+    model.config._attn_implementation = "flex_attention"
+    with pytest.raises(ValueError, match="attends by 'flex_attention'.*'sdpa' or 'eager'"):
+        attach(model, "prefix")
