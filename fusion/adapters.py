@@ -11,7 +11,7 @@ from torch import nn
 from fusion.blocks import Block
 from fusion.holder import Holder
 from fusion.injection import Calibrate, eject, inject_ours, inject_peft, layers_of
-from fusion.merging import merge_into, restore
+from fusion.merging import merge_into, restore, widened
 from fusion.method import Adapter, PeftMethod
 from fusion.methods import METHODS
 from fusion.options import build_options
@@ -260,6 +260,34 @@ class Adapters:
             for tensor in tensors_of(self.model, part).values()
         )
 
+    def table(self) -> str:
+        """Return a table of the adapters as text: what each is, where, its size, and if it is on.
+
+        Trained parameters and bytes are those of the whole adapter.
+        """
+        on = self.active if not self.selection.merged else []
+        lines = [("adapter", "methods", "modules", "parameters", "bytes", "state")]
+        for name in self.names:
+            parts = self.parts(name)
+            merged = {part.key for part in parts} & set(self.selection.merged_keys)
+            state = "merged" if self.selection.merged and merged else "on" if name in on else "off"
+            methods = " + ".join(
+                part.method + (f" ({part.bits} bit)" if part.bits else "") for part in parts
+            )
+            sites = f"{sum(len(part.sites) for part in parts)}"
+            lines.append(
+                (name, methods, sites, f"{self.count(name):,}", f"{self.bytes(name):,}", state)
+            )
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        numbers = {2, 3, 4}
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if index in numbers else cell.ljust(width)
+                for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
     def save(self, folder: str | Path, name: str) -> None:
         """Write an adapter: safetensors and a JSON config, in PEFT's layout.
 
@@ -326,7 +354,7 @@ class Adapters:
             host = unwrap(self.model.get_submodule(name))
             with torch.no_grad():
                 if isinstance(layer, Holder):
-                    delta = layer.mcgurk_adapters[key].delta(host)  # type: ignore[operator]
+                    delta = layer.mcgurk_adapters[key].delta(widened(host))  # type: ignore[operator]
                 else:
                     assert issubclass(method, PeftMethod)
                     delta = method.delta(layer, key)

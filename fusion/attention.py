@@ -97,9 +97,9 @@ def _attend(
     call = Attention(query, key, value, mask, bool(causal), run)
     plain = run(key, value, mask) if len(adapters) != 1 else None
     if plain is None:
-        return adapters[0].attend(call)
+        return adapters[0].attend(call).to(query.dtype)
     found = [adapter.attend(call) - plain for adapter in adapters]
-    return plain + sum(found) if found else plain
+    return (plain + sum(found)).to(query.dtype) if found else plain
 
 
 def _is_eager(module: Any) -> bool:
@@ -132,6 +132,7 @@ def with_prefix(call: Attention, keys: Tensor, values: Tensor) -> Tensor:
         [batch, tokens, heads, head_dim].
     """
     batch, count = len(call.key), keys.shape[1]
+    keys, values = keys.to(call.key.dtype), values.to(call.value.dtype)
     key = torch.cat([keys.expand(batch, -1, -1, -1), call.key], 2)
     value = torch.cat([values.expand(batch, -1, -1, -1), call.value], 2)
     mask = call.mask

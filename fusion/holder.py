@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from fusion.method import Adapter
 from fusion.selection import Selection
 
 ATTRIBUTE = "mcgurk_site"
+HALF = (torch.float16, torch.bfloat16)
 
 
 class Holder(nn.Module, BaseTunerLayer):
@@ -76,7 +78,7 @@ class Holder(nn.Module, BaseTunerLayer):
                 return None
             inputs, kwargs = _first(args, kwargs), dict(kwargs)
             for adapter in adapters:
-                inputs = adapter.before(inputs, kwargs)
+                inputs = adapter.before(widen(inputs, adapter), kwargs).to(inputs.dtype)
         else:
             inputs = self._before_rows(_first(args, kwargs), kwargs)
         if args:
@@ -86,8 +88,8 @@ class Holder(nn.Module, BaseTunerLayer):
     def _before_rows(self, inputs: Tensor, kwargs: dict[str, Any]) -> Tensor:
         for keys, rows in self.selection.groups(len(inputs), inputs.device):
             for adapter in self.on(keys, "before"):
-                changed = adapter.before(inputs[rows], dict(kwargs))
-                inputs = inputs.index_copy(0, rows, changed)
+                changed = adapter.before(widen(inputs[rows], adapter), dict(kwargs))
+                inputs = inputs.index_copy(0, rows, changed.to(inputs.dtype))
         return inputs
 
     def _after(self, host: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> Any:
@@ -120,13 +122,21 @@ def _sum(
     adapters: list[Adapter], inputs: Tensor, outputs: Tensor, read: dict[str, Tensor]
 ) -> Tensor:
     """Add what each adapter changes; one alone is taken as it is, to the bit."""
-    found = [
-        adapter.after(read[adapter.reads_from] if adapter.reads_from else inputs, outputs)
-        for adapter in adapters
-    ]
+    found = []
+    for adapter in adapters:
+        source = read[adapter.reads_from] if adapter.reads_from else inputs
+        found.append(adapter.after(widen(source, adapter), widen(outputs, adapter)))
     if len(found) == 1:
-        return found[0]
-    return outputs + sum((one - outputs for one in found[1:]), found[0] - outputs)
+        return found[0].to(outputs.dtype)
+    changes = sum((one - outputs for one in found[1:]), found[0] - outputs)
+    return (outputs + changes).to(outputs.dtype)
+
+
+def widen(tensor: Tensor, adapter: nn.Module) -> Tensor:
+    """Give an adapter of a model in half precision what it reads in the adapter's own."""
+    if tensor.dtype not in HALF:
+        return tensor
+    return tensor.to(next((p.dtype for p in adapter.parameters()), torch.float32))
 
 
 def _first(args: tuple, kwargs: dict[str, Any]) -> Tensor:

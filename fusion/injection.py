@@ -48,12 +48,14 @@ def inject_peft(
 ) -> list[Site]:
     """Inject a method of PEFT; return its sites."""
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+    from peft.tuners.tuners_utils import cast_adapter_dtype
 
     selection = selection_of(model)
     sites = find_sites(model, where, method.acts_on, layers, selection.blocks)
     prepared = method.prepare(model, sites, options, calibrate)
     config = method.config([site.name for site in sites], options)
     _inject(PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type], model, config, key)
+    cast_adapter_dtype(model, key)
     found = {site.name: model.get_submodule(site.name) for site in sites}
     for layer in found.values():
         layer._active_adapter = selection.active  # type: ignore[assignment]

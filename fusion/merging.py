@@ -1,10 +1,12 @@
 """Add adapters to the weights, and take them out again to the bit."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from fusion.holder import HALF
 from fusion.method import Delta
 
 
@@ -25,6 +27,17 @@ class Original:
     index: Tensor | None
     bias: Tensor | None
     had_bias: bool = True
+
+
+def widened(module: nn.Module) -> nn.Module:
+    """Return a module in half precision as one in float32 to compute with, others as they are."""
+    own = {name: p for name, p in module._parameters.items() if p is not None}
+    if not any(parameter.dtype in HALF for parameter in own.values()):
+        return module
+    twin = copy.copy(module)
+    wide = {name: nn.Parameter(p.float(), requires_grad=False) for name, p in own.items()}
+    twin._parameters = {**module._parameters, **wide}
+    return twin
 
 
 @torch.no_grad()
@@ -50,7 +63,7 @@ def merge_into(module: nn.Module, delta: Delta) -> Original:
         else:
             # Half the time of indexing with brackets.
             kept_weight = flat.gather(0, delta.index)
-            flat.scatter_(0, delta.index, kept_weight + delta.weight.to(flat.dtype))
+            flat.scatter_(0, delta.index, (kept_weight + delta.weight).to(flat.dtype))
     elif delta.weight is not None:
         kept_weight = weight.detach().clone()
         weight.add_(delta.weight)
@@ -59,7 +72,7 @@ def merge_into(module: nn.Module, delta: Delta) -> Original:
             kept_bias = bias.detach().clone()
             bias.add_(delta.bias)
         else:
-            added = nn.Parameter(delta.bias.detach().clone(), requires_grad=False)
+            added = nn.Parameter(delta.bias.detach().to(weight.dtype, copy=True), False)
             module.register_parameter("bias", added)
     return Original(module, kept_weight, delta.index, kept_bias, had_bias)
 

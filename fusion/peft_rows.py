@@ -43,8 +43,8 @@ def _forward(layer: Any, selection: Selection, inputs: Tensor, *args: Any, **kwa
 
 def _forward_stacked(outputs: Tensor, inputs: Tensor, down: Tensor, up: Tensor) -> Tensor:
     """Add each row's own B A x: down [batch, in, rank], up [batch, rank, out]."""
-    rows = inputs.reshape(len(inputs), -1, inputs.shape[-1])
-    return outputs + (rows @ down @ up).reshape(outputs.shape)
+    rows = inputs.reshape(len(inputs), -1, inputs.shape[-1]).to(down.dtype)
+    return (outputs + (rows @ down @ up).reshape(outputs.shape)).to(outputs.dtype)
 
 
 def _stack(layer: Any, selection: Selection, inputs: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import torch
 from peft import PeftConfig
 from peft.tuners.tuners_utils import BaseTuner
 from peft.utils import PeftType, register_peft_method
@@ -143,7 +144,9 @@ class MethodModel(BaseTuner):
         if self.shared is not None and site.name == next(iter(self.sites)):
             adapter.add_module("shared", self.shared)  # kept and saved once
         holder = holder_of(host, selection_of(self.model))
-        holder.mcgurk_adapters[adapter_name] = adapter.to(weight.device)
+        # As PEFT does: a model in half precision has its adapters in float32.
+        dtype = torch.promote_types(weight.dtype, torch.float32)
+        holder.mcgurk_adapters[adapter_name] = adapter.to(weight.device, dtype)
         reads = method.reads(self.options)
         if reads:
             # Where the normalisation comes last, the sub-layer reads what has not been normalised.

@@ -88,6 +88,7 @@ class GatedPrompts(Adapter):
         prompts = self.prompts if self.prompts is not None else _tokens_for(condition, call)
         if prompts is None:
             return attended
+        prompts = prompts.to(call.key.dtype)
         every_row = len(call.query), -1, -1, -1
         keys = split_heads(key.forward(prompts), call.key).expand(every_row)
         values = split_heads(value.forward(prompts), call.key).expand(every_row)

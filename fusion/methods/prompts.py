@@ -153,7 +153,7 @@ class DeepPrompts(Adapter):
     def attend(self, call: Attention) -> Tensor:
         """Attend to the keys and values of the prompts as well."""
         norm, key, value = self.frozen
-        prompts = norm.forward(self.prompts)
+        prompts = norm.forward(self.prompts.to(call.key.dtype))
         keys, values = (split_heads(p.forward(prompts), call.key) for p in (key, value))
         return with_prefix(call, keys, values)
 

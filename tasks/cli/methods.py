@@ -2,11 +2,19 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from tasks.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fusion.table import MethodRow
+
+WIDTH = 150  # columns that the table needs
 
 
 def methods(
@@ -35,10 +43,38 @@ def methods(
     from rich.console import Console
 
     console = Console(highlight=False)
-    for row in rows:
-        name, paper, formula, sites, count, merges, per_row, code = row.cells()
-        traits = f"merges: {merges}, per row: {per_row}, code: {code}"
-        console.print(f"[bold]{name}[/bold]  {count} parameters at {sites}  [dim]{traits}[/dim]")
-        console.print(f"    {formula}", markup=False)
-        console.print(f"    {paper}\n", style="dim", markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
+    print_table(console, rows) if console.width >= WIDTH else print_list(console, rows)
     console.print(f"Parameters: trained on {MODEL} with the default options.")
+
+
+def print_table(console: "Console", rows: list["MethodRow"]) -> None:
+    """Print a line or some for each method, for wide terminals and files."""
+    from rich.table import Table
+
+    from fusion.table import COLUMNS
+
+    name, paper, formula, sites, _, *traits = COLUMNS
+    table = Table(box=None, padding=(0, 2, 1, 0), header_style="bold")
+    table.add_column(name, no_wrap=True)
+    table.add_column(paper, max_width=34)
+    table.add_column(formula, max_width=50)
+    table.add_column(sites, max_width=16)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    for trait in traits:
+        table.add_column(trait)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row.cells()))
+    console.print(table)
+
+
+def print_list(console: "Console", rows: list["MethodRow"]) -> None:
+    """Print a paragraph for each method, for narrow terminals."""
+    for row in rows:
+        name, paper, formula, sites, count, merges, per_row, source = row.cells()
+        traits = f"mergeable: {merges}, per sample: {per_row}, source: {source}"
+        console.print(f"[bold]{name}[/bold]  {count} parameters at {sites}")
+        console.print(f"    {formula}", markup=False)
+        console.print(f"    {traits}", style="dim", markup=False)
+        console.print(f"    {paper}\n", style="dim", markup=False)

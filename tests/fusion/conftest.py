@@ -75,14 +75,15 @@ def call(kind: str, model: nn.Module, rows: slice = slice(None)) -> torch.Tensor
     """Run a model on its own fixed random input, [rows, ...] -> [rows, features]."""
     generator = torch.Generator().manual_seed(1)
     tokens = torch.randint(3, 99, (ROWS, 6), generator=generator)[rows]
+    dtype = next(model.parameters()).dtype
     if kind == "whisper":
-        mel = torch.randn(ROWS, 80, 40, generator=generator)[rows]
+        mel = torch.randn(ROWS, 80, 40, generator=generator)[rows].to(dtype)
         outputs = model(mel, decoder_input_ids=tokens)
         found = (outputs.encoder_last_hidden_state, outputs.last_hidden_state)
     elif kind == "ast":
         found = (model(torch.randn(ROWS, 40, 32, generator=generator)[rows]).last_hidden_state,)
     elif kind == "clip":
-        pictures = torch.randn(ROWS, 3, 32, 32, generator=generator)[rows]
+        pictures = torch.randn(ROWS, 3, 32, 32, generator=generator)[rows].to(dtype)
         mask = torch.ones_like(tokens)
         mask[:, 4:] = 0
         outputs = model(input_ids=tokens, pixel_values=pictures, attention_mask=mask)

@@ -161,3 +161,17 @@ def test_the_published_table_names_every_method():
     for name, method in METHODS.items():
         assert method.title and method.formula, name
         assert method.__doc__
+
+
+def test_the_table_shows_every_adapter(whisper):
+    attach(whisper, "lora", {"rank": 2}, name="street")
+    attach(whisper, "bottleneck", {"rank": 3}, name="music")
+    adapters = attach(whisper, "norm_tuning", name="music")
+    head, street, music = adapters.table().splitlines()
+    assert head.split() == ["adapter", "methods", "modules", "parameters", "bytes", "state"]
+    assert street.split() == ["street", "lora", "12", "1,536", "6,144", "off"]
+    assert music.split()[:4] == ["music", "bottleneck", "+", "norm_tuning"]
+    assert music.split()[-1] == "on"
+    adapters.use("street")
+    adapters.merge()
+    assert adapters.table().splitlines()[1].split()[-1] == "merged"

@@ -185,3 +185,33 @@ def test_rows_equal_one_by_one(put, case, kind, model, run, disturb):
         torch.testing.assert_close(found[index : index + 1], alone, atol=1e-5, rtol=1e-4)
     with pytest.raises(ValueError, match="rows"), torch.no_grad(), adapters.rows(["one"] * 3):
         run(kind, model)
+
+
+@pytest.mark.parametrize("kind", ["whisper", "clip"])
+def test_models_in_half_precision_have_adapters_in_float32(put, case, kind, run, build, disturb):
+    method, model = METHODS[case[0]], build(kind)
+    adapters = put(model)
+    disturb(adapters, "one")
+    expected, trained = output(run, kind, model), adapters.named_parameters("one")
+    model = build(kind).bfloat16()
+    adapters = put(model)
+    with torch.no_grad():
+        for name, parameter in adapters.named_parameters("one").items():
+            assert parameter.dtype == torch.float32
+            parameter.copy_(trained[name])
+    close = 0.02 * float(expected.std())
+
+    def check(found):
+        assert found.dtype == torch.bfloat16
+        assert float((found.detach().float() - expected).abs().mean()) < close
+
+    found = run(kind, model)
+    check(found)
+    found.float().square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in adapters.parameters("one"))
+    if method.per_sample:
+        with torch.no_grad(), adapters.rows(["one"] * 4):
+            check(run(kind, model))
+    if method.merges:
+        adapters.merge()
+        check(output(run, kind, model))

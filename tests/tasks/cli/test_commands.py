@@ -116,3 +116,14 @@ def test_probe_shows_the_streams(capsys, demo_clip):
     assert (info["video"]["width"], info["video"]["height"]) == (320, 240)
     out, _ = succeeds(capsys, "probe", demo_clip)
     assert "320" in out
+
+
+def test_methods_are_listed_with_their_counts(capsys):
+    from fusion.methods import METHODS
+
+    found = json.loads(succeeds(capsys, "methods", "--json")[0])
+    assert [method["method"] for method in found] == list(METHODS)
+    lora = found[0]
+    assert lora["parameters"] == 36 * 2 * 8 * (768 + 768)  # q and v of 36 attentions
+    table = succeeds(capsys, "methods")[0]
+    assert all(name in table for name in METHODS) and "884,736" in table
