@@ -10,7 +10,7 @@ from fusion.methods import METHODS
 from modalities.audio.log_mel import LogMel
 from modalities.catalog import load_encoder
 
-STEPS, CLIPS_PER_CLASS, FRAMES = 12, 2, 100
+STEPS, CLIPS_PER_CLASS, FRAMES = 12, 1, 100
 # Where the step size that suits most methods does not.
 RATES: dict[str, float] = {"prefix": 3e-2, "gated_prompts": 3e-2}
 OPTIONS: dict[str, dict] = {}
