@@ -80,6 +80,7 @@ def attach(
     adapters.use(name)
     adapters._follow_mode(part)
     try:
+        _check_new(name, part, adapters.parts(name))
         if issubclass(kind, Adapter) and calibrate is not None:
             kind.start(adapters, part, calibrate)
         if bits is not None:
@@ -101,6 +102,16 @@ def _check_name(model: nn.Module, name: str) -> None:
             f"Adapter name {name!r} is empty, has a dot or a plus, or is the name of a module of "
             "the model or of something that torch's modules have; take another."
         )
+
+
+def _check_new(name: str, part: Part, parts: Sequence[Part]) -> None:
+    for other in parts:
+        both = set(part.sites) & set(other.sites)
+        if other is not part and other.method == part.method and both:
+            raise ValueError(
+                f"Adapter {name!r} has {part.method!r} at {min(both)} already; drop it first, or "
+                "take another name."
+            )
 
 
 def find_method(name: str) -> type[Adapter] | type[PeftMethod]:

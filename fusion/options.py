@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+WIDTHS = {"rank", "sequential_rank"}  # options that no method can have below 1
+
 
 def build_options(method: str, kind: type, options: Any = None) -> Any:
     """Build the options of a method.
@@ -16,6 +18,16 @@ def build_options(method: str, kind: type, options: Any = None) -> Any:
     Raises:
         ValueError: No such option, or a value of another type.
     """
+    built = _build(method, kind, options)
+    for name in WIDTHS & {field.name for field in fields(kind)}:
+        if getattr(built, name) < 1:
+            raise ValueError(
+                f"Option {name!r} of {method!r} is {getattr(built, name)}; expected 1 or more."
+            )
+    return built
+
+
+def _build(method: str, kind: type, options: Any) -> Any:
     if options is None:
         return kind()
     if isinstance(options, kind):

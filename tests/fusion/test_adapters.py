@@ -55,6 +55,8 @@ def test_roles_are_found_again_beside_other_adapters(whisper):
         (("bottleneck", {"mode": "beside"}), "'beside'; known: sequential, parallel"),
         (("lora", None, ["query"]), "No role or module 'query'; roles: q, k, v"),
         (("lora", None, ["vision.q"]), r"No 'vision.q' in this WhisperModel; it has q, k, v"),
+        (("lora", {"rank": 0}), "Option 'rank' of 'lora' is 0; expected 1 or more"),
+        (("hydra", {"sequential_rank": -1}), "Option 'sequential_rank' of 'hydra' is -1"),
         (("lora", 3), "Options of 'lora' are int; expected LoraOptions or a dict"),
     ],
 )
@@ -175,3 +177,12 @@ def test_the_table_shows_every_adapter(whisper):
     adapters.use("street")
     adapters.merge()
     assert adapters.table().splitlines()[1].split()[-1] == "merged"
+
+
+def test_the_same_method_twice_at_one_place_is_told(whisper):
+    attach(whisper, "lora", where=["encoder.q"], name="one")
+    adapters = attach(whisper, "lora", where=["encoder.v"], name="one")
+    assert len(adapters.parts("one")) == 2
+    with pytest.raises(ValueError, match="'one' has 'lora' at encoder.layers.0.self_attn.q_proj"):
+        attach(whisper, "lora", where=["q"], name="one")
+    assert len(adapters.parts("one")) == 2 and adapters.active == ["one"]
