@@ -1,0 +1,95 @@
+"""Mix speech and noise at an exact ratio, with or without a room around them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.noise.levels import measure_power
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A noisy recording and its parts; `waveform` is their sum.
+
+    Attributes:
+        waveform: float32 [samples], in [-1, 1].
+        speech: As it is in the mixture, float32 [samples].
+        noise: Likewise.
+    """
+
+    waveform: np.ndarray
+    speech: np.ndarray
+    noise: np.ndarray
+
+
+def mix(speech: np.ndarray, noise: np.ndarray, snr_db: float, recipe: str = "rms") -> Mixture:
+    """Add noise to speech at a signal-to-noise ratio.
+
+    The speech keeps its level, unless the sum would leave [-1, 1]: then both are turned down alike.
+
+    Args:
+        speech: [samples], 16 kHz.
+        noise: The same; one longer is cut, one shorter is repeated.
+        snr_db: Ratio of the powers, in decibels; 0 is 0 dB, not "none".
+        recipe: How power is measured, see `RECIPES`.
+
+    Raises:
+        ValueError: Silent speech or noise has no ratio; the ratio is not finite; no such recipe.
+    """
+    if not np.isfinite(snr_db):
+        raise ValueError(
+            f"snr_db is {snr_db}; expected decibels. Leave noise out for clean speech."
+        )
+    noise = cut(noise, len(speech))
+    powers = measure_power(speech, recipe), measure_power(noise, recipe)
+    for name, power in zip(("Speech", "Noise"), powers, strict=True):
+        if not power > 0:
+            raise ValueError(f"{name} is silent, so {snr_db} dB means nothing; take another part.")
+    gain = np.sqrt(powers[0] / powers[1] * 10 ** (-snr_db / 10))
+    scaled = noise.astype(np.float64) * gain
+    total = speech + scaled
+    shrink = 1 / max(1.0, float(np.abs(total).max()))
+    parts = (total * shrink, speech * shrink, scaled * shrink)
+    return Mixture(*(part.astype(np.float32) for part in parts))
+
+
+def cut(waveform: np.ndarray, samples: int, offset: int = 0) -> np.ndarray:
+    """Take a part of a recording, which goes on from its start where it ends.
+
+    Args:
+        waveform: [its samples].
+        samples: How many are wanted.
+        offset: Of the first.
+
+    Raises:
+        ValueError: The recording is empty.
+    """
+    if not len(waveform):
+        raise ValueError("The recording has no samples; expected at least one to cut from.")
+    return np.take(waveform, np.arange(offset, offset + samples), mode="wrap")
+
+
+def reverberate(waveform: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Put a recording into a room.
+
+    The direct sound stays where it was, so that lips and words stay in time, and the power stays
+    what it was.
+
+    Args:
+        waveform: [samples], 16 kHz.
+        response: Impulse response of the room, [its samples], 16 kHz.
+
+    Returns:
+        float32 [samples]; the reverberation after the end is cut off.
+
+    Raises:
+        ValueError: The response is silent.
+    """
+    direct = int(np.abs(response).argmax())
+    if response[direct] == 0:
+        raise ValueError("The impulse response is silent; expected the sound of a clap in a room.")
+    size = len(waveform) + len(response) - 1
+    spectrum = np.fft.rfft(waveform, size) * np.fft.rfft(response, size)
+    wet = np.fft.irfft(spectrum, size)[direct : direct + len(waveform)]
+    before, after = (np.mean(np.square(w, dtype=np.float64)) for w in (waveform, wet))
+    return (wet * np.sqrt(before / after) if after > 0 else wet).astype(np.float32)
