@@ -2,18 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import torch
-from av.video.reformatter import ColorRange
 
 from data_prep.faces import FaceFinder, MouthChunk, build_report
-from data_prep.faces.results import CROP_SIDE, SAMPLES_PER_FRAME
-from data_prep.media import VideoFrame, probe, stream_audio
+from data_prep.faces.mouth_video import find_mouths, write_mouth_video
+from data_prep.media import probe, stream_audio
 from data_prep.output import replace_when_whole
 from tasks.avsr.inputs import VIDEO_RATE_HZ, ReadyMouth, open_pictures
 from tasks.avsr.pipeline import Progress, load_faces
@@ -56,24 +53,20 @@ def write_mouths(
     pictures = open_pictures(source, ready, info)
     finder = pictures["mouth"] or FaceFinder(load_faces(device or torch.device("cpu")))
     blocks = stream_audio(source) if info.audio is not None else None
-    mask: list[np.ndarray] = []
     contacts = ContactSheet()
-    with replace_when_whole(video) as partial, replace_when_whole(report) as partial_report:
-        with av.open(str(partial), "w") as container:
-            stream = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"qp": "0"})
-            stream.width = stream.height = CROP_SIDE
-            stream.pix_fmt = "gray"
-            # Without the tag a reader takes black for 16 and white for 235.
-            stream.codec_context.color_range = ColorRange.JPEG
-            for chunk in _chunks(finder, pictures["frames"](), blocks, info.duration_s, progress):
-                mask.append(chunk.mask)
-                contacts.add(chunk)
-                for offset, crop in enumerate(chunk.crops):
-                    frame = av.VideoFrame.from_ndarray(crop, format="gray")
-                    frame.pts = chunk.start_frame + offset
-                    container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        found = _report(source, finder, np.concatenate(mask))
+
+    def kept() -> Iterator[MouthChunk]:
+        for chunk in find_mouths(finder, pictures["frames"](), blocks, looked_at):
+            contacts.add(chunk)
+            yield chunk
+
+    def looked_at(done_s: float) -> None:
+        if progress:
+            progress(done_s, info.duration_s)
+
+    with replace_when_whole(report) as partial_report:
+        mask = write_mouth_video(video, kept())
+        found = _report(source, finder, mask)
         partial_report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
         if sheet is not None:
             contacts.save(sheet)
@@ -92,27 +85,6 @@ def check_paths(video: Path, report: Path, sheet: Path | None = None) -> None:
         raise ValueError(f"Cannot write {report}: a report is .json. Rename the output.")
     if sheet is not None:
         check_sheet_path(sheet)
-
-
-def _chunks(
-    finder,  # noqa: ANN001
-    frames: Iterator[VideoFrame],
-    blocks: Iterator[np.ndarray] | None,
-    duration_s: float | None,
-    progress: Progress | None,
-) -> Iterator[MouthChunk]:
-    while pictures := list(islice(frames, VIDEO_RATE_HZ)):
-        sound = None
-        if blocks is not None:
-            # One block is one second, as are the pictures; past the end of the sound is silence.
-            block = next(blocks, np.zeros(0, np.float32))
-            sound = np.zeros(len(pictures) * SAMPLES_PER_FRAME, np.float32)
-            length = min(len(block), len(sound))
-            sound[:length] = block[:length]
-        yield from finder.push(pictures, sound)
-        if progress:
-            progress(pictures[-1].time_s, duration_s)
-    yield from finder.flush()
 
 
 def _report(source: str | Path, finder, mask: np.ndarray) -> dict[str, Any]:  # noqa: ANN001

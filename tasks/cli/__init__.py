@@ -4,6 +4,7 @@ import typer
 
 from tasks.cli.crop import crop
 from tasks.cli.methods import methods
+from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
 from tasks.cli.transcribe import transcribe
 
@@ -13,5 +14,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (transcribe, crop, probe, methods):
+for command in (transcribe, crop, probe, prepare, methods):
     app.command()(command)

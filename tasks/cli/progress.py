@@ -8,16 +8,20 @@ Report = Callable[[float, float | None], None]
 
 
 @contextmanager
-def progress_bar(label: str, hidden: bool = False) -> Iterator[Report]:
+def progress_bar(
+    label: str, hidden: bool = False, show: Callable[[float], str] | None = None
+) -> Iterator[Report]:
     """Show a bar while the block runs; nothing where stderr is no terminal.
 
     Args:
         label: What is being done.
         hidden: Show nothing.
+        show: How what is done and the total are written; as minutes and seconds without.
 
     Yields:
         A function to call with what is done and the total, in seconds, None where unknown.
     """
+    write = show or _minutes
     if hidden or not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -34,7 +38,7 @@ def progress_bar(label: str, hidden: bool = False) -> Iterator[Report]:
         task = progress.add_task(label, total=None, place="")
 
         def report(done: float, total: float | None) -> None:
-            place = f"{_minutes(done)} / {_minutes(total)}" if total else _minutes(done)
+            place = f"{write(done)} / {write(total)}" if total else write(done)
             progress.update(task, completed=done, total=total, place=place)
 
         yield report

@@ -1,0 +1,13 @@
+"""Raw data sets as they are published, as clips that can be prepared."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from data_prep.datasets.folder import find_folder_clips
+from data_prep.datasets.grid import find_grid_clips
+from data_prep.manifest import Clip
+
+DATASETS: dict[str, Callable[[str | Path], list[Clip]]] = {
+    "grid": find_grid_clips,
+    "folder": find_folder_clips,  # LRS2, LRS3 and any folder of clips with .txt beside them
+}
