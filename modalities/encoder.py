@@ -25,7 +25,7 @@ class FrozenEncoder(nn.Module):
     """A module that stays frozen and in evaluation mode.
 
     The parameters get no gradient, but forward builds a graph, so that adapters living inside
-    the module can be trained.
+    the module can be trained; they alone follow `train` and `eval`.
     """
 
     def freeze(self) -> Self:
@@ -34,5 +34,11 @@ class FrozenEncoder(nn.Module):
         return self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, whatever is asked."""
-        return super().train(False)
+        """Stay in evaluation mode, whatever is asked; adapters inside do as asked."""
+        super().train(False)
+        for module in list(self.modules()):
+            if hasattr(module, "adapter_layer_names"):  # PEFT's mark of what holds adapters
+                for name, child in module.named_children():
+                    if name != "base_layer":
+                        child.train(mode)
+        return self

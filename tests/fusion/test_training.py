@@ -76,3 +76,27 @@ def test_a_few_steps_lower_the_loss(name, task):
         optimiser.step()
         losses.append(float(loss.detach()))
     assert min(losses[-3:]) < losses[0] - 0.02, losses
+
+
+@pytest.mark.parametrize(
+    ("method", "options"), [("mosa", {}), ("lora", {"dropout": 0.5}), ("convpass", {})]
+)
+def test_adapters_in_a_frozen_encoder_follow_its_mode_and_the_rest_does_not(method, options, task):
+    mel, _ = task
+    encoder = load_encoder("whisper-tiny.en")
+    frozen = [module for module in encoder.modules() if not list(module.children())]
+    adapters = attach(encoder, method, options)
+    with torch.no_grad():
+        for parameter in adapters.parameters("default"):
+            parameter.normal_(std=0.1)
+
+        def twice() -> bool:
+            first, second = (encoder(mel[:1]).values for _ in range(2))
+            return torch.equal(first, second)
+
+        assert twice()
+        encoder.train()
+        assert not twice()
+        assert not any(module.training for module in frozen)
+        encoder.eval()
+        assert twice()
