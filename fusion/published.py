@@ -338,6 +338,7 @@ PUBLISHED = (
             Attached("invertible"),
         ),
         1_190_592,
+        "1,190,592",
     ),
     Published(
         "Adapter4Rec, items",
