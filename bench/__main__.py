@@ -47,16 +47,26 @@ def main() -> None:
 
 
 def write_readme(table: str) -> None:
-    """Put the table between the marks of the README."""
+    """Put the table between the marks of the README; rows that were not measured now stay."""
     readme = ROOT / "README.md"
     before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
+    old, after = rest.split(END)
+    head, lines = table.splitlines()[:2], table.splitlines()[2:]
+    now = {_name(line): line for line in lines}
+    kept = [line for line in old.splitlines() if line.startswith("| ") and _name(line) not in now]
+    lines += [line for line in kept if line not in head]
     note = (
         f"{os.cpu_count()} cores of {processor()}, torch {torch.__version__}, "
-        f"Python {platform.python_version()}; medians of runs in turn."
+        f"Python {platform.python_version()}; medians of runs in turn, both figures of a line from "
+        "one run."
     )
-    text = f"{before}{BEGIN}\n{table}\n\n{note}\n{END}{after}"
-    readme.write_text(text, encoding="utf-8")
+    text = "\n".join([*head, *lines])
+    readme.write_text(f"{before}{BEGIN}\n{text}\n\n{note}\n{END}{after}", encoding="utf-8")
+
+
+def _name(line: str) -> tuple[str, ...]:
+    """Return what a line of the table compares."""
+    return tuple(cell.strip() for cell in line.split("|")[1:3])
 
 
 def processor() -> str:

@@ -126,10 +126,16 @@ class SparseLinear(Linear):
 
     def entries(self, key: str) -> tuple[Tensor, Tensor]:
         """Return flat positions and scaled values, [entries] each."""
-        values = self.shira_weight[key] * self.scaling[key]
-        self.shira_indices[key] = self.shira_indices[key].to(values.device)
-        rows, columns = self.shira_indices[key].long()
-        return rows * self.in_features + columns, values
+        values = self.shira_weight[key]
+        if self.scaling[key] != 1:
+            values = values * self.scaling[key]
+        indices = self.shira_indices[key]
+        # Kept, as a switch would spend most of its time on them; files and devices change them.
+        flat: dict[str, tuple[Tensor, Tensor]] = self.__dict__.setdefault("flat_positions", {})
+        if key not in flat or flat[key][0] is not indices or flat[key][1].device != values.device:
+            rows, columns = indices.to(values.device).long()
+            flat[key] = indices, rows * self.in_features + columns
+        return flat[key][1], values
 
     def forward(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Run the layer with the changed weight: [batch, tokens, in] -> [batch, tokens, out]."""

@@ -270,7 +270,7 @@ def test_data_are_looked_at_without_the_adapters_that_are_on(disturb):
     [
         ({"mask": "dense"}, "'dense'; known: random, struct, magnitude"),
         ({"rank": 3}, "so 30 entries; 0 has 24. Take from 1 to 2"),
-        ({"rank": 0}, "so 0 entries"),
+        ({"rank": 0}, "is 0; expected 1 or more"),
         ({"rank": 1, "mask": "snip"}, "'snip' of 'shira' needs data; give `calibrate`"),
     ],
 )
