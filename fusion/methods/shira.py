@@ -131,7 +131,7 @@ class SparseLinear(Linear):
             values = values * self.scaling[key]
         indices = self.shira_indices[key]
         # Kept, as a switch would spend most of its time on them; files and devices change them.
-        flat: dict[str, tuple[Tensor, Tensor]] = self.__dict__.setdefault("flat_positions", {})
+        flat: dict[str, tuple[Tensor, Tensor]] = vars(self).setdefault("flat_positions", {})
         if key not in flat or flat[key][0] is not indices or flat[key][1].device != values.device:
             rows, columns = indices.to(values.device).long()
             flat[key] = indices, rows * self.in_features + columns
