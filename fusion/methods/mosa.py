@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from fusion.method import Adapter
 from fusion.methods.bottleneck import ACTIVATIONS
+from fusion.methods.convpass import dim_read
 from fusion.options import check_choice
 from fusion.sites import Site
 
@@ -78,7 +79,7 @@ class Mosa(Adapter):
     def __init__(self, site: Site, options: MosaOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
         self.options = options
-        dim_in = _dim_read(site)
+        dim_in = dim_read(site, "parallel")
         self.norm = nn.LayerNorm(dim_in) if options.norm else nn.Identity()
         self.down = nn.Linear(dim_in, options.rank, bias=options.bias)
         self.up = nn.Linear(options.rank, site.dim_out, bias=options.bias)
@@ -104,7 +105,7 @@ class Mosa(Adapter):
     @classmethod
     def count(cls, site: Site, options: MosaOptions) -> int:
         """As of a bottleneck: 2 d r, and with biases r + d; of a LayerNorm 2 d."""
-        dim_in = _dim_read(site)
+        dim_in = dim_read(site, "parallel")
         weights = options.rank * (dim_in + site.dim_out)
         biases = options.rank + site.dim_out if options.bias else 0
         return weights + biases + (2 * dim_in if options.norm else 0)
@@ -141,11 +142,6 @@ class Mosa(Adapter):
         order = torch.randperm(shape.numel(), generator=generator, device="cpu")
         experts = (order % self.options.experts).to(torch.int32).view(shape)
         self.register_buffer(f"{name}_experts", experts, persistent=False)
-
-
-def _dim_read(site: Site) -> int:
-    # A sub-layer returns as many features as it reads.
-    return site.dim_out if site.role in ("attention", "mlp") else site.dim_in
 
 
 def consistency_loss(first_logits: Tensor, second_logits: Tensor) -> Tensor:
