@@ -1,0 +1,67 @@
+"""What a recogniser with adapter sets can do, as the evaluation sees it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fusion.scenario import Scenario
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """A clip as it is heard and seen.
+
+    Attributes:
+        waveform: float32 [samples], 16 kHz.
+        crops: Mouth crops, uint8 [video_frames, 96, 96], 25 per second; None without video.
+        mask: bool [video_frames], True where a mouth is seen; None without video.
+    """
+
+    waveform: np.ndarray
+    crops: np.ndarray | None = None
+    mask: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was recognised.
+
+    Attributes:
+        text: As the model wrote it.
+        agreement: How well lips and sound belong together, higher for better; None without video.
+    """
+
+    text: str
+    agreement: float | None = None
+
+
+class Recogniser(Protocol):
+    """A frozen model with adapter sets, and a selector that chooses among them."""
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the sets by what they are trained for; a group without sets is missing.
+
+        "audio" hears only, "all" is one set for every noise, "category" has one per kind of noise,
+        "level" one for high and one for low noise.
+        """
+        ...
+
+    def plain(self, utterances: Sequence[Utterance]) -> list[Heard]:
+        """Recognise with the frozen model alone."""
+        ...
+
+    def with_set(self, utterances: Sequence[Utterance], name: str) -> list[Heard]:
+        """Recognise with one adapter set, the same for all."""
+        ...
+
+    def describe(self, utterances: Sequence[Utterance]) -> list["Scenario"]:
+        """Say what noise is heard in each."""
+        ...
+
+    def choose(self, scenario: "Scenario", by: str) -> str | None:
+        """Choose a set of the group "category" or "level"; None for the frozen model alone."""
+        ...
