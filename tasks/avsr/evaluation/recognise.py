@@ -1,0 +1,215 @@
+"""Recognise every clip in every condition in every way, each once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from data_prep.manifest import Clip
+from data_prep.noise import Scene, render_scene
+from data_prep.shards import Sample, load_sample
+from fusion.scenario import Scenario
+from tasks.avsr.evaluation.conditions import Cell, NoiseSource, draw_noise, lay_out_cells
+from tasks.avsr.evaluation.faces import exchange_faces, fit_face
+from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Result, ResultFile
+from tasks.avsr.evaluation.sets import CATEGORY, SetNames
+from tasks.avsr.recogniser import Heard, Recogniser, Utterance
+
+Way = tuple[str | None, str]  # a set, None for none, and which video
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be recognised.
+
+    Attributes:
+        clips: Prepared, with transcripts.
+        folder: That their files are relative to.
+        sources: Kinds of noise.
+        snr_db: Signal-to-noise ratios.
+        seed: Of all that is drawn.
+        recipe: How power is measured.
+        batch: Clips at once.
+    """
+
+    clips: tuple[Clip, ...]
+    folder: Path
+    sources: tuple[NoiseSource, ...] = ()
+    snr_db: tuple[float, ...] = ()
+    seed: int = 0
+    recipe: str = "rms"
+    batch: int = 16
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Clean speech, then every kind of noise at every level."""
+        return lay_out_cells(self.sources, self.snr_db)
+
+
+def recognise_all(
+    plan: Plan,
+    recogniser: Recogniser,
+    names: SetNames,
+    results: ResultFile,
+    progress: Progress | None = None,
+) -> None:
+    """Recognise what the results lack, and add it to them in batches.
+
+    The selector only chooses among outputs of sets, so each set is run once and rows are put
+    together later. Only another face, and none, are shown to the chosen set alone.
+
+    Args:
+        plan: What is to be recognised.
+        recogniser: That does it.
+        names: Of its sets.
+        results: On disk; a run that was interrupted goes on with them.
+        progress: Called with the clips and conditions done, and all.
+
+    Raises:
+        OSError: A file is not there, or results cannot be written.
+        ValueError: A clip is silent or damaged, or there are too few recordings.
+    """
+    recognition = _Recognition(plan, recogniser, names, results)
+    cells, done = plan.cells, 0
+    for start in range(0, len(plan.clips), plan.batch):
+        clips = plan.clips[start : start + plan.batch]
+        for cell in cells:
+            recognition.run_cell(clips, cell)
+            done += len(clips)
+            if progress:
+                progress(done, len(plan.clips) * len(cells))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A clip in a condition, with what the selector made of it."""
+
+    clip: Clip
+    cell: Cell
+    scene: Scene | None
+    utterance: Utterance
+    scenario: Scenario | None
+    chosen: dict[str, str | None]
+
+
+class _Recognition:
+    """The parts of one run that belong together."""
+
+    def __init__(self, plan: Plan, recogniser: Recogniser, names: SetNames, results: ResultFile):
+        self.plan, self.recogniser, self.names, self.results = plan, recogniser, names, results
+        self.by_id = {clip.id: clip for clip in plan.clips}
+        self.sources = {source.name: source for source in plan.sources}
+        with_video = [clip.id for clip in plan.clips if clip.mouth]
+        self.faces = exchange_faces(with_video, plan.seed)
+        # The clips of a batch and those whose faces they get stay in memory from cell to cell.
+        self.load = lru_cache(maxsize=2 * plan.batch)(self._load)
+
+    def run_cell(self, clips: Sequence[Clip], cell: Cell) -> None:
+        """Recognise what is missing of some clips in one condition."""
+        if not any(self._is_missing(clip, cell) for clip in clips):
+            return
+        trials = self._describe([self._set_up(clip, cell) for clip in clips])
+        todo: dict[Way, list[_Trial]] = {}
+        for trial in trials:
+            for way in self._missing(trial.clip, cell, trial.chosen):
+                todo.setdefault(way, []).append(trial)
+        for (name, video), group in todo.items():
+            shown = [self._show(trial, video) for trial in group]
+            heard = self._recognise(shown, name)
+            self.results.append(
+                self._note(trial, (name, video), found)
+                for trial, found in zip(group, heard, strict=True)
+            )
+
+    def _recognise(self, shown: list[Utterance], name: str | None) -> list[Heard]:
+        if name is None:
+            return self.recogniser.plain(shown)
+        return self.recogniser.with_set(shown, name)
+
+    def _known(self, clip: Clip, cell: Cell) -> Result | None:
+        """Return the result that every clip has first, which also says what was chosen."""
+        return self.results.by_key.get((clip.id, cell.condition, cell.snr_db, None, NO_VIDEO))
+
+    def _is_missing(self, clip: Clip, cell: Cell) -> bool:
+        known = self._known(clip, cell)
+        return known is None or bool(self._missing(clip, cell, known.chosen))
+
+    def _missing(self, clip: Clip, cell: Cell, chosen: dict[str, str | None]) -> list[Way]:
+        place = clip.id, cell.condition, cell.snr_db
+        return [
+            way for way in self._ways(clip, chosen) if (*place, *way) not in self.results.by_key
+        ]
+
+    def _ways(self, clip: Clip, chosen: dict[str, str | None]) -> list[Way]:
+        """Return in which ways a clip is to be recognised, the frozen model first."""
+        video = RIGHT if clip.mouth else NO_VIDEO
+        ways: list[Way] = [(None, NO_VIDEO), *((name, video) for name in self.names.every)]
+        selected = chosen.get(CATEGORY)
+        if clip.mouth and selected is not None:
+            ways.append((selected, NO_VIDEO))
+        watching = selected or self.names.watching
+        if clip.id in self.faces and watching is not None:
+            ways.append((watching, WRONG))
+        return ways
+
+    def _set_up(self, clip: Clip, cell: Cell) -> _Trial:
+        sample = self.load(clip.id)
+        waveform, scene = sample.waveform, None
+        if cell.snr_db is not None:
+            source = self.sources[cell.condition]
+            plan = self.plan
+            scene = draw_noise(clip, source, cell.snr_db, len(waveform), plan.seed, plan.recipe)
+            waveform = render_scene(scene, waveform).waveform
+        seen = (sample.crops, clip.mask()) if clip.mouth else (None, None)
+        return _Trial(clip, cell, scene, Utterance(waveform, *seen), None, {})
+
+    def _describe(self, trials: list[_Trial]) -> list[_Trial]:
+        """Add what the selector makes of each; what was written down before stands."""
+        if not self.names.selected:
+            return trials
+        known = [self._known(trial.clip, trial.cell) for trial in trials]
+        new = [t.utterance for t, before in zip(trials, known, strict=True) if before is None]
+        found = iter(self.recogniser.describe(new) if new else [])
+        return [
+            replace(trial, **self._choose(next(found)))
+            if before is None
+            else replace(trial, scenario=before.scenario, chosen=before.chosen)
+            for trial, before in zip(trials, known, strict=True)
+        ]
+
+    def _choose(self, scenario: Scenario) -> dict:
+        chosen = {group: self.recogniser.choose(scenario, group) for group in self.names.selected}
+        return {"scenario": scenario, "chosen": chosen}
+
+    def _show(self, trial: _Trial, video: str) -> Utterance:
+        if video == NO_VIDEO:
+            return Utterance(trial.utterance.waveform)
+        if video == RIGHT:
+            return trial.utterance
+        other = self.load(self.faces[trial.clip.id])
+        assert trial.utterance.crops is not None
+        seen = fit_face(other.crops, other.clip.mask(), len(trial.utterance.crops))
+        return Utterance(trial.utterance.waveform, *seen)
+
+    def _note(self, trial: _Trial, way: Way, heard: Heard) -> Result:
+        name, video = way
+        return Result(
+            trial.clip.id,
+            trial.cell.condition,
+            trial.cell.category,
+            trial.cell.snr_db,
+            name,
+            video,
+            heard.text,
+            trial.clip.text or "",
+            heard.agreement,
+            self.faces[trial.clip.id] if video == WRONG else None,
+            trial.scenario,
+            trial.chosen,
+            trial.scene,
+            self.plan.seed,
+        )
+
+    def _load(self, name: str) -> Sample:
+        return load_sample(self.by_id[name], self.plan.folder)
