@@ -3,6 +3,7 @@
 import typer
 
 from tasks.cli.crop import crop
+from tasks.cli.evaluate import evaluate
 from tasks.cli.methods import methods
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
@@ -14,5 +15,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (transcribe, crop, probe, prepare, methods):
+for command in (transcribe, crop, probe, prepare, methods, evaluate):
     app.command()(command)
