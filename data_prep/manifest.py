@@ -1,14 +1,30 @@
 """Clips with what is known about them, one JSON object a line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from data_prep.output import replace_when_whole
+
+
+class Entry(Protocol):
+    """What a manifest is made of."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its manifest."""
+        ...
+
+    def to_json(self) -> str:
+        """Return one line without its end."""
+        ...
+
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -70,11 +86,19 @@ class Clip:
         Raises:
             ValueError: It is damaged, or of another form.
         """
+        return cls.from_data(json.loads(line))
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "Clip":
+        """Read what stands in a line, as `dataclasses.asdict` has it.
+
+        Raises:
+            ValueError: It is of another form.
+        """
         try:
-            data: dict[str, Any] = json.loads(line)
-            words = tuple(Word(**word) for word in data.pop("words", ()))
-            seen = tuple((int(start), int(stop)) for start, stop in data.pop("seen", ()))
-            return cls(**data, words=words, seen=seen)
+            words = tuple(Word(**word) for word in data.get("words", ()))
+            seen = tuple((int(start), int(stop)) for start, stop in data.get("seen", ()))
+            return cls(**{**data, "words": words, "seen": seen})
         except (TypeError, AttributeError) as error:
             raise ValueError(f"is no clip ({error})") from error
 
@@ -94,26 +118,42 @@ def read_manifest(path: str | Path) -> Iterator[Clip]:
         FileNotFoundError: There is no such file.
         ValueError: A line is damaged.
     """
+    return read_entries(path, Clip.from_json, "prepare")
+
+
+def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -> Iterator[Read]:
+    """Read a manifest of any kind, line by line, without a last line that has no end.
+
+    Args:
+        path: The manifest.
+        parse: Reads a line, or raises a ValueError.
+        command: What wrote it, for messages.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged.
+    """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}; expected a manifest that `prepare` wrote.")
+        raise FileNotFoundError(f"There is no {path}; expected a manifest that `{command}` wrote.")
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if not line.endswith("\n"):
                 return
             try:
-                yield Clip.from_json(line)
+                yield parse(line)
             except ValueError as error:
                 raise ValueError(
-                    f"{path}, line {number} {error}; expected a clip. Prepare the data again."
+                    f"{path}, line {number} {error}; expected what `{command}` writes. Is it the "
+                    "right folder? If so, make it again."
                 ) from error
 
 
-def write_manifest(path: str | Path, clips: Iterator[Clip] | list[Clip]) -> None:
+def write_manifest(path: str | Path, entries: Iterable[Entry]) -> None:
     """Write a manifest as a whole.
 
     Raises:
         OSError: It cannot be written.
     """
     with replace_when_whole(path) as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(f"{clip.to_json()}\n" for clip in clips)
+        file.writelines(f"{entry.to_json()}\n" for entry in entries)

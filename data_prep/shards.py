@@ -1,8 +1,6 @@
 """Prepared clips as WebDataset shards: tar files that training reads from front to back."""
 
-import io
 import json
-import wave
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 
 from data_prep.manifest import Clip, read_manifest
 from data_prep.media import read_audio, stream_video
-from data_prep.media.waveform import RATE_HZ
+from data_prep.media.wav import decode_wav, encode_wav
 from data_prep.output import replace_when_whole
 
 CLIPS_PER_SHARD = 500
@@ -45,9 +43,23 @@ def load_sample(clip: Clip, folder: str | Path) -> Sample:
         FileNotFoundError: A file is not where it was.
         ValueError: It is damaged.
     """
-    folder = Path(folder)
-    crops = read_crops(folder / clip.mouth) if clip.mouth else np.zeros((0, 96, 96), np.uint8)
-    return Sample(clip, read_audio(folder / clip.media), crops)
+    return Sample(clip, read_audio(Path(folder) / clip.media), load_crops(clip, folder))
+
+
+def load_crops(clip: Clip, folder: str | Path) -> np.ndarray:
+    """Read the mouth of a prepared clip, uint8 [video_frames, 96, 96]; no frames without video.
+
+    Args:
+        clip: Of a manifest.
+        folder: The manifest's.
+
+    Raises:
+        FileNotFoundError: The mouth video is not where it was.
+        ValueError: It is damaged.
+    """
+    if clip.mouth is None:
+        return np.zeros((0, 96, 96), np.uint8)
+    return read_crops(Path(folder) / clip.mouth)
 
 
 def read_crops(path: str | Path) -> np.ndarray:
@@ -106,7 +118,7 @@ def _write_shard(shard: Path, clips: Sequence[Clip], folder: Path) -> None:
             record: dict[str, Any] = {
                 "__key__": clip.id.replace(".", "_"),
                 "json": json.loads(clip.to_json()),
-                "wav": _to_wav(read_audio(folder / clip.media)),
+                "wav": encode_wav(read_audio(folder / clip.media)),
             }
             if clip.mouth:
                 record["mp4"] = (folder / clip.mouth).read_bytes()
@@ -132,7 +144,7 @@ def read_shards(shards: Sequence[str | Path]) -> Iterator[Sample]:
         clip = Clip.from_json(record["json"].decode())
         mouth = record.get("mp4")
         crops = _crops_of(mouth) if mouth else np.zeros((0, 96, 96), np.uint8)
-        yield Sample(clip, _from_wav(record["wav"]), crops)
+        yield Sample(clip, decode_wav(record["wav"]), crops)
 
 
 def _crops_of(video: bytes) -> np.ndarray:
@@ -142,19 +154,3 @@ def _crops_of(video: bytes) -> np.ndarray:
         file.write(video)
         file.flush()
         return read_crops(file.name)
-
-
-def _to_wav(waveform: np.ndarray) -> bytes:
-    """Write 16 bit, which is what almost all recordings have."""
-    data = io.BytesIO()
-    with wave.open(data, "wb") as file:
-        file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
-        scaled = np.round(waveform.astype(np.float64) * 32768).clip(-32768, 32767)
-        file.writeframes(scaled.astype("<i2").tobytes())
-    return data.getvalue()
-
-
-def _from_wav(data: bytes) -> np.ndarray:
-    with wave.open(io.BytesIO(data)) as file:
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return samples.astype(np.float32) / 32768

@@ -99,9 +99,12 @@ def load_parts(model: nn.Module, folder: Path, name: str) -> None:
 
 def _load_part(model: nn.Module, folder: Path, name: str) -> None:
     from fusion.adapters import Adapters, attach
+    from fusion.methods import METHODS
 
     tensors = _read(folder / WEIGHTS)
     method, options, where, layers, bits = _read_config(folder / CONFIG)
+    if issubclass(METHODS[method], PeftMethod) and where is not None and bits is None:
+        where = _whole_names(model, where)
     known = Adapters(model)
     before = len(known.selection.adapters.get(name, ()))
     attach(model, method, options, where, name=name, layers=layers, bits=bits)
@@ -123,6 +126,16 @@ def _load_part(model: nn.Module, folder: Path, name: str) -> None:
             f"{folder} does not fit this model ({error}). Load it on the model that it was "
             "trained on."
         ) from error
+
+
+def _whole_names(model: nn.Module, ends: list[str]) -> list[str]:
+    """Return the modules that PEFT means: of twenty names or more it keeps their ends alone."""
+    found = [
+        name
+        for name, _ in model.named_modules()
+        if any(name == end or name.endswith(f".{end}") for end in ends)
+    ]
+    return found or ends
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -81,8 +81,8 @@ class ScenarioClassifier(nn.Module):
         self.features = nn.Sequential(nn.Linear(2 * channels, hidden), nn.ReLU())
         self.category = nn.Linear(hidden, len(self.options.categories))
         self.level = nn.Linear(hidden, 1)
-        self.register_buffer("mean", torch.zeros(hidden))
-        self.register_buffer("precision", torch.zeros(hidden, hidden))
+        self.register_buffer("mean", torch.zeros(2 * channels))
+        self.register_buffer("precision", torch.zeros(2 * channels, 2 * channels))
 
     def forward(self, mel: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Classify windows.
@@ -93,7 +93,7 @@ class ScenarioClassifier(nn.Module):
 
         Returns:
             Logits of the categories, [batch, categories]; signal-to-noise ratio in dB, [batch];
-            features, [batch, hidden].
+            features of the trunk, [batch, 2 * channels].
 
         Raises:
             ValueError: Another number of bins, or no real frame in a row.
@@ -111,15 +111,17 @@ class ScenarioClassifier(nn.Module):
             # What a thinned frame is made of starts at its own place.
             wide, mask = mask, mask[:, ::step]
             maps = block(maps, wide, mask)
-        features = self.features(_pool(maps.mean(3), mask))
-        return self.category(features), self.level(features)[:, 0], features
+        # Not what the heads read: that has forgotten what tells unknown sound from known.
+        features = _pool(maps.mean(3), mask)
+        hidden = self.features(features)
+        return self.category(hidden), 10 * self.level(hidden)[:, 0], features
 
     @torch.no_grad()
     def fit_distance(self, features: Tensor) -> None:
         """Learn what training data look like.
 
         Args:
-            features: As `forward` returns them, [clips, hidden], some hundreds.
+            features: As `forward` returns them, [clips, 2 * channels], some hundreds.
         """
         self.mean.copy_(features.mean(0))
         centred = features - self.mean
@@ -129,7 +131,7 @@ class ScenarioClassifier(nn.Module):
         self.precision.copy_(torch.linalg.inv(covariance + damping * identity))
 
     def distance(self, features: Tensor) -> Tensor:
-        """Return how unlike the training data features are, [batch, hidden] -> [batch]."""
+        """Return how unlike the training data features are, [batch, 2 * channels] -> [batch]."""
         centred = features - self.mean
         squared = (centred @ self.precision * centred).sum(1)
         return (squared / features.shape[1]).clamp_min(0).sqrt()

@@ -8,6 +8,7 @@ from types import FrameType
 INTERRUPTED = 130
 USER_ERROR = 2
 interrupts: list[int] = []  # the signals that came
+stops: list[int] = []  # likewise of those that end the program
 
 
 def main() -> None:
@@ -17,7 +18,13 @@ def main() -> None:
     # Two programs on one machine otherwise slow each other down tenfold: idle threads of torch
     # keep the cores busy while they wait.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        # A library may turn our exit code into its own, as Ray does.
+        if stops:
+            sys.exit(128 + stops[0])
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -76,6 +83,7 @@ def _describe(error: OSError) -> str:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    stops.append(number)
     # SystemExit runs the clean-up that the default action would skip.
     raise SystemExit(128 + number)
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from data_prep.datasets.folder import find_folder_clips
 from data_prep.datasets.grid import find_grid_clips
+from data_prep.lhotse_cuts import find_cut_clips
 from data_prep.manifest import Clip
 
 DATASETS: dict[str, Callable[[str | Path], list[Clip]]] = {
     "grid": find_grid_clips,
     "folder": find_folder_clips,  # LRS2, LRS3 and any folder of clips with .txt beside them
+    "cuts": find_cut_clips,  # a file of lhotse's, which has recipes for most corpora
 }

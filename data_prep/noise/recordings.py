@@ -1,9 +1,10 @@
 """Noise recordings on disk, by category."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -20,6 +21,7 @@ FOLDERS = {
     "voices": "voices",
     "babble": "voices",
 }
+KEPT_BYTES = 512 * 2**20  # 2.3 hours; a count would not do for voices of 3 s and music of 10 min
 SUFFIXES = frozenset(".wav .flac .ogg .opus .mp3 .m4a .mp4 .mpg .mkv .webm".split())
 
 
@@ -91,7 +93,28 @@ def find_recordings(folder: str | Path) -> Recordings:
     return Recordings({category: tuple(files) for category, files in found.items()}, voices)
 
 
-@lru_cache(maxsize=64)
+_kept: OrderedDict[Path, np.ndarray] = OrderedDict()  # the last used at the end
+_lock = Lock()
+
+
 def load_recording(path: Path) -> np.ndarray:
-    """Read a recording, float32 [samples] at 16 kHz; the last few are kept in memory."""
-    return read_audio(path)
+    """Read a recording, float32 [samples] at 16 kHz; those used last are kept in memory.
+
+    Args:
+        path: A file with sound.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It has no sound that can be decoded.
+    """
+    with _lock:
+        if path in _kept:
+            _kept.move_to_end(path)
+            return _kept[path]
+    waveform = read_audio(path)
+    with _lock:
+        _kept[path] = waveform
+        size = sum(kept.nbytes for kept in _kept.values())
+        while size > KEPT_BYTES and len(_kept) > 1:
+            size -= _kept.popitem(last=False)[1].nbytes
+    return waveform

@@ -67,13 +67,13 @@ def draw_scene(
         seed: Whole numbers; the same give the same scene.
         recipe: How power is measured.
         rooms: Impulse responses, of which one is chosen; none for no room.
-        avoid: Name (stem) of the clip itself, whose voice is not mixed with itself.
+        avoid: The clip itself, by path or name (stem): a voice is not mixed with itself.
         voices: How many speak at once in babble.
 
     Raises:
         ValueError: No such category, or too few recordings for it.
     """
-    files = [path for path in recordings.files(category) if path.stem != avoid]
+    files = [p for p in recordings.files(category) if avoid not in (p.stem, str(p))]
     count = voices if category == "babble" else 1
     if len(files) < count:
         raise ValueError(
@@ -90,8 +90,12 @@ def draw_scene(
 def _draw_offset(path: Path, samples: int, random: np.random.Generator) -> int:
     """Choose where a recording is cut; a silent part is no noise."""
     waveform = load_recording(path)
+    spare = len(waveform) - samples
+    # One hardly longer than the clip goes around its end, or clips of one length, as those of GRID,
+    # would all be babble that begins and pauses at once.
+    places = spare + 1 if spare >= samples // 2 else len(waveform)
     for _ in range(DRAWS):
-        offset = int(random.integers(max(1, len(waveform) - samples + 1)))
+        offset = int(random.integers(places))
         if np.abs(cut(waveform, samples, offset)).max() > 0:
             return offset
     raise ValueError(f"{path} is silent in most places; take another recording.")

@@ -1,5 +1,7 @@
 """Whisper's encoder behind the common contract."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -23,13 +25,20 @@ class WhisperEncoder(FrozenEncoder):
         self.max_frames: int = 2 * whisper.model.config.max_source_positions
         self.freeze()
 
-    def forward(self, mel: Tensor, mask: Tensor | None = None) -> Features:
+    def forward(
+        self,
+        mel: Tensor,
+        mask: Tensor | None = None,
+        join: Callable[[Tensor], Tensor] | None = None,
+    ) -> Features:
         """Encode windows.
 
         Args:
             mel: [batch, mel_bins, frames], 100 per second, an even number up to 3000; the table
                 of positions is cut for shorter ones.
             mask: [batch, frames], bool, True where real; None where all is.
+            join: Changes what the convolutions made, [batch, frames / 2, dim], before positions
+                are added; None leaves it.
 
         Returns:
             [batch, frames / 2, dim] with a mask of that length.
@@ -43,6 +52,7 @@ class WhisperEncoder(FrozenEncoder):
         encoder = self.encoder
         hidden = torch.nn.functional.gelu(encoder.conv1(mel))
         hidden = torch.nn.functional.gelu(encoder.conv2(hidden)).transpose(1, 2)
+        hidden = hidden if join is None else join(hidden)
         hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
         for layer in encoder.layers:
             hidden = layer(hidden, None)

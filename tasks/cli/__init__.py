@@ -5,8 +5,10 @@ import typer
 from tasks.cli.crop import crop
 from tasks.cli.evaluate import evaluate
 from tasks.cli.methods import methods
+from tasks.cli.mix import mix
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
+from tasks.cli.train import train
 from tasks.cli.transcribe import transcribe
 
 app = typer.Typer(
@@ -15,5 +17,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (transcribe, crop, probe, prepare, methods, evaluate):
+for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate):
     app.command()(command)

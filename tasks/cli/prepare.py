@@ -11,11 +11,25 @@ from tasks.cli.options import AsJson
 
 def prepare(
     name: Annotated[
-        str, typer.Argument(help="grid, or folder for clips with .txt beside them (LRS2, LRS3).")
+        str,
+        typer.Argument(
+            help="grid; folder for clips with .txt beside them (LRS2, LRS3); cuts for lhotse's."
+        ),
     ],
-    source: Annotated[Path, typer.Argument(help="Folder of the raw data set.")],
+    source: Annotated[Path, typer.Argument(help="Folder of the raw data set, or file of cuts.")],
     output: Annotated[Path, typer.Argument(help="Folder to write: manifest.jsonl and mouths/.")],
     workers: Annotated[int | None, typer.Option(help="Processes; one per core without.")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Work on a Ray cluster, HOST:PORT or auto; local starts one on this machine.",
+        ),
+    ] = None,
+    to_cuts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write lhotse's cuts too, .jsonl or .jsonl.gz."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn a raw data set into a manifest and mouth crops; goes on where it was interrupted."""
@@ -23,14 +37,21 @@ def prepare(
 
     silence_libraries()
     from data_prep.datasets import DATASETS
-    from data_prep.prepare import FAILED, MANIFEST, prepare
+    from data_prep.lhotse_cuts import check_cuts_file, write_cuts
+    from data_prep.manifest import read_manifest
+    from data_prep.prepare import MANIFEST, prepare
+    from data_prep.resume import FAILED
     from tasks.cli.progress import progress_bar
 
     if name not in DATASETS:
         raise ValueError(f"No data set {name!r}; known: {', '.join(DATASETS)}.")
+    if to_cuts:
+        check_cuts_file(to_cuts)
     clips = DATASETS[name](source)
     with progress_bar("Preparing clips", as_json, "{:.0f}".format) as show:
-        done = prepare(clips, output, workers, show)
+        done = prepare(clips, output, workers, show, ray)
+    if to_cuts:
+        write_cuts(read_manifest(output / MANIFEST), output, to_cuts)
     if as_json:
         print(json.dumps({"clips": done.clips, "new": done.new, "failed": done.failed}))
         return

@@ -461,3 +461,25 @@ def test_corda_tells_that_it_has_no_data_or_a_rank_too_high():
         attach(linear(), "corda", {"rank": 5}, ["0"])
     with pytest.raises(ValueError, match="'both'; known: ipm, kpm"):
         attach(linear(), "corda", {"mode": "both"}, ["0"])
+
+
+def test_an_adapter_at_more_places_than_peft_writes_down_comes_back(tmp_path):
+    """From 20 modules on PEFT's file holds the ends of their names alone."""
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    config = WhisperConfig(
+        d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, vocab_size=60,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
+    )  # fmt: skip
+    models = [WhisperForConditionalGeneration(config) for _ in range(2)]
+    adapters = attach(models[0], "lora", {"rank": 2}, ("q", "k", "v", "o"), name="a")
+    assert len(adapters.parts("a")[0].sites) == 24
+    for parameter in adapters.parameters("a"):
+        torch.nn.init.normal_(parameter)
+    adapters.save(tmp_path, "a")
+    again = Adapters(models[1])
+    again.load(tmp_path, "a")
+    saved, loaded = (a.named_parameters("a") for a in (adapters, again))
+    assert saved.keys() == loaded.keys()
+    assert all(torch.equal(saved[name], loaded[name]) for name in saved)

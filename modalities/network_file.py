@@ -1,0 +1,83 @@
+"""Small networks of our own in one .safetensors file: weights, and options among the metadata."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+KIND = "mcgurk"
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def save_network(network: Any, path: str | Path, half: bool = True) -> None:
+    """Write a network that has `options`, a dataclass, and is built from them alone.
+
+    Args:
+        network: To write.
+        path: A .safetensors file; it appears when it is whole.
+        half: Floats become float16.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    state = {
+        name: value.half().contiguous()
+        if half and value.is_floating_point()
+        else value.contiguous()
+        for name, value in network.state_dict().items()
+    }
+    described = {"network": type(network).__name__, "options": asdict(network.options)}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(state, partial, {KIND: json.dumps(described)})
+    partial.replace(path)
+
+
+def load_network(kind: type[Network], options: type, path: str | Path) -> Network:
+    """Read a network that `save_network` wrote, as float32 and in evaluation mode.
+
+    Args:
+        kind: Its class.
+        options: Class of its options.
+        path: The file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or holds another network.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected the weights of {kind.__name__}.")
+    try:
+        with safe_open(path, "pt") as file:
+            described = json.loads((file.metadata() or {}).get(KIND, "{}"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if described.get("network") != kind.__name__:
+            raise ValueError(f"it holds {described.get('network') or 'something else'}")
+        network = kind(options(**_tuples(described["options"])))
+        network.load_state_dict(
+            {n: v.float() if v.dtype == torch.float16 else v for n, v in state.items()}
+        )
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"{path} holds no {kind.__name__} ({reason}); expected a file that training wrote."
+        ) from error
+    return network.eval()
+
+
+def _tuples(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn JSON's lists into the tuples that they were."""
+
+    def tuples(value: Any) -> Any:
+        return tuple(tuples(v) for v in value) if isinstance(value, list) else value
+
+    return {name: tuples(value) for name, value in options.items()}

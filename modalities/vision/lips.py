@@ -1,0 +1,227 @@
+"""A lip encoder: from mouth crops to features at 25 per second, small enough for two cores."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from modalities.encoder import Features, FrozenEncoder
+from modalities.network_file import load_network
+
+RATE_HZ = 25.0
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+SHIPPED = {"lips-grid": WEIGHTS_FOLDER / "lips_grid.safetensors"}
+PICTURES = 5  # that the first convolution sees at once
+
+
+@dataclass(frozen=True)
+class LipOptions:
+    """Options of the encoder.
+
+    Attributes:
+        words: What its head tells apart, besides silence, which is the last class.
+        top: First row of the crop that is looked at.
+        left: First column.
+        height: Rows that are looked at.
+        width: Columns.
+        channels: Of the convolutions, each of which halves the picture.
+        dim: Of the features; half of it for each direction of time.
+        layers: Recurrent ones.
+    """
+
+    words: tuple[str, ...] = ()
+    top: int = 28
+    left: int = 16
+    height: int = 48
+    width: int = 64
+    channels: tuple[int, ...] = (24, 48, 96, 128)
+    dim: int = 256
+    layers: int = 2
+
+    def __post_init__(self):
+        if self.dim < 2 or self.dim % 2:
+            raise ValueError(f"Option 'dim' is {self.dim}; expected an even number.")
+        if len(self.channels) < 2 or self.layers < 1:
+            raise ValueError(
+                f"Options 'channels' and 'layers' are {self.channels} and {self.layers}; expected "
+                "two or more, and one or more."
+            )
+
+
+class LipNetwork(nn.Module):
+    """Convolutions over space and, first, time; then a recurrent network in both directions.
+
+    Args:
+        options: Of the encoder.
+
+    Source:
+        The plan of LipNet (Assael et al. 2016, arXiv 1611.01599), with less of everything.
+    """
+
+    def __init__(self, options: LipOptions | None = None):
+        super().__init__()
+        self.options = options or LipOptions()
+        first, *rest = self.options.channels
+        # A convolution over five pictures, as channels: faster than one in three dimensions.
+        self.stem = nn.Sequential(nn.Conv2d(PICTURES, first, 5, 2, 2), nn.ReLU())
+        layers: list[nn.Module] = []
+        width = first
+        for channels in rest:
+            layers += [
+                nn.Conv2d(width, channels, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(),
+            ]
+            width = channels
+        self.pictures = nn.Sequential(*layers)
+        self.to(memory_format=torch.channels_last)
+        halvings = 2 ** len(self.options.channels)
+        rows, columns = -(-self.options.height // halvings), -(-self.options.width // halvings)
+        dim = self.options.dim
+        self.flat = nn.Sequential(nn.Linear(width * rows * columns, dim), nn.LayerNorm(dim))
+        self.dropout = nn.Dropout(0.3)
+        between = 0.3 if self.options.layers > 1 else 0.0
+        self.over_time = nn.GRU(
+            dim,
+            dim // 2,
+            self.options.layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=between,
+        )
+        self.head = nn.Linear(dim, len(self.options.words) + 1)
+
+    def forward(self, pictures: Tensor, mask: Tensor) -> Tensor:
+        """Read lips.
+
+        Args:
+            pictures: As `normalise` returns them, [batch, frames, height, width].
+            mask: [batch, frames], bool, True where a mouth is seen.
+
+        Returns:
+            [batch, frames, dim].
+        """
+        batch, frames = mask.shape
+        stacked = stack(pictures * mask[..., None, None]).flatten(0, 1)
+        maps = stacked.contiguous(memory_format=torch.channels_last)
+        maps = self.pictures(self.stem(maps))  # [batch * frames, channels, height, width]
+        features = self.dropout(self.flat(maps.flatten(1)).relu()).view(batch, frames, -1)
+        return self.over_time(features * mask[..., None])[0]
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Say which word is being spoken, [batch, frames, dim] -> logits [.., words + 1]."""
+        return self.head(self.dropout(features))
+
+
+class LipEncoder(FrozenEncoder):
+    """The network behind the common contract.
+
+    Args:
+        network: Trained.
+        name: Of its weights.
+    """
+
+    rate_hz = RATE_HZ
+
+    def __init__(self, network: LipNetwork, name: str = "lips"):
+        super().__init__()
+        self.network = network
+        self.name = name
+        self.dim = network.options.dim
+        self.freeze()
+
+    def forward(self, crops: Tensor, mask: Tensor | None = None) -> Features:
+        """Read mouths.
+
+        Args:
+            crops: uint8 grey, [batch, video_frames, 96, 96], 25 per second.
+            mask: [batch, video_frames], bool, True where a mouth is seen; None where all are.
+
+        Returns:
+            [batch, video_frames, dim] and the mask.
+
+        Raises:
+            ValueError: Crops of another shape.
+        """
+        if mask is None:
+            mask = torch.ones(crops.shape[:2], dtype=torch.bool, device=crops.device)
+        pictures = normalise(crops, mask, self.network.options)
+        return Features(self.network(pictures, mask), mask, self.rate_hz)
+
+
+def normalise(crops: Tensor, mask: Tensor, options: LipOptions) -> Tensor:
+    """Cut out what is looked at, and bring each clip to mean 0 and spread 1.
+
+    Args:
+        crops: uint8 grey, [batch, frames, 96, 96].
+        mask: [batch, frames], bool; where it is False, pictures do not count.
+        options: Of the encoder.
+
+    Returns:
+        [batch, frames, height, width], float32.
+
+    Raises:
+        ValueError: Crops of another shape.
+    """
+    if crops.ndim != 4 or crops.shape[2:] != (96, 96) or crops.shape[:2] != mask.shape:
+        raise ValueError(
+            f"Mouth crops have the shape {tuple(crops.shape)} and the mask {tuple(mask.shape)}; "
+            "expected [batch, frames, 96, 96] and [batch, frames]."
+        )
+    rows = slice(options.top, options.top + options.height)
+    columns = slice(options.left, options.left + options.width)
+    return standardise(crops[:, :, rows, columns].float(), mask)
+
+
+def stack(pictures: Tensor) -> Tensor:
+    """Put each picture between its neighbours, black beyond the ends.
+
+    Args:
+        pictures: [batch, frames, height, width].
+
+    Returns:
+        [batch, frames, PICTURES, height, width].
+    """
+    side = PICTURES // 2
+    padded = functional.pad(pictures, (0, 0, 0, 0, side, side))
+    return padded.unfold(1, PICTURES, 1).movedim(-1, 2)
+
+
+def standardise(pictures: Tensor, mask: Tensor) -> Tensor:
+    """Bring clips to mean 0 and spread 1 over the pictures that count, shapes as they are."""
+    weights = mask[..., None, None].to(pictures.dtype)
+    count = (weights.sum((1, 2, 3), keepdim=True) * pictures[0, 0].numel()).clamp_min(1)
+    mean = (pictures * weights).sum((1, 2, 3), keepdim=True) / count
+    spread = ((pictures - mean).square() * weights).sum((1, 2, 3), keepdim=True) / count
+    return (pictures - mean) * weights / (spread + 1).sqrt()
+
+
+def load_lip_encoder(name: str | Path) -> LipEncoder:
+    """Load a lip encoder.
+
+    Args:
+        name: A name of `SHIPPED`, or a .safetensors file that training wrote.
+
+    Raises:
+        ValueError: A file of another kind.
+        FileNotFoundError: No such name or file.
+    """
+    path = SHIPPED.get(str(name), Path(name))
+    if not path.is_file():
+        known = ", ".join(SHIPPED)
+        raise FileNotFoundError(f"No lip encoder {str(name)!r}; known: {known}, or a file.")
+    return LipEncoder(load_network(LipNetwork, LipOptions, path), str(name))
+
+
+def frame_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of frames that show a mouth.
+
+    Args:
+        logits: [batch, frames, classes].
+        labels: [batch, frames].
+        mask: [batch, frames], bool.
+    """
+    losses = functional.cross_entropy(logits.mT, labels, reduction="none", label_smoothing=0.05)
+    return (losses * mask).sum() / mask.sum().clamp_min(1)

@@ -1,0 +1,64 @@
+"""Prepared clips in memory, by split."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from data_prep.manifest import Clip, read_manifest
+from data_prep.shards import Sample, load_sample
+from data_prep.splits import choose_clips, read_split
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Where the clips are.
+
+    Attributes:
+        folder: That `mcgurk prepare` wrote.
+        split: JSON with lists of clips by name, as {"train": [...], "test": [...]}; names are ids,
+            or what follows the speaker in an id. Empty: all clips are in every split.
+        train: Name of the split that is learnt.
+        validation: Of the one that is looked at meanwhile.
+        limit: At most so many clips of each split; 0 for all.
+    """
+
+    folder: str = ""
+    split: str = ""
+    train: str = "train"
+    validation: str = "val"
+    limit: int = 0
+
+
+def find_clips(options: DataOptions, part: str) -> list[Clip]:
+    """Return the clips of a split, in the order of the manifest.
+
+    Raises:
+        FileNotFoundError: No manifest, or no such JSON.
+        ValueError: No such split, or no clip in it.
+    """
+    folder = Path(options.folder)
+    if not options.folder or not folder.is_dir():
+        raise FileNotFoundError(
+            f"data.folder is {options.folder!r}; expected a folder that mcgurk prepare wrote."
+        )
+    clips = list(read_manifest(folder / "manifest.jsonl"))
+    if options.split:
+        clips = choose_clips(clips, read_split(options.split, part))
+    return clips[: options.limit or None]
+
+
+def load_clips(clips: Iterable[Clip], folder: str | Path) -> list[Sample]:
+    """Read clips into memory: 0.9 MB for three seconds, sound and mouth.
+
+    Raises:
+        FileNotFoundError: A file is not where it was.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda clip: _load(clip, str(folder)), clips))
+
+
+@lru_cache(maxsize=4096)
+def _load(clip: Clip, folder: str) -> Sample:
+    return load_sample(clip, folder)

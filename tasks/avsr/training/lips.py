@@ -1,0 +1,216 @@
+"""Teach a lip encoder which word is being spoken, frame by frame or by transcripts alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from data_prep.shards import Sample
+from modalities.network_file import save_network
+from modalities.vision.lips import (
+    RATE_HZ,
+    LipNetwork,
+    LipOptions,
+    frame_loss,
+    normalise,
+)
+from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
+from tasks.avsr.training.pictures import AugmentOptions, change_pictures
+from tasks.training import LoopOptions, to_device
+
+
+@dataclass(frozen=True)
+class LipConfig:
+    """An experiment.
+
+    Attributes:
+        task: "lips".
+        data: Clips.
+        lips: Options of the encoder; its words are those of the training clips.
+        augment: How pictures are changed.
+        objective: "frames" learns from word times, "ctc" from transcripts.
+        loop: Of training.
+    """
+
+    task: str = "lips"
+    data: DataOptions = field(default_factory=DataOptions)
+    lips: LipOptions = field(default_factory=LipOptions)
+    augment: AugmentOptions = field(default_factory=AugmentOptions)
+    objective: str = "frames"
+    loop: LoopOptions = field(default_factory=LoopOptions)
+
+    def __post_init__(self):
+        if self.objective not in ("frames", "ctc"):
+            raise ValueError(f"objective is {self.objective!r}; expected frames or ctc.")
+
+
+class LipReading:
+    """The task; see `tasks.training.Trainable`.
+
+    Args:
+        config: Of the experiment.
+
+    Raises:
+        FileNotFoundError: The data are not there.
+        ValueError: Clips have no mouth, or no word times or transcripts to learn from.
+    """
+
+    def __init__(self, config: LipConfig):
+        self.config = config
+        data = config.data
+        self.training = load_clips(find_clips(data, data.train), data.folder)
+        self.validation = load_clips(find_clips(data, data.validation), data.folder)
+        for sample in (*self.training, *self.validation):
+            _check(sample, config.objective)
+        words = sorted({w for sample in self.training for w in words_of(sample)})
+        self.options = LipOptions(**{**vars(config.lips), "words": tuple(words)})
+        torch.manual_seed(config.loop.seed)
+        self.network = LipNetwork(self.options)
+        self.module: nn.Module = _Learner(self.network, config.objective)
+        self.size = len(self.training)
+
+    def load(self, index: int, random: np.random.Generator) -> dict[str, Any]:
+        """Return pictures, mask and what is said, changed at random."""
+        sample = self.training[index]
+        return self._example(sample, random)
+
+    def _example(self, sample: Sample, random: np.random.Generator | None) -> dict[str, Any]:
+        frames = len(sample.crops)
+        mask = sample.clip.mask()
+        labels = label_frames(sample, self.options.words, frames)
+        crops = torch.from_numpy(sample.crops)[None]
+        seen = torch.from_numpy(mask)[None]
+        if random is None:
+            pictures = normalise(crops, seen, self.options)[0]
+            kept = np.arange(frames)
+        else:
+            pictures, kept, mask = change_pictures(
+                sample.crops, mask, self.options, self.config.augment, random
+            )
+        ids = [self.options.words.index(w) for w in words_of(sample) if w in self.options.words]
+        return {
+            "pictures": pictures,
+            "mask": torch.from_numpy(mask),
+            "labels": torch.from_numpy(labels[kept]),
+            "words": ids,
+        }
+
+    def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Pad to the longest."""
+        return {
+            "pictures": _pad([e["pictures"] for e in examples], 0.0),
+            "mask": _pad([e["mask"] for e in examples], False),
+            "labels": _pad([e["labels"] for e in examples], len(self.options.words)),
+            "real": _pad([torch.ones(len(e["mask"]), dtype=torch.bool) for e in examples], False),
+            "words": [e["words"] for e in examples],
+        }
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Share of frames that are right, and word errors of the frames' words in a row."""
+        right = frames = errors = words = 0
+        loss = 0.0
+        for start in range(0, len(self.validation), 16):
+            samples = self.validation[start : start + 16]
+            batch = self.collate([self._example(sample, None) for sample in samples])
+            batch = to_device(batch, next(self.network.parameters()).device)
+            logits = self.network.classify(self.network(batch["pictures"], batch["mask"]))
+            loss += float(frame_loss(logits, batch["labels"], batch["real"])) * len(samples)
+            best = logits.argmax(2)
+            right += int(((best == batch["labels"]) & batch["real"]).sum())
+            frames += int(batch["real"].sum())
+            for row, expected, real in zip(best, batch["words"], batch["real"], strict=True):
+                said = collapse(row[real].tolist(), len(self.options.words))
+                errors += _edits(expected, said)
+                words += len(expected)
+        return {
+            "validation_loss": loss / len(self.validation),
+            "frame_accuracy": 100 * right / frames,
+            "word_error_rate": 100 * errors / max(1, words),
+        }
+
+    def export(self, folder: Path, measured: dict[str, float]) -> None:
+        """Write lips.safetensors."""
+        save_network(self.network, folder / "lips.safetensors")
+
+
+class _Learner(nn.Module):
+    def __init__(self, network: LipNetwork, objective: str):
+        super().__init__()
+        self.network = network
+        self.objective = objective
+
+    def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        logits = self.network.classify(self.network(batch["pictures"], batch["mask"]))
+        if self.objective == "frames":
+            return {"loss": frame_loss(logits, batch["labels"], batch["real"])}
+        targets = torch.tensor([w for row in batch["words"] for w in row], device=logits.device)
+        lengths = torch.tensor([len(row) for row in batch["words"]])
+        loss = functional.ctc_loss(
+            logits.log_softmax(2).transpose(0, 1),
+            targets,
+            batch["real"].sum(1).cpu(),
+            lengths,
+            blank=logits.shape[2] - 1,
+            zero_infinity=True,
+        )
+        return {"loss": loss}
+
+
+def words_of(sample: Sample) -> list[str]:
+    """Return the words that are said, in lower case."""
+    return (sample.clip.text or "").lower().split()
+
+
+def label_frames(sample: Sample, words: Sequence[str], frames: int) -> np.ndarray:
+    """Return the word spoken at each frame, int64 [frames]; after the last index is silence."""
+    labels = np.full(frames, len(words), np.int64)
+    numbers = {word: number for number, word in enumerate(words)}
+    for word in sample.clip.words:
+        first, stop = round(word.start_s * RATE_HZ), round(word.end_s * RATE_HZ)
+        labels[first : max(stop, first + 1)] = numbers.get(word.text.lower(), len(words))
+    return labels
+
+
+def collapse(labels: Sequence[int], silence: int, shortest: int = 2) -> list[int]:
+    """Turn frames into words: runs of a label, without silence and what is too short for a word."""
+    runs: list[list[int]] = []
+    for label in labels:
+        if runs and runs[-1][0] == label:
+            runs[-1][1] += 1
+        else:
+            runs.append([label, 1])
+    words: list[int] = []
+    for label, length in runs:
+        if label != silence and length >= shortest and (not words or words[-1] != label):
+            words.append(label)
+    return words
+
+
+def _edits(expected: Sequence[int], said: Sequence[int]) -> int:
+    """Levenshtein distance of two rows of numbers."""
+    row = list(range(len(said) + 1))
+    for i, a in enumerate(expected, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(said, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
+
+
+def _check(sample: Sample, objective: str) -> None:
+    clip = sample.clip
+    if not len(sample.crops):
+        raise ValueError(f"Clip {clip.id} has no mouth video; lips cannot be learnt from it.")
+    if objective == "frames" and not clip.words:
+        raise ValueError(f"Clip {clip.id} has no word times; take objective: ctc.")
+    if not clip.text:
+        raise ValueError(f"Clip {clip.id} has no transcript; lips cannot be learnt from it.")
+
+
+def _pad(rows: Sequence[Tensor], value: float) -> Tensor:
+    return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)

@@ -1,0 +1,175 @@
+"""Noise for training: recordings, other clips' voices and what is made by rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.noise import Recordings, find_recordings, measure_power, mix, reverberate
+from data_prep.noise.mixing import cut
+from data_prep.noise.recordings import CATEGORIES, VOICES, load_recording
+from data_prep.noise.synthetic import MAKERS
+
+
+@dataclass(frozen=True)
+class NoiseOptions:
+    """What is heard besides the speech.
+
+    Attributes:
+        folder: With recordings in folders "music" and "natural", and perhaps "voices"; empty for
+            none.
+        leave_out: Names (stems) of recordings that are kept for the test.
+        rooms: Folder of impulse responses; empty for none.
+        categories: That are drawn from, all alike.
+        snr_low_db: Least signal-to-noise ratio.
+        snr_high_db: Greatest; what is drawn in between is uniform.
+        clean: Share of clips without noise.
+        made: Share of music and natural noise that is made by rule.
+        changed: Share of noise that is played faster or slower: other voices, other pieces.
+        room: Share of clips in a room.
+        recipe: How power is measured.
+    """
+
+    folder: str = ""
+    leave_out: tuple[str, ...] = ()
+    rooms: str = ""
+    categories: tuple[str, ...] = CATEGORIES
+    snr_low_db: float = -12
+    snr_high_db: float = 15
+    clean: float = 0.1
+    made: float = 0.4
+    changed: float = 0.5
+    room: float = 0.1
+    recipe: str = "rms"
+
+    def __post_init__(self):
+        unknown = set(self.categories) - set(CATEGORIES)
+        if unknown or not self.categories:
+            raise ValueError(
+                f"noise.categories is {tuple(self.categories)}; expected some of "
+                f"{', '.join(CATEGORIES)}."
+            )
+        if not self.snr_low_db <= self.snr_high_db:
+            raise ValueError(
+                f"noise.snr_low_db is {self.snr_low_db}, above snr_high_db {self.snr_high_db}."
+            )
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """A clip with noise.
+
+    Attributes:
+        waveform: float32 [samples].
+        speech: Of it the speech, float32 [samples].
+        category: None where it is clean.
+        snr_db: None where it is clean.
+    """
+
+    waveform: np.ndarray
+    speech: np.ndarray
+    category: str | None = None
+    snr_db: float | None = None
+
+
+class NoiseMaker:
+    """Draws noise for clips.
+
+    Args:
+        options: What is heard.
+        voices: Waveforms of the training clips.
+
+    Raises:
+        FileNotFoundError: A folder is not there.
+        ValueError: A category has neither recordings nor a rule.
+    """
+
+    def __init__(self, options: NoiseOptions, voices: Sequence[np.ndarray]):
+        self.options = options
+        self.voices = voices
+        empty = Recordings({})
+        found = find_recordings(options.folder) if options.folder else empty
+        self.recordings = found.without(options.leave_out)
+        if options.rooms and not Path(options.rooms).is_dir():
+            raise FileNotFoundError(f"noise.rooms is {options.rooms}; expected a folder.")
+        for category in options.categories:
+            if category not in MAKERS and len(voices) < 8:
+                raise ValueError(f"{category} needs 8 clips or more; there are {len(voices)}.")
+
+    @cached_property
+    def rooms(self) -> tuple[Path, ...]:
+        """Impulse responses."""
+        folder = self.options.rooms
+        return tuple(sorted(Path(folder).glob("*.wav"))) if folder else ()
+
+    def add(
+        self, speech: np.ndarray, own: int, random: np.random.Generator, fresh: bool = True
+    ) -> Noisy:
+        """Add noise to a clip, or none.
+
+        Args:
+            speech: float32 [samples].
+            own: Place of the clip among the voices, which is not mixed with itself; -1 for none.
+            random: Draws.
+            fresh: False never leaves a clip clean.
+        """
+        options = self.options
+        if self.rooms and random.random() < options.room:
+            response = load_recording(self.rooms[int(random.integers(len(self.rooms)))])
+            speech = reverberate(speech, response)
+        if fresh and random.random() < options.clean:
+            return Noisy(speech, speech)
+        category = options.categories[int(random.integers(len(options.categories)))]
+        snr_db = float(random.uniform(options.snr_low_db, options.snr_high_db))
+        noise = self.draw(category, len(speech), own, random)
+        for _ in range(20):  # a silent part of a recording is no noise
+            if measure_power(noise, options.recipe) > 0:
+                break
+            noise = self.draw(category, len(speech), own, random)
+        mixed = mix(speech, noise, snr_db, options.recipe)
+        return Noisy(mixed.waveform, mixed.speech, category, snr_db)
+
+    def at(self, speech: np.ndarray, category: str, snr_db: float, seed: Sequence[int]) -> Noisy:
+        """Add noise of a category at a level, for measuring; no room."""
+        random = np.random.default_rng(list(seed))
+        noise = self.draw(category, len(speech), -1, random)
+        mixed = mix(speech, noise, snr_db, self.options.recipe)
+        return Noisy(mixed.waveform, mixed.speech, category, snr_db)
+
+    def draw(
+        self, category: str, samples: int, own: int, random: np.random.Generator
+    ) -> np.ndarray:
+        """Return noise of a category, float32 [samples]."""
+        if category in VOICES:
+            count = int(random.integers(3, 9)) if category == "babble" else 1
+            return self._voices(samples, count, own, random)
+        files = self.recordings.files(category)
+        if not files or random.random() < self.options.made:
+            return MAKERS[category](samples, random)
+        recording = load_recording(files[int(random.integers(len(files)))])
+        return self._part(recording, samples, random)
+
+    def _voices(
+        self, samples: int, count: int, own: int, random: np.random.Generator
+    ) -> np.ndarray:
+        others = [n for n in random.permutation(len(self.voices))[: count + 1] if n != own]
+        total = np.zeros(samples)
+        for number in others[:count]:
+            voice = self._part(self.voices[number], samples, random)
+            power = float(np.mean(np.square(voice, dtype=np.float64)))
+            total += voice / np.sqrt(power) if power > 0 else 0
+        return total.astype(np.float32)
+
+    def _part(self, recording: np.ndarray, samples: int, random: np.random.Generator) -> np.ndarray:
+        """Cut a part out, at times at another pace, which also moves its pitch."""
+        pace = 1.0
+        if random.random() < self.options.changed:
+            pace = float(np.exp(random.uniform(np.log(0.75), np.log(1.35))))
+        needed = int(samples * pace) + 2
+        offset = int(random.integers(len(recording)))
+        part = cut(recording, needed, offset)
+        if pace == 1.0:
+            return part[:samples]
+        return np.interp(np.arange(samples) * pace, np.arange(needed), part).astype(np.float32)

@@ -1,0 +1,69 @@
+"""mcgurk mix."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.cli.options import AsJson
+
+
+def mix(
+    prepared: Annotated[Path, typer.Argument(help="Folder that mcgurk prepare wrote.")],
+    output: Annotated[
+        Path, typer.Argument(help="Folder to write: manifest.jsonl, perhaps audio/.")
+    ],
+    category: Annotated[
+        list[str], typer.Option(help="babble, sidespeaker, music or natural; several times.")
+    ],
+    snr: Annotated[
+        list[float], typer.Option(help="Signal-to-noise ratio, dB; several times. 0 is 0 dB.")
+    ],
+    noise: Annotated[
+        Path | None,
+        typer.Option(help="Folder with recordings in folders music, natural (noise), voices."),
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="How power is measured: rms, or active, which leaves out pauses.")
+    ] = "rms",
+    rooms: Annotated[
+        Path | None, typer.Option(help="Folder of impulse responses; no room without.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another gives other noise.")] = 0,
+    voices: Annotated[int, typer.Option(help="How many speak at once in babble.")] = 6,
+    voices_from_clips: Annotated[
+        bool,
+        typer.Option("--voices-from-clips", help="The other clips are voices, never a clip's own."),
+    ] = False,
+    split: Annotated[
+        Path | None, typer.Option(help='Take a part of the clips: JSON, {"test": [names]}.')
+    ] = None,
+    part: Annotated[str, typer.Option(help="The part of the split.")] = "test",
+    write_audio: Annotated[
+        bool, typer.Option("--write-audio", help="Write each mixture as a .wav, 16 bit.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(help="Processes; one per core without.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Mix prepared clips with noise at exact ratios; goes on where it was interrupted."""
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from data_prep.noise.noisy_manifest import MANIFEST, MixOptions, mix_manifest
+    from data_prep.resume import FAILED
+    from data_prep.splits import read_split
+    from tasks.cli.progress import progress_bar
+
+    options = MixOptions(
+        tuple(category), tuple(snr), recipe, seed, voices, voices_from_clips, write_audio
+    )
+    names = read_split(split, part) if split else None
+    with progress_bar("Mixing clips", as_json, "{:.0f}".format) as show:
+        done = mix_manifest(prepared, output, options, noise, rooms, names, workers, show)
+    if as_json:
+        print(json.dumps({"mixtures": done.mixtures, "new": done.new, "failed": done.failed}))
+        return
+    print(f"{output / MANIFEST}: {done.mixtures} mixtures, {done.new} of them new.")
+    if done.failed:
+        print(f"{len(done.failed)} could not be mixed; {output / FAILED} says why.")

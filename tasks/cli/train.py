@@ -1,0 +1,49 @@
+"""mcgurk train."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tasks.cli.options import AsJson
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="An experiment in YAML, as in configs/.")],
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="Entries to set anew, as loop.steps=100.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder; without, build/ and the config's place."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train an experiment, or go on with one that was interrupted."""
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from tasks.cli.progress import progress_bar
+    from tasks.config import read_config, read_name
+    from tasks.experiments import EXPERIMENTS
+    from tasks.training import CURVES, train
+
+    name = read_name(config, "task")
+    if name not in EXPERIMENTS:
+        raise ValueError(f"{config}: no task {name!r}; known: {', '.join(EXPERIMENTS)}.")
+    kind, build = EXPERIMENTS[name]
+    settings = read_config(kind, config, changes or ())
+    folder = output or Path("build", *config.with_suffix("").parts[-2:])
+    task = build(settings)
+    with progress_bar("Training", as_json, "{:.0f} steps".format) as show:
+        found = train(task, settings.loop, folder, show, device, asdict(settings))
+    if as_json:
+        print(json.dumps({"folder": str(folder), **found}))
+        return
+    print(f"{folder / CURVES} shows how it went.")
+    for key, value in found.items():
+        if key != "step":
+            print(f"  {key.replace('_', ' ')}: {value:.4g}")

@@ -1,0 +1,67 @@
+"""Experiments in YAML, read into frozen dataclasses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+Config = TypeVar("Config")
+
+
+def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = ()) -> Config:
+    """Read an experiment.
+
+    Args:
+        kind: Frozen dataclass that says what there is to set.
+        path: A YAML file.
+        changes: As "loop.steps=100", they win over the file.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no YAML, or sets what is not there or cannot be.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
+    try:
+        given = OmegaConf.load(path)
+        merged = OmegaConf.merge(
+            OmegaConf.structured(kind), given, OmegaConf.from_dotlist(list(changes))
+        )
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {_first_line(error)}") from error
+
+
+def read_name(path: str | Path, key: str) -> str:
+    """Return one entry of a YAML file, which says what the file is for.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no YAML, or has no such entry.
+    """
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
+    try:
+        found: Any = OmegaConf.load(path)
+        name = found.get(key)
+    except (YAMLError, AttributeError, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no configuration in YAML ({_first_line(error)}).") from error
+    if not isinstance(name, str):
+        raise ValueError(f"{path} does not say {key!r}; expected a line such as '{key}: NAME'.")
+    return name
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,16 @@
+"""All that `mcgurk train` can train, by the name of the task in its configuration."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tasks.avsr.training.agreement import AgreementConfig, AgreementTraining
+from tasks.avsr.training.lips import LipConfig, LipReading
+from tasks.avsr.training.selector import SelectorConfig, SelectorTraining
+from tasks.avsr.training.sets import AdapterSetTraining, SetConfig
+
+EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
+    "lips": (LipConfig, LipReading),
+    "agreement": (AgreementConfig, AgreementTraining),
+    "selector": (SelectorConfig, SelectorTraining),
+    "avsr": (SetConfig, AdapterSetTraining),
+}

@@ -1,0 +1,159 @@
+"""Adapter sets of the real tiny Whisper, trained for a few steps on tones and noise made here."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data_prep.faces import MouthChunk
+from data_prep.faces.mouth_video import write_mouth_video
+from data_prep.manifest import Clip, Word, write_manifest
+from fusion.adapter_sets import CARD, load_set, read_card
+from fusion.agreement import AgreementNetwork, AgreementOptions
+from modalities.network_file import load_network, save_network
+from modalities.speech.whisper import load_whisper
+from modalities.vision.lips import LipNetwork, LipOptions, load_lip_encoder
+from tasks.avsr.model import AdaptedWhisper
+from tasks.avsr.training.clips import DataOptions, find_clips
+from tasks.avsr.training.sets import AdapterSetTraining, SetConfig
+from tasks.avsr.training.teacher import LossOptions
+from tasks.training import LoopOptions, train
+
+LOOP = LoopOptions(steps=4, batch=2, learning_rate=0.003, warmup=1, measure_every=4)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    random = np.random.default_rng(0)
+    clips = []
+    for number in range(8):
+        name = f"s_{number}"
+        tone = 0.1 * np.sin(np.arange(48_000) * (0.02 + number / 100))
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            file.writeframes((tone * 32767).astype("<i2").tobytes())
+        crops = random.integers(0, 256, (75, 96, 96), dtype=np.uint8)
+        write_mouth_video(
+            folder / f"mouths/{name}.mp4",
+            [MouthChunk(0, crops, np.ones(75, bool), np.zeros(75, int))],
+        )
+        words = (Word("one", 0.8, 1.2), Word("two", 1.2, 1.6))
+        media, mouth = str(folder / f"{name}.wav"), f"mouths/{name}.mp4"
+        clips.append(Clip(name, media, "one two", "s", words, 3.0, 75, mouth, ((0, 75),)))
+    write_manifest(folder / "manifest.jsonl", clips)
+    torch.manual_seed(0)
+    lips = LipNetwork(LipOptions(words=("one", "two"), channels=(4, 8), dim=16, layers=1))
+    save_network(lips, folder / "lips.safetensors")
+    network = AgreementNetwork(AgreementOptions(lip_dim=16, channels=8, dim=4))
+    save_network(network, folder / "agreement.safetensors")
+    return folder
+
+
+def config_of(prepared: Path, **changes) -> SetConfig:
+    settings = {
+        "data": DataOptions(str(prepared)),
+        "loop": LOOP,
+        "options": {"rank": 2},
+        "validation_clips": 1,
+    }
+    return SetConfig(**{**settings, **changes})
+
+
+def test_a_set_that_sees_learns_and_comes_back_from_disk(prepared, tmp_path):
+    files = {name: str(prepared / f"{name}.safetensors") for name in ("lips", "agreement")}
+    task = AdapterSetTraining(config_of(prepared, fusion="joint", **files))
+    measured = train(task, LOOP, tmp_path, device="cpu")
+    assert {"clean", "clean, no face", "clean, wrong face", "babble -5 dB"} <= set(measured)
+    card = read_card(tmp_path / "set")
+    adapters = task.whisper.adapters
+    fused = sum(p.numel() for p in task.fusion.parameters())
+    assert card.parameters == adapters.count("all") + fused
+    assert card.model == "whisper-tiny.en" and card.fusion == "joint"
+
+    fresh = AdaptedWhisper(
+        load_whisper("whisper-tiny.en"),
+        load_lip_encoder(files["lips"]),
+        load_network(AgreementNetwork, AgreementOptions, files["agreement"]),
+    )
+    _, fusion = load_set(tmp_path / "set", fresh.adapters)
+    task.module.eval()
+    sample = task.training[0]
+    with torch.no_grad():
+        states = []
+        for whisper, module in ((task.whisper, task.fusion), (fresh, fusion)):
+            mel = whisper.hear([sample.waveform])
+            sight = whisper.look([sample.crops], [sample.clip.mask()])
+            states.append(whisper.encode(mel, sight, module)[0])
+    # float16 on disk
+    assert torch.allclose(*states, atol=0.05)
+    assert (states[0] - states[1]).abs().mean() < 2e-3
+
+
+def test_without_a_face_a_set_is_what_it_hears_to_the_bit(prepared):
+    files = {name: str(prepared / f"{name}.safetensors") for name in ("lips", "agreement")}
+    task = AdapterSetTraining(config_of(prepared, fusion="joint", **files))
+    with torch.no_grad():
+        for parameter in task.fusion.parameters():
+            parameter.add_(0.1)
+    task.module.eval()
+    whisper, sample = task.whisper, task.training[0]
+    mel = whisper.hear([sample.waveform])
+    unseen = whisper.look([sample.crops], [np.zeros(75, bool)])
+    seen = whisper.look([sample.crops], [sample.clip.mask()])
+    with torch.no_grad():
+        plain, _ = whisper.encode(mel)
+        assert torch.equal(whisper.encode(mel, unseen, task.fusion)[0], plain)
+        assert not torch.allclose(whisper.encode(mel, seen, task.fusion)[0], plain)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [LossOptions(), LossOptions(transcript=0, tokens=1, encoder=1)],
+    ids=["transcripts", "distillation"],
+)
+def test_both_ways_of_learning_lower_their_loss(prepared, losses):
+    task = AdapterSetTraining(config_of(prepared, losses=losses, options={"rank": 4}))
+    task.module.train()
+    random = np.random.default_rng(0)
+    batch = task.collate([task.load(n, random) for n in range(2)])
+    trained = [p for p in task.module.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, 0.003)
+    seen = []
+    for _ in range(4):
+        loss = task.module(batch)["loss"]
+        seen.append(float(loss.detach()))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert seen[-1] < 0.9 * seen[0]
+    assert not any("lora" not in n for n, p in task.module.named_parameters() if p.requires_grad)
+
+
+def test_greedy_decoding_of_a_batch_is_that_of_each_row(prepared):
+    whisper = AdaptedWhisper(load_whisper("whisper-tiny.en"))
+    clips = [np.random.default_rng(n).normal(0, 0.1, 48_000).astype(np.float32) for n in range(3)]
+    with torch.no_grad():
+        together, _ = whisper.encode(whisper.hear(clips))
+        said = whisper.decode(together)
+        for row, clip in enumerate(clips):
+            alone = whisper.decode(whisper.encode(whisper.hear([clip]))[0])[0]
+            assert alone.tokens == said[row].tokens
+
+
+def test_mistakes(prepared, tmp_path):
+    with pytest.raises(ValueError, match="needs lips and agreement"):
+        SetConfig(fusion="joint")
+    with pytest.raises(ValueError, match="No fusion 'late'"):
+        SetConfig(fusion="late")
+    with pytest.raises(ValueError, match="weights of 0 or more"):
+        LossOptions(transcript=0)
+    with pytest.raises(FileNotFoundError, match="mcgurk prepare"):
+        find_clips(DataOptions(str(tmp_path / "none")), "train")
+    with pytest.raises(FileNotFoundError, match=CARD):
+        read_card(tmp_path)
+    (tmp_path / CARD).write_text("{}")
+    with pytest.raises(ValueError, match="is damaged"):
+        read_card(tmp_path)
