@@ -1,4 +1,4 @@
-"""What noise is heard: its category and its level, from the log-mel, and whether it is known."""
+"""What noise is heard: its category and its level, from the log-mel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,20 +44,18 @@ class Scenario:
         category: Name of the noise.
         probability: Of that category, 0 to 1.
         snr_db: Signal-to-noise ratio, estimated.
-        distance: How unlike the training data the window is: about 1 for what is like them.
+        distance: How unlike the training data the window is, see `fusion.domain`: above 1 it is
+            unknown. 0 where nobody looked.
     """
 
     category: str
     probability: float
     snr_db: float
-    distance: float
+    distance: float = 0.0
 
 
 class ScenarioClassifier(nn.Module):
     """One trunk of residual convolutions over the log-mel, one head per question.
-
-    How unlike its training data a window is, is measured by the Mahalanobis distance of its
-    features to theirs; `fit_distance` has to see them first.
 
     Args:
         options: Of the classifier.
@@ -65,9 +63,6 @@ class ScenarioClassifier(nn.Module):
     Source:
         Simic et al. (2025, arXiv 2502.01709), who train one network per question.
     """
-
-    mean: Tensor
-    precision: Tensor
 
     def __init__(self, options: ScenarioOptions | None = None):
         super().__init__()
@@ -81,10 +76,8 @@ class ScenarioClassifier(nn.Module):
         self.features = nn.Sequential(nn.Linear(2 * channels, hidden), nn.ReLU())
         self.category = nn.Linear(hidden, len(self.options.categories))
         self.level = nn.Linear(hidden, 1)
-        self.register_buffer("mean", torch.zeros(2 * channels))
-        self.register_buffer("precision", torch.zeros(2 * channels, 2 * channels))
 
-    def forward(self, mel: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, mel: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Classify windows.
 
         Args:
@@ -92,8 +85,7 @@ class ScenarioClassifier(nn.Module):
             mask: [batch, frames], bool, True where real; None where all is.
 
         Returns:
-            Logits of the categories, [batch, categories]; signal-to-noise ratio in dB, [batch];
-            features of the trunk, [batch, 2 * channels].
+            Logits of the categories, [batch, categories]; signal-to-noise ratio in dB, [batch].
 
         Raises:
             ValueError: Another number of bins, or no real frame in a row.
@@ -111,43 +103,18 @@ class ScenarioClassifier(nn.Module):
             # What a thinned frame is made of starts at its own place.
             wide, mask = mask, mask[:, ::step]
             maps = block(maps, wide, mask)
-        # Not what the heads read: that has forgotten what tells unknown sound from known.
-        features = _pool(maps.mean(3), mask)
-        hidden = self.features(features)
-        return self.category(hidden), 10 * self.level(hidden)[:, 0], features
-
-    @torch.no_grad()
-    def fit_distance(self, features: Tensor) -> None:
-        """Learn what training data look like.
-
-        Args:
-            features: As `forward` returns them, [clips, 2 * channels], some hundreds.
-        """
-        self.mean.copy_(features.mean(0))
-        centred = features - self.mean
-        covariance = centred.mT @ centred / len(features)
-        damping = 0.01 * covariance.diagonal().mean() + 1e-6
-        identity = torch.eye(len(covariance), device=covariance.device)
-        self.precision.copy_(torch.linalg.inv(covariance + damping * identity))
-
-    def distance(self, features: Tensor) -> Tensor:
-        """Return how unlike the training data features are, [batch, 2 * channels] -> [batch]."""
-        centred = features - self.mean
-        squared = (centred @ self.precision * centred).sum(1)
-        return (squared / features.shape[1]).clamp_min(0).sqrt()
+        hidden = self.features(_pool(maps.mean(3), mask))
+        return self.category(hidden), 10 * self.level(hidden)[:, 0]
 
     @torch.no_grad()
     def describe(self, mel: Tensor, mask: Tensor | None = None) -> list[Scenario]:
         """Say what each window was taken for; arguments and errors as of `forward`."""
-        logits, snr_db, features = self(mel, mask)
+        logits, snr_db = self(mel, mask)
         probabilities, chosen = logits.softmax(1).max(1)
-        distances = self.distance(features)
         names: Sequence[str] = self.options.categories
         return [
-            Scenario(names[int(index)], float(probability), float(level), float(distance))
-            for index, probability, level, distance in zip(
-                chosen, probabilities, snr_db, distances, strict=True
-            )
+            Scenario(names[int(index)], float(probability), float(level))
+            for index, probability, level in zip(chosen, probabilities, snr_db, strict=True)
         ]
 
 

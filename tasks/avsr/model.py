@@ -166,11 +166,12 @@ class AdaptedWhisper(nn.Module):
         return self.model.proj_out(hidden)
 
     @torch.inference_mode()
-    def decode(self, states: Tensor) -> list[Said]:
+    def decode(self, states: Tensor, most_tokens: int = MOST_TOKENS) -> list[Said]:
         """Decode greedily, without timestamps.
 
         Args:
-            states: [batch, 160, dim].
+            states: [batch, states, dim].
+            most_tokens: What does not end by itself ends after so many.
         """
         batch = len(states)
         state = self.steps.start(states)
@@ -178,7 +179,7 @@ class AdaptedWhisper(nn.Module):
         said: list[list[int]] = [[] for _ in range(batch)]
         total = torch.zeros(batch, device=states.device)
         going = torch.ones(batch, dtype=torch.bool, device=states.device)
-        for _ in range(MOST_TOKENS):
+        for _ in range(most_tokens):
             hidden = self.steps.read(state, tokens)[:, -1]
             logits = self.model.proj_out(hidden)  # [batch, vocabulary]
             best, tokens = logits.max(1)

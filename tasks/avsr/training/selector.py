@@ -1,4 +1,4 @@
-"""Train the classifier of noise scenarios: which noise, how loud, and is it known at all."""
+"""Train the classifier of noise scenarios: which noise, and how loud."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,6 @@ from tasks.training import LoopOptions
 
 CLEAN_DB = 25.0  # what clean sound counts as
 LEVELS_DB = (-10.0, -5.0, 0.0, 5.0, 10.0)
-DISTANCE_CLIPS = 2000
 
 
 @dataclass(frozen=True)
@@ -104,26 +103,16 @@ class SelectorTraining:
                     for n, s in enumerate(chosen)
                 ]
                 batch = self.collate(noisy)
-                logits, snr_db, _ = self.network(batch["mel"], batch["mask"])
+                logits, snr_db = self.network(batch["mel"], batch["mask"])
                 right = (logits.argmax(1) == names.index(category)).float()
                 if level <= 0:
                     found["category_accuracy"] += (100 * right).tolist()
                 found["level_error_db"] += (snr_db - level).abs().tolist()
         return {name: float(np.mean(values)) for name, values in found.items()}
 
-    @torch.no_grad()
     def export(self, folder: Path, measured: dict[str, float]) -> None:
-        """Learn what training data look like, and write selector.safetensors."""
-        features = []
-        for number in range(0, min(DISTANCE_CLIPS, 4 * self.size), 50):
-            examples = [
-                self.load(n % self.size, np.random.default_rng([7, n]))
-                for n in range(number, number + 50)
-            ]
-            batch = self.collate(examples)
-            features.append(self.network(batch["mel"], batch["mask"])[2])
-        self.network.fit_distance(torch.cat(features))
-        save_network(self.network, folder / "selector.safetensors", half=False)
+        """Write selector.safetensors."""
+        save_network(self.network, folder / "selector.safetensors")
 
 
 class _Learner(nn.Module):
@@ -132,7 +121,7 @@ class _Learner(nn.Module):
         self.network = network
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        logits, snr_db, _ = self.network(batch["mel"], batch["mask"])
+        logits, snr_db = self.network(batch["mel"], batch["mask"])
         category = functional.cross_entropy(
             logits, batch["category"], ignore_index=-100, label_smoothing=0.05
         )

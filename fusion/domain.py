@@ -1,0 +1,96 @@
+"""Whether sound is like what adapters were trained for, by what their encoder makes of it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class DomainOptions:
+    """Options of the check.
+
+    Attributes:
+        dim: Of the encoder's states.
+        directions: In which training data may differ from each other.
+        residual: What of a window may lie outside these directions.
+        doubt: How unsure the decoder may be: mean negative log-probability of a token.
+    """
+
+    dim: int = 384
+    directions: int = 64
+    residual: float = 1.0
+    doubt: float = 0.25
+
+    def __post_init__(self):
+        if not 0 < self.directions < 2 * self.dim:
+            raise ValueError(
+                f"Option 'directions' is {self.directions}; expected 1 to {2 * self.dim - 1}."
+            )
+        if min(self.residual, self.doubt) <= 0:
+            raise ValueError(
+                f"Options 'residual' and 'doubt' are {self.residual} and {self.doubt}; expected "
+                "numbers above 0."
+            )
+
+
+class DomainCheck(nn.Module):
+    """Compares mean and spread of encoder states with those of training data.
+
+    What counts is the part that no principal direction of the training data explains. Adapters
+    that learnt to hear through noise keep it small in noise too; other speech makes it large.
+
+    Args:
+        options: Of the check.
+    """
+
+    mean: Tensor
+    basis: Tensor
+
+    def __init__(self, options: DomainOptions | None = None):
+        super().__init__()
+        self.options = options or DomainOptions()
+        self.register_buffer("mean", torch.zeros(2 * self.options.dim))
+        self.register_buffer("basis", torch.zeros(self.options.directions, 2 * self.options.dim))
+
+    @torch.no_grad()
+    def fit(self, features: Tensor) -> None:
+        """Learn what training data look like.
+
+        Args:
+            features: As `summarise` returns them, [clips, 2 * dim], many more than directions.
+
+        Raises:
+            ValueError: Too few clips.
+        """
+        if len(features) < 2 * self.options.directions:
+            raise ValueError(
+                f"{len(features)} clips are too few for {self.options.directions} directions; "
+                f"expected {2 * self.options.directions} or more."
+            )
+        self.mean.copy_(features.mean(0))
+        directions = torch.linalg.svd(features - self.mean, full_matrices=False).Vh
+        self.basis.copy_(directions[: self.options.directions])
+
+    def residual(self, features: Tensor) -> Tensor:
+        """Return how much lies outside the directions, [batch, 2 * dim] -> [batch]."""
+        centred = features - self.mean
+        return (centred - centred @ self.basis.mT @ self.basis).norm(dim=1)
+
+    def forward(self, states: Tensor, log_probability: Tensor) -> Tensor:
+        """Return how far windows are from the training data.
+
+        Args:
+            states: Of the encoder with its adapters, [batch, states, dim], where sound is.
+            log_probability: Mean over the decoder's tokens, [batch].
+
+        Returns:
+            [batch]: above 1 both signs say that a window is unlike the training data.
+        """
+        outside = self.residual(summarise(states)) / self.options.residual
+        return torch.minimum(outside, -log_probability / self.options.doubt)
+
+
+def summarise(states: Tensor) -> Tensor:
+    """Return mean and spread over time, [batch, states, dim] -> [batch, 2 * dim]."""
+    return torch.cat([states.mean(1), states.std(1)], 1)

@@ -1,0 +1,305 @@
+"""Collections of adapter sets: load one, describe the noise, choose a set and recognise with it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fusion.adapter_sets import SetCard, load_set
+from fusion.agreement import AgreementNetwork, AgreementOptions
+from fusion.domain import DomainCheck, DomainOptions
+from fusion.scenario import Scenario, ScenarioClassifier, ScenarioOptions
+from modalities.network_file import load_network
+from modalities.speech.whisper import Whisper, load_whisper
+from modalities.vision.lips import load_lip_encoder
+from tasks.avsr.model import WINDOW_SAMPLES, AdaptedWhisper
+from tasks.avsr.recogniser import Heard, Utterance
+
+SHIPPED_FOLDER = Path(__file__).parent / "weights"
+COLLECTION = "collection.json"
+AGREEMENT, SELECTOR, DOMAIN = (
+    f"{name}.safetensors" for name in ("agreement", "selector", "domain")
+)
+SAMPLES_PER_STATE = 320
+PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
+GROUPS = ("audio", "all", "category", "level")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Sets that belong together, as collection.json describes them.
+
+    Attributes:
+        name: Of the collection.
+        model: The frozen Whisper that they are for.
+        lips: The lip encoder, a catalog name or a file in the folder.
+        groups: Names of the sets by what they are for, see `GROUPS`.
+        choose_by: "category" or "level": how the pipeline chooses.
+        border_db: Below it the first set of "level" is chosen, from it on the second.
+        farthest: Distance to the training data above which the selector abstains; the sign of
+            that is measured with the set of the group "audio".
+        data: That they were trained on.
+        licence: Of the weights.
+        command: That trained and measured them.
+        scores: Measured, word error rates in percent.
+    """
+
+    name: str
+    model: str
+    lips: str
+    groups: dict[str, list[str]]
+    choose_by: str = "category"
+    border_db: float = 2.5
+    farthest: float = 1.0
+    data: str = ""
+    licence: str = ""
+    command: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        unknown = set(self.groups) - set(GROUPS)
+        if unknown:
+            raise ValueError(f"no group {min(unknown)!r}; known: {', '.join(GROUPS)}")
+        if self.choose_by not in ("category", "level"):
+            raise ValueError(f"choose_by is {self.choose_by!r}; expected category or level")
+
+    @property
+    def sets(self) -> list[str]:
+        """All names, in the order of the groups."""
+        return [name for group in GROUPS for name in self.groups.get(group, [])]
+
+
+def list_collections() -> dict[str, Path]:
+    """Return the collections that come with mcgurk."""
+    found = sorted(SHIPPED_FOLDER.glob(f"*/{COLLECTION}"))
+    return {path.parent.name: path.parent for path in found}
+
+
+def find_collection(name: str | Path) -> Path:
+    """Return the folder of a collection.
+
+    Args:
+        name: A folder, else the name of one that comes with mcgurk.
+
+    Raises:
+        ValueError: Neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    shipped = list_collections()
+    if str(name) not in shipped:
+        known = ", ".join(shipped) or "none"
+        raise ValueError(
+            f"No adapter sets {str(name)!r}: it is no folder, and with mcgurk come: {known}."
+        )
+    return shipped[str(name)]
+
+
+def read_collection(folder: Path) -> Collection:
+    """Read what is known about a collection.
+
+    Raises:
+        FileNotFoundError: The folder is none.
+        ValueError: Its description is damaged.
+    """
+    path = folder / COLLECTION
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {COLLECTION}; expected a folder that `mcgurk sets merge` wrote."
+        )
+    try:
+        return Collection(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); write it again.") from error
+
+
+def write_collection(folder: Path, collection: Collection) -> None:
+    """Write what is known about a collection.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    text = json.dumps(asdict(collection), indent=1, ensure_ascii=False)
+    (folder / COLLECTION).write_text(text + "\n", encoding="utf-8")
+
+
+def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -> "SetRecogniser":
+    """Load a frozen Whisper and the sets of a collection.
+
+    Args:
+        model: As of `load_whisper`.
+        sets: A collection, by folder or name; None for the frozen model alone.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        ValueError: No such model, device or sets; or the sets are for another model.
+        FileNotFoundError: A file of the sets is not there.
+    """
+    from tasks.avsr.pipeline import find_device
+
+    whisper = load_whisper(model)
+    whisper.model.to(find_device(device))  # type: ignore[arg-type]
+    return SetRecogniser(whisper, None if sets is None else find_collection(sets))
+
+
+class SetRecogniser:
+    """Recognises windows of up to 3.2 s with the frozen Whisper or with sets of a collection.
+
+    Args:
+        whisper: The frozen model; adapters are put on it.
+        folder: Of the collection; None for none.
+
+    Raises:
+        ValueError: The collection is for another model, or damaged.
+        FileNotFoundError: A file of it is not there.
+    """
+
+    def __init__(self, whisper: Whisper, folder: Path | None = None):
+        self.collection: Collection | None = None
+        self.fusions: dict[str, nn.Module | None] = {}
+        self.cards: dict[str, SetCard] = {}
+        self.selector: ScenarioClassifier | None = None
+        self.domain: DomainCheck | None = None
+        if folder is None:
+            self.adapted = AdaptedWhisper(whisper)
+            return
+        collection = read_collection(folder)
+        if collection.model != whisper.name:
+            raise ValueError(
+                f"Adapter sets {collection.name!r} are for {collection.model}, not for "
+                f"{whisper.name}. Take that model."
+            )
+        self.collection = collection
+        device = whisper.model.device
+        lips = folder / collection.lips
+        encoder = load_lip_encoder(lips if lips.is_file() else collection.lips)
+        agreement = load_network(AgreementNetwork, AgreementOptions, folder / AGREEMENT)
+        selector = load_network(ScenarioClassifier, ScenarioOptions, folder / SELECTOR)
+        self.adapted = AdaptedWhisper(whisper, encoder, agreement.requires_grad_(False))
+        self.adapted.to(device)
+        self.selector = selector.to(device).requires_grad_(False)
+        if (folder / DOMAIN).is_file():
+            domain = load_network(DomainCheck, DomainOptions, folder / DOMAIN)
+            self.domain = domain.to(device)
+        for name in collection.sets:
+            card, fusion = load_set(folder / name, self.adapted.adapters, name)
+            self.cards[name] = card
+            self.fusions[name] = None if fusion is None else fusion.to(device).requires_grad_(False)
+        self.adapted.adapters.use(None)
+        self.adapted.eval()
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the sets by what they are for."""
+        found = self.collection.groups if self.collection else {}
+        return {group: tuple(names) for group, names in found.items()}
+
+    @torch.inference_mode()
+    def plain(self, utterances: Sequence[Utterance]) -> list[Heard]:
+        """Recognise with the frozen model: greedy, in its window of 30 s, without timestamps."""
+        adapted = self.adapted
+        adapted.adapters.use(None)
+        mels = [
+            adapted.log_mel(adapted.log_mel.pad(torch.from_numpy(u.waveform)[None].to(self.device)))
+            for u in utterances
+        ]
+        states = adapted.encoder(torch.cat(mels)).values
+        return [Heard(adapted.spell(said)) for said in adapted.decode(states, PLAIN_TOKENS)]
+
+    @torch.inference_mode()
+    def with_set(self, utterances: Sequence[Utterance], name: str) -> list[Heard]:
+        """Recognise with one set.
+
+        Raises:
+            ValueError: No such set, or an utterance is longer than a window.
+        """
+        if name not in self.cards:
+            raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
+        adapted, fusion = self.adapted, self.fusions[name]
+        adapted.adapters.use(name)
+        try:
+            mel = adapted.hear([u.waveform for u in utterances])
+            sight = None
+            if any(u.crops is not None for u in utterances):
+                nothing = np.zeros((0, 96, 96), np.uint8), np.zeros(0, bool)
+                seen = [nothing if u.crops is None else (u.crops, u.mask) for u in utterances]
+                sight = adapted.look(*zip(*seen, strict=True))  # type: ignore[arg-type]
+            states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
+            said = adapted.decode(states)
+        finally:
+            adapted.adapters.use(None)
+        scores: list[float | None] = [None] * len(utterances)
+        if agreement is not None and sight is not None:
+            shown = sight.mask.any(1).tolist()
+            values = agreement.score.sigmoid().tolist()
+            scores = [value if here else None for value, here in zip(values, shown, strict=True)]
+        return [Heard(adapted.spell(s), score) for s, score in zip(said, scores, strict=True)]
+
+    @torch.inference_mode()
+    def describe(self, utterances: Sequence[Utterance]) -> list[Scenario]:
+        """Say what noise is heard.
+
+        Raises:
+            ValueError: There are no sets, so no selector either.
+        """
+        if self.selector is None:
+            raise ValueError("Without adapter sets there is no selector; name a collection.")
+        mel = self.adapted.hear([u.waveform[:WINDOW_SAMPLES] for u in utterances])
+        lengths = torch.tensor([min(len(u.waveform), WINDOW_SAMPLES) for u in utterances])
+        frames = torch.arange(WINDOW_SAMPLES // 160)
+        mask = (frames < (lengths // 160)[:, None]).to(self.device)
+        found = self.selector.describe(mel, mask)
+        distances = self._distances(mel, lengths.tolist())
+        return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
+
+    def _distances(self, mel: Tensor, lengths: Sequence[int]) -> list[float]:
+        """Return how far windows are from the training data, as the set that hears only finds."""
+        listeners = self.groups.get("audio", ())
+        if self.domain is None or not listeners:
+            return [0.0] * len(mel)
+        adapted = self.adapted
+        adapted.adapters.use(listeners[0])
+        try:
+            states, _ = adapted.encode(mel)
+            said = adapted.decode(states)
+        finally:
+            adapted.adapters.use(None)
+        doubts = torch.tensor([s.log_probability for s in said], device=self.device)
+        kept = [max(2, length // SAMPLES_PER_STATE) for length in lengths]
+        rows = [row[None, :count] for row, count in zip(states, kept, strict=True)]
+        return torch.cat(
+            [self.domain(row, doubt[None]) for row, doubt in zip(rows, doubts, strict=True)]
+        ).tolist()
+
+    def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
+        """Choose a set; None where the selector abstains.
+
+        Args:
+            scenario: As `describe` says it.
+            by: "category" or "level"; None for the collection's own choice.
+
+        Raises:
+            ValueError: No such way of choosing.
+        """
+        collection = self.collection
+        if collection is None or scenario.distance > collection.farthest:
+            return None
+        by = by or collection.choose_by
+        if by not in ("category", "level"):
+            raise ValueError(f"Sets are chosen by category or level, not by {by!r}.")
+        names = collection.groups.get(by, [])
+        if by == "category":
+            return scenario.category if scenario.category in names else None
+        if not names:
+            return None
+        return names[0] if scenario.snr_db < collection.border_db else names[-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.adapted.model.device

@@ -1,0 +1,188 @@
+"""Put trained sets, selector and agreement together, and learn what sound they are for."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_prep.shards import Sample
+from fusion.adapter_sets import read_card
+from fusion.domain import DomainCheck, DomainOptions, summarise
+from modalities.network_file import save_network
+from modalities.vision.lips import SHIPPED
+from tasks.avsr.model import WINDOW_SAMPLES
+from tasks.avsr.sets import (
+    AGREEMENT,
+    DOMAIN,
+    SAMPLES_PER_STATE,
+    SELECTOR,
+    Collection,
+    SetRecogniser,
+    load_recogniser,
+    read_collection,
+    write_collection,
+)
+from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
+from tasks.avsr.training.noise import NoiseMaker, NoiseOptions
+
+LIPS = "lips.safetensors"
+SURE = 0.995  # share of validation windows that is to be known
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What belongs together.
+
+    Attributes:
+        name: Of the collection.
+        model: The frozen Whisper.
+        lips: A lip encoder by name or file; a file is copied.
+        agreement: File.
+        selector: File.
+        sets: Folders of sets by group, see `tasks.avsr.sets.GROUPS`; of "level" the one for high
+            noise comes first.
+        choose_by: "category" or "level".
+        border_db: Between the two sets of "level".
+        data: Clips that the sets were trained on.
+        noise: Heard besides.
+        clips: How many noisy clips show what the sets are for; 0 leaves the check out.
+        doubt: See `fusion.domain.DomainOptions`.
+        described: Data and licence, as a reader should find them.
+        licence: Of the weights.
+        command: That trains all of it.
+        seed: Of what is drawn.
+    """
+
+    name: str = ""
+    model: str = "whisper-tiny.en"
+    lips: str = "lips-grid"
+    agreement: str = ""
+    selector: str = ""
+    sets: dict[str, list[str]] = field(default_factory=dict)
+    choose_by: str = "category"
+    border_db: float = 2.5
+    data: DataOptions = field(default_factory=DataOptions)
+    noise: NoiseOptions = field(default_factory=NoiseOptions)
+    clips: int = 1460
+    doubt: float = 0.25
+    described: str = ""
+    licence: str = ""
+    command: str = ""
+    seed: int = 0
+
+
+def collect(
+    config: CollectConfig,
+    folder: str | Path,
+    progress: Callable[[float, float | None], None] | None = None,
+) -> Collection:
+    """Write a collection.
+
+    Args:
+        config: What belongs together.
+        folder: To write; what is there of the same names is replaced.
+        progress: Called with the clips looked at, and all.
+
+    Raises:
+        FileNotFoundError: A set or network is not there, or not finished.
+        ValueError: Two sets have one name, or are for another model.
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    groups: dict[str, list[str]] = {}
+    for group, paths in config.sets.items():
+        groups[group] = [_copy_set(Path(path), folder, config.model) for path in paths]
+    names = [name for members in groups.values() for name in members]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two sets of {', '.join(names)} have one name; train under another.")
+    for source, name in ((config.agreement, AGREEMENT), (config.selector, SELECTOR)):
+        shutil.copyfile(source, folder / name)
+    lips = config.lips
+    if lips not in SHIPPED:
+        shutil.copyfile(lips, folder / LIPS)
+        lips = LIPS
+    (folder / DOMAIN).unlink(missing_ok=True)
+    collection = Collection(
+        name=config.name,
+        model=config.model,
+        lips=lips,
+        groups=groups,
+        choose_by=config.choose_by,
+        border_db=config.border_db,
+        data=config.described,
+        licence=config.licence,
+        command=config.command,
+    )
+    write_collection(folder, collection)
+    if config.clips and groups.get("audio"):
+        recogniser = load_recogniser(config.model, folder, "cpu")
+        save_network(_learn_domain(config, recogniser, progress), folder / DOMAIN)
+    return read_collection(folder)
+
+
+def _copy_set(source: Path, folder: Path, model: str) -> str:
+    card = read_card(source)
+    if card.model != model:
+        raise ValueError(f"Set {source} is for {card.model}; expected {model}.")
+    target = folder / card.name
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source, target)
+    for path in target.iterdir():
+        path.chmod(0o644)
+    return card.name
+
+
+def _learn_domain(
+    config: CollectConfig,
+    recogniser: SetRecogniser,
+    progress: Callable[[float, float | None], None] | None,
+) -> DomainCheck:
+    data = config.data
+    training = load_clips(find_clips(data, data.train), data.folder)
+    unseen = load_clips(find_clips(data, data.validation), data.folder)
+    noise = NoiseMaker(config.noise, [sample.waveform for sample in training])
+    width = recogniser.adapted.model.config.d_model
+    count = min(config.clips, 4 * len(training))
+    directions = min(64, count // 4, 2 * width - 1)
+
+    def look(samples: list[Sample], total: int, seed: int, own: bool) -> Tensor:
+        rows = []
+        for start in range(0, total, 20):
+            waveforms = []
+            for number in range(start, min(start + 20, total)):
+                random = np.random.default_rng([seed, number])
+                place = number % len(samples)
+                speech = samples[place].waveform[:WINDOW_SAMPLES]
+                waveforms.append(noise.add(speech, place if own else -1, random).waveform)
+            rows.append(_summaries(recogniser, waveforms))
+            if progress and own:
+                progress(min(start + 20, total), total)
+        return torch.cat(rows)
+
+    check = DomainCheck(DomainOptions(width, directions))
+    check.fit(look(training, count, config.seed + 17, True))
+    known = check.residual(look(unseen, 4 * len(unseen), config.seed + 18, False))
+    options = DomainOptions(width, directions, float(known.quantile(SURE)), config.doubt)
+    final = DomainCheck(options)
+    final.load_state_dict(check.state_dict())
+    return final
+
+
+@torch.inference_mode()
+def _summaries(recogniser: SetRecogniser, waveforms: list[np.ndarray]) -> Tensor:
+    adapted = recogniser.adapted
+    adapted.adapters.use(recogniser.groups["audio"][0])
+    try:
+        states, _ = adapted.encode(adapted.hear(waveforms))
+    finally:
+        adapted.adapters.use(None)
+    kept = [max(2, len(waveform) // SAMPLES_PER_STATE) for waveform in waveforms]
+    rows: list[Any] = [summarise(row[None, :n]) for row, n in zip(states, kept, strict=True)]
+    return torch.cat(rows)
