@@ -15,7 +15,7 @@ from fusion.joint import JointFusion, reliability
 from fusion.upstream import UpstreamFusion
 from modalities.audio.log_mel import LogMel
 from modalities.speech.encoder import WhisperEncoder
-from modalities.speech.step_decoder import StepDecoder
+from modalities.speech.step_decoder import StepDecoder, StepState
 from modalities.speech.whisper import Whisper
 from modalities.vision.lips import LipEncoder
 
@@ -173,12 +173,19 @@ class AdaptedWhisper(nn.Module):
             states: [batch, states, dim].
             most_tokens: What does not end by itself ends after so many.
         """
-        batch = len(states)
-        state = self.steps.start(states)
-        tokens = torch.tensor([self.prompt] * batch, device=states.device)
+        return self.decode_from(self.steps.start(states), len(states), most_tokens)
+
+    @torch.inference_mode()
+    def decode_from(
+        self, state: StepState, batch: int, most_tokens: int = MOST_TOKENS
+    ) -> list[Said]:
+        """Decode what `StepDecoder.start` has read, which is not changed; else as `decode`."""
+        state = self.steps.restart(state)
+        device = self.model.device
+        tokens = torch.tensor([self.prompt] * batch, device=device)
         said: list[list[int]] = [[] for _ in range(batch)]
-        total = torch.zeros(batch, device=states.device)
-        going = torch.ones(batch, dtype=torch.bool, device=states.device)
+        total = torch.zeros(batch, device=device)
+        going = torch.ones(batch, dtype=torch.bool, device=device)
         for _ in range(most_tokens):
             hidden = self.steps.read(state, tokens)[:, -1]
             logits = self.model.proj_out(hidden)  # [batch, vocabulary]

@@ -1,10 +1,24 @@
 """Mouth crops that wait for their window of sound."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from data_prep.faces import MouthChunk
 from tasks.avsr.inputs import VIDEO_RATE_HZ
-from tasks.avsr.slots import Mouths
+
+
+@dataclass(frozen=True)
+class Mouths:
+    """The talker's mouth over a stretch of time.
+
+    Attributes:
+        crops: [video_frames, 96, 96], uint8 grey, 25 frames per second.
+        mask: [video_frames], bool, True where a mouth is seen.
+    """
+
+    crops: np.ndarray
+    mask: np.ndarray
 
 
 class MouthBuffer:

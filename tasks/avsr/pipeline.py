@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,15 +11,20 @@ import torch
 from data_prep.faces import FaceFinder, FaceTrack, MouthChunk
 from data_prep.media import VideoFrame
 from modalities.audio.log_mel import LogMel
-from modalities.speech.decoding import DecodingOptions, TimedText, WindowDecoder, WindowText
+from modalities.speech.decoding import DecodingOptions, WindowDecoder, WindowText
 from modalities.speech.voice_activity import SileroNetwork, SpeechDetector, load_silero
 from modalities.speech.whisper import load_whisper
 from modalities.vision import FaceDetector, load_face_detector
 from tasks.avsr.inputs import VIDEO_RATE_HZ, Input, MouthSource, ReadyMouth, Source, open_input
-from tasks.avsr.mouths import MouthBuffer
+from tasks.avsr.listening import Listened, listen
+from tasks.avsr.model import WINDOW_SAMPLES
+from tasks.avsr.mouths import MouthBuffer, Mouths
+from tasks.avsr.pieces import cut_pieces
+from tasks.avsr.recogniser import PieceRecogniser, Recognised
 from tasks.avsr.result import Face, Segment, Transcript, Word
-from tasks.avsr.slots import Choice, Slots
+from tasks.avsr.sets import SetRecogniser, find_collection
 from tasks.avsr.windows import RATE_HZ, Window, WindowFeeder
+from tasks.devices import find_device
 
 Progress = Callable[[float, float | None], None]
 
@@ -48,27 +54,25 @@ class AVSRPipeline:
 
     Args:
         model: A catalog name, a folder, a hub id or an OpenAI .pt file.
-        adapter_sets: What to plug in, or None for plain Whisper.
+        adapter_sets: A collection by name or folder, see `tasks.avsr.sets`, or what recognises
+            pieces in its place; None for plain Whisper. Sets need the sight of a mouth: sound
+            without video is always left to plain Whisper.
         device: "auto", "cpu", "cuda" or "mps".
         options: Language, voice activity, video, word times.
 
     Raises:
-        ValueError: No such model, device or language.
+        ValueError: No such model, sets, device or language; or the sets are for another model.
     """
 
     def __init__(
         self,
         model: str = "whisper-tiny.en",
-        adapter_sets: Slots | None = None,
+        adapter_sets: str | Path | PieceRecogniser | None = None,
         device: str = "auto",
         options: AVSROptions = AVSROptions(),  # noqa: B008
     ):
-        if adapter_sets is not None and not isinstance(adapter_sets, Slots):
-            raise ValueError(
-                f"No adapter sets {adapter_sets!r}; none ship with this version. Expected None, or "
-                "tasks.avsr.slots.Slots with a selector and adapter sets of your own."
-            )
-        self.slots = adapter_sets or Slots()
+        if isinstance(adapter_sets, str | Path):
+            adapter_sets = find_collection(adapter_sets)
         self.options = options
         self.device = find_device(device)
         self.whisper = load_whisper(model)
@@ -76,6 +80,12 @@ class AVSRPipeline:
         self.log_mel = LogMel(self.whisper.mel_bins).to(self.device)
         self.decoder = WindowDecoder(
             self.whisper, DecodingOptions(language=options.language, words=options.words)
+        )
+        # Adapters come after the decoder has laid out the frozen matrices.
+        self.sets: PieceRecogniser | None = (
+            SetRecogniser(self.whisper, adapter_sets)
+            if isinstance(adapter_sets, Path)
+            else adapter_sets
         )
 
     @cached_property
@@ -127,25 +137,6 @@ class AVSRPipeline:
         yield from _Session(self, open_input(source, video, rate_hz=rate_hz), None).run()
 
 
-def find_device(name: str) -> torch.device:
-    """Return the device of a name; "auto" takes a GPU where there is one.
-
-    Raises:
-        ValueError: Unknown, or not on this machine.
-    """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return torch.device(next(kind for kind, here in available.items() if here))
-    if not available.get(name.split(":")[0], False):
-        here = ", ".join(kind for kind, present in available.items() if present)
-        raise ValueError(f"No device {name!r} on this machine; here there are: {here}.")
-    return torch.device(name)
-
-
 def load_faces(device: torch.device) -> FaceDetector:
     """Load the detector that sees small faces too."""
     return load_face_detector("full", device=str(device))
@@ -166,8 +157,10 @@ class _Session:
         self.finder: MouthSource | None = None
         if options.video and media.has_video:
             self.finder = media.mouth or FaceFinder(pipeline.face_detector)
-        wants_mouths = self.finder is not None and pipeline.slots.wants_mouths
+        wants_mouths = self.finder is not None and pipeline.sets is not None
         self.mouths = MouthBuffer() if wants_mouths else None
+        # Sound no longer than a window of the sets goes to them whole, as they were trained.
+        self.opening: list[np.ndarray] = []
 
     def run(self) -> Iterator[Segment]:
         frames = self.media.frames() if self.finder else iter(())
@@ -175,13 +168,28 @@ class _Session:
         for block in self.media.blocks():
             self.feeder.push(block)
             self._watch(frames, block)
-            yield from self._decode()
+            if self.mouths is None or not self._is_short(block):
+                yield from self._decode()
             done_s += len(block) / RATE_HZ
             if self.progress:
                 self.progress(done_s, self.media.duration_s)
         self.feeder.finish()
         self._watch(frames, None)
+        if self.mouths is not None and 0 < self.feeder.heard <= WINDOW_SAMPLES:
+            sound = np.concatenate(self.opening)
+            found, _ = self._listen(Window(0.0, sound, whole=True), [(0, len(sound))])
+            if any(part.recognised and part.recognised.adapter_set for part in found):
+                yield from (self._segment(0.0, len(sound), part) for part in found)
+                return
         yield from self._decode()
+
+    def _is_short(self, block: np.ndarray) -> bool:
+        """Keep a block while the input may yet be no longer than a window of the sets."""
+        if self.feeder.heard > WINDOW_SAMPLES:
+            self.opening = []
+            return False
+        self.opening.append(block)
+        return True
 
     def result(self, segments: tuple[Segment, ...]) -> Transcript:
         tracks = self.finder.tracks() if self.finder else []
@@ -224,64 +232,91 @@ class _Session:
             end_s = window.start_s + len(window.waveform) / RATE_HZ
             if self.mouths and not self.mouths.covers(end_s):
                 return
-            found, choice, video_used = self._recognise(window)
-            self.feeder.advance(window, found.next_s)
+            found, next_s = self._recognise(window)
+            self.feeder.advance(window, next_s)
             if self.mouths:
                 self.mouths.forget(self.feeder.position / RATE_HZ)
-            for text in found.segments:
-                yield _segment(window, text, choice, video_used)
+            for part in found:
+                yield self._segment(window.start_s, len(window.waveform), part)
 
-    def _recognise(self, window: Window) -> tuple[WindowText, Choice, bool]:
+    def _recognise(self, window: Window) -> tuple[list[Listened], float]:
+        """Return what is said in a window, and where the next one begins."""
+        if self.mouths is not None:
+            spans = self.feeder.spans_in(window)
+            if spans:
+                found, next_s = self._listen(window, spans)
+                end = len(window.waveform) if window.whole else spans[-1][1]
+                return found, end / RATE_HZ if next_s is None else next_s
+        plain = self._plain(window)
+        return [Listened(text) for text in plain.segments], plain.next_s
+
+    def _listen(
+        self, window: Window, spans: list[tuple[int, int]]
+    ) -> tuple[list[Listened], float | None]:
+        """Let the selector choose for each piece of a window; see `listen`."""
+        sets, mouths = self.pipeline.sets, self.mouths
+        assert sets is not None and mouths is not None
+
+        def look(start_s: float, end_s: float) -> Mouths:
+            return mouths.between(window.start_s + start_s, window.start_s + end_s)
+
+        def plain(waveform: np.ndarray) -> WindowText:
+            return self._plain(Window(window.start_s, waveform, window.whole))
+
+        return listen(window.waveform, cut_pieces(window.waveform, spans), look, sets, plain)
+
+    def _plain(self, window: Window) -> WindowText:
+        """Decode a window with the frozen Whisper."""
         pipeline = self.pipeline
         waveform = torch.from_numpy(window.waveform).to(pipeline.device)
         mel = pipeline.log_mel(pipeline.log_mel.pad(waveform[None]))[0]
-        end_s = window.start_s + 30
-        mouths = self.mouths.between(window.start_s, end_s) if self.mouths else None
-        mel, choice, video_used = pipeline.slots.prepare(mel, mouths)
         sound = -(-len(window.waveform) // 160)
         if not window.whole:
-            return pipeline.decoder.decode_once(mel, sound), choice, video_used
+            return pipeline.decoder.decode_once(mel, sound)
         own_output = not pipeline.options.voice_activity and window.start_s == 0
-        return pipeline.decoder.decode(mel, sound, own_output=own_output), choice, video_used
+        return pipeline.decoder.decode(mel, sound, own_output=own_output)
+
+    def _segment(self, start_s: float, samples: int, part: Listened) -> Segment:
+        length_s, text = samples / RATE_HZ, part.text
+
+        def place(seconds: float) -> float:
+            return round(start_s + min(seconds, length_s), 3)
+
+        heard = part.recognised or Recognised()
+        words = tuple(Word(place(w.start_s), place(w.end_s), w.text.strip()) for w in text.words)
+        return Segment(
+            start_s=place(text.start_s),
+            end_s=place(text.end_s),
+            text=text.text.strip(),
+            words=words,
+            adapter_set=heard.adapter_set,
+            scenario=heard.scenario,
+            snr_db=heard.snr_db,
+            video_used=heard.agreement is not None,
+            agreement=heard.agreement,
+        )
 
     def _note(self, tracks: list[FaceTrack], used: bool) -> str:
         if not self.media.has_video:
             return "no video"
         if self.finder is None:
             return "video was not looked at"
-        if self.media.mouth is not None and not used:
-            return "the mouth was given; text is from the sound alone, as no adapter set is loaded"
-        if not tracks:
-            return "no face was found in the video"
         if used:
             return "mouth crops were used"
+        loaded = self.pipeline.sets is not None
+        why = "as no adapter set knows it" if loaded else "as no adapter set is loaded"
+        if self.media.mouth is not None:
+            return f"the mouth was given; text is from the sound alone, {why}"
+        if not tracks:
+            return "no face was found in the video"
         talkers = sum(bool(track.chosen.any()) for track in tracks)
         return (
-            f"{len(tracks)} faces followed, {talkers} talking; "
-            "text is from the sound alone, as no adapter set is loaded"
+            f"{len(tracks)} faces followed, {talkers} talking; text is from the sound alone, {why}"
         )
 
 
 def _take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:
     return [frame for _, frame in zip(range(count), frames, strict=False)]
-
-
-def _segment(window: Window, text: TimedText, choice: Choice, video_used: bool) -> Segment:
-    length_s = len(window.waveform) / RATE_HZ
-
-    def place(seconds: float) -> float:
-        return round(window.start_s + min(seconds, length_s), 3)
-
-    return Segment(
-        start_s=place(text.start_s),
-        end_s=place(text.end_s),
-        text=text.text.strip(),
-        words=tuple(Word(place(w.start_s), place(w.end_s), w.text.strip()) for w in text.words),
-        adapter_set=choice.adapter_set,
-        scenario=choice.scenario,
-        snr_db=choice.snr_db,
-        video_used=video_used,
-    )
 
 
 def _talker(tracks: list[FaceTrack], segment: Segment) -> int | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from fusion.scenario import Scenario
+    from modalities.speech.words import Word as TimedWord
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,37 @@ class Heard:
 
     text: str
     agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What became of a piece of sound.
+
+    Attributes:
+        scenario: The noise category heard, or None where nobody listened.
+        snr_db: The signal-to-noise ratio estimated, or None.
+        distance: How unlike what the sets are for the sound is; above 1 it is unknown.
+        adapter_set: The set that was switched on, or None: the frozen model has to do it.
+        text: As written with the set, or None.
+        words: With their times, seconds from the start of the piece.
+        agreement: Probability that lips and sound belong together, or None.
+    """
+
+    scenario: str | None = None
+    snr_db: float | None = None
+    distance: float | None = None
+    adapter_set: str | None = None
+    text: str | None = None
+    words: tuple["TimedWord", ...] = ()
+    agreement: float | None = None
+
+
+class PieceRecogniser(Protocol):
+    """What the pipeline asks of adapter sets."""
+
+    def recognise(self, utterance: Utterance) -> Recognised:
+        """Choose a set for a piece of at most 3.2 s and recognise it, or abstain."""
+        ...
 
 
 class Recogniser(Protocol):

@@ -31,6 +31,8 @@ class Segment:
         scenario: The noise category that the selector heard, or None.
         snr_db: The signal-to-noise ratio that the selector estimated, or None.
         video_used: Whether mouth crops took part in recognition.
+        agreement: Probability that lips and sound belong together, or None where no set compared
+            them.
     """
 
     start_s: float
@@ -42,6 +44,7 @@ class Segment:
     scenario: str | None = None
     snr_db: float | None = None
     video_used: bool = False
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,5 +117,6 @@ class Transcript:
 
 def _segment_dict(segment: Segment) -> dict[str, Any]:
     keys = ("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used")
+    keys += ("agreement",)
     words = [asdict(word) for word in segment.words]
     return {key: getattr(segment, key) for key in keys} | {"words": words}

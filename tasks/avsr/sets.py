@@ -16,9 +16,11 @@ from fusion.domain import DomainCheck, DomainOptions
 from fusion.scenario import Scenario, ScenarioClassifier, ScenarioOptions
 from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
+from modalities.speech.words import WordAligner
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.model import WINDOW_SAMPLES, AdaptedWhisper
-from tasks.avsr.recogniser import Heard, Utterance
+from tasks.avsr.recogniser import Heard, Recognised, Utterance
+from tasks.devices import find_device
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 COLLECTION = "collection.json"
@@ -140,8 +142,6 @@ def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -
         ValueError: No such model, device or sets; or the sets are for another model.
         FileNotFoundError: A file of the sets is not there.
     """
-    from tasks.avsr.pipeline import find_device
-
     whisper = load_whisper(model)
     whisper.model.to(find_device(device))  # type: ignore[arg-type]
     return SetRecogniser(whisper, None if sets is None else find_collection(sets))
@@ -167,6 +167,7 @@ class SetRecogniser:
         self.domain: DomainCheck | None = None
         if folder is None:
             self.adapted = AdaptedWhisper(whisper)
+            self.aligner = WordAligner(whisper, self.adapted.steps)
             return
         collection = read_collection(folder)
         if collection.model != whisper.name:
@@ -182,6 +183,7 @@ class SetRecogniser:
         selector = load_network(ScenarioClassifier, ScenarioOptions, folder / SELECTOR)
         self.adapted = AdaptedWhisper(whisper, encoder, agreement.requires_grad_(False))
         self.adapted.to(device)
+        self.aligner = WordAligner(whisper, self.adapted.steps)
         self.selector = selector.to(device).requires_grad_(False)
         if (folder / DOMAIN).is_file():
             domain = load_network(DomainCheck, DomainOptions, folder / DOMAIN)
@@ -275,6 +277,39 @@ class SetRecogniser:
         return torch.cat(
             [self.domain(row, doubt[None]) for row, doubt in zip(rows, doubts, strict=True)]
         ).tolist()
+
+    @torch.inference_mode()
+    def recognise(self, utterance: Utterance) -> Recognised:
+        """Choose a set and recognise with it; without a mouth, or unknown sound, abstain.
+
+        Raises:
+            ValueError: The utterance is longer than a window.
+        """
+        if utterance.mask is None or utterance.crops is None or not utterance.mask.any():
+            return Recognised()
+        [scenario] = self.describe([utterance])
+        name = self.choose(scenario)
+        heard = Recognised(
+            scenario.category, round(scenario.snr_db, 1), round(scenario.distance, 3)
+        )
+        if name is None:
+            return heard
+        adapted = self.adapted
+        adapted.adapters.use(name)
+        try:
+            sight = adapted.look([utterance.crops], [utterance.mask])
+            mel = adapted.hear([utterance.waveform])
+            states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
+            state = adapted.steps.start(states)
+            said = adapted.decode_from(state, 1)[0]
+            frames = len(utterance.waveform) // 160
+            words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
+        finally:
+            adapted.adapters.use(None)
+        score = None if agreement is None else round(float(agreement.score.sigmoid()), 3)
+        return replace(
+            heard, adapter_set=name, text=adapted.spell(said), words=words, agreement=score
+        )
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
         """Choose a set; None where the selector abstains.

@@ -126,6 +126,17 @@ class WindowFeeder:
         self.spans = [(max(a, self.position), b) for a, b in self.spans if b > self.position]
         self._forget()
 
+    def spans_in(self, window: Window) -> list[tuple[int, int]]:
+        """Return the speech of a window that has ended, samples from its start, before `advance`.
+
+        Without a detector all of it counts as speech.
+        """
+        start = round(window.start_s * RATE_HZ)
+        if self.voice_activity is None:
+            return [(0, len(window.waveform))]
+        ends = start + len(window.waveform)
+        return [(max(0, a - start), b - start) for a, b in self.spans if b <= ends]
+
     def _add(self, spans: list) -> None:
         for span in spans:
             start, end = round(span.start_s * RATE_HZ), round(span.end_s * RATE_HZ)

@@ -32,7 +32,7 @@ def crop(
     silence_libraries()
     from tasks.avsr.crop import write_mouths
     from tasks.avsr.inputs import ReadyMouth
-    from tasks.avsr.pipeline import find_device
+    from tasks.devices import find_device
 
     video = output or Path(f"{file.stem}.mouth.mp4")
     written = report or video.with_suffix(".json")

@@ -23,6 +23,10 @@ def transcribe(
     model: Annotated[
         str, typer.Option(help="Catalog name, folder, hub id or OpenAI .pt file.")
     ] = "whisper-tiny.en",
+    sets: Annotated[
+        str | None,
+        typer.Option(help="Adapter sets: a folder, or a name that `mcgurk sets list` shows."),
+    ] = None,
     language: Annotated[
         str | None, typer.Option(help="Two-letter code, for a multilingual model.")
     ] = None,
@@ -51,6 +55,7 @@ def transcribe(
     from tasks.avsr import AVSROptions, AVSRPipeline
     from tasks.avsr.inputs import ReadyMouth, open_input
     from tasks.avsr.preview import check_preview_path, write_preview
+    from tasks.avsr.sets import find_collection
     from tasks.avsr.writers import find_writer
 
     for path in output or []:
@@ -59,8 +64,10 @@ def transcribe(
         check_preview_path(preview, file)
     ready = ReadyMouth(mouth_video, landmarks, parse_box(box) if box else None)
     open_input(file, ready=ready)  # a bad file is told before a model is loaded
+    if sets is not None:
+        find_collection(sets)
     options = AVSROptions(language=language, voice_activity=vad, video=video)
-    pipeline = AVSRPipeline(model, device=device, options=options)
+    pipeline = AVSRPipeline(model, sets, device, options)
     with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:
         transcript = pipeline.transcribe(file, ready=ready, progress=report)
     if as_json:
@@ -81,6 +88,26 @@ def _show(transcript: "Transcript") -> None:
         start, end = clock(segment.start_s, "."), clock(segment.end_s, ".")
         print(f"[{start} --> {end}] {segment.text}")
     sys.stdout.flush()
+    for line in _describe_choices(transcript):
+        print(line, file=sys.stderr)
     if not transcript.segments:
         print("No speech was found.", file=sys.stderr)
     print(f"Video: {transcript.video_note}.", file=sys.stderr)
+
+
+def _describe_choices(transcript: "Transcript") -> list[str]:
+    """Say what the selector heard, and what was done, a line for each kind."""
+    lines: dict[str, int] = {}
+    for segment in transcript.segments:
+        if segment.scenario is None:
+            continue
+        done = "unknown to the sets, left to plain Whisper"
+        if segment.adapter_set is not None:
+            done = f"set {segment.adapter_set}"
+            if segment.agreement is not None:
+                done += f", lips and sound agree {segment.agreement:.2f}"
+        line = f"{segment.scenario} heard at {segment.snr_db:.0f} dB: {done}"
+        lines[line] = lines.get(line, 0) + 1
+    return [
+        f"{line} ({count} segments)." if count > 1 else f"{line}." for line, count in lines.items()
+    ]

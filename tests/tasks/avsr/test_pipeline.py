@@ -1,5 +1,7 @@
 """The whole road, on the demo clip and on sounds without speech."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from data_prep.media import read_audio, stream_video
 from modalities.audio.resample import resample
 from tasks.avsr import AVSROptions, AVSRPipeline
 from tasks.avsr.inputs import ReadyMouth
-from tasks.avsr.slots import Choice, Slots
+from tasks.avsr.recogniser import Recognised
 
 SAID = (
     "today after two years of negotiations the united states together with our "
@@ -149,40 +151,58 @@ def test_speech_between_long_silences_is_found_at_its_time(pipeline, demo_clip, 
 
 
 class Recorder:
-    """An adapter set that only writes down what reaches it."""
+    """Adapter sets that write down what reaches them, and know what they are told to."""
 
-    def __init__(self):
-        self.used, self.seen = [], []
+    def __init__(self, *known: str | None):
+        self.known, self.seen = known, []
 
-    def use(self, name):
-        self.used.append(name)
-
-    def fuse(self, mel, mouths):
-        self.seen.append(mouths)
-        return mel, mouths is not None and bool(mouths.mask.any())
-
-    def select(self, mel, mouths):
-        return Choice("test", "babble", -5.0)
+    def recognise(self, utterance):
+        self.seen.append(utterance)
+        text = self.known[min(len(self.seen), len(self.known)) - 1]
+        heard = Recognised("babble", -5.0, 2.0)
+        return heard if text is None else replace(heard, adapter_set="a", text=text, agreement=0.9)
 
 
-def test_slots_get_the_mouths_of_their_window_and_leave_their_mark(demo_clip, transcript):
-    recorder = Recorder()
-    pipeline = AVSRPipeline(device="cpu", adapter_sets=Slots(recorder, recorder))
-    found = pipeline.transcribe(demo_clip)
-    assert found.text == transcript.text
-    assert found.video_used and set(recorder.used) == {"test"}
-    mouths = recorder.seen[0]
-    assert mouths.crops.shape == (750, 96, 96)
-    assert mouths.mask[:150].mean() > 0.9
-    first = found.segments[0]
-    assert (first.adapter_set, first.scenario, first.snr_db) == ("test", "babble", -5.0)
+def test_sets_that_abstain_leave_plain_whisper_to_the_bit(demo_clip, transcript):
+    recorder = Recorder(None)
+    found = AVSRPipeline(device="cpu", adapter_sets=recorder).transcribe(demo_clip)
+    plain = [replace(s, scenario="babble", snr_db=-5.0) for s in transcript.segments]
+    assert list(found.segments) == plain
+    assert not found.video_used
+    assert "no adapter set knows it" in found.video_note
 
 
-def test_without_video_no_set_sees_mouths(demo_clip):
-    recorder = Recorder()
-    pipeline = AVSRPipeline(device="cpu", adapter_sets=Slots(recorder, recorder))
+def test_sets_get_pieces_with_their_mouths(demo_clip):
+    recorder = Recorder("one", "two", None)
+    found = AVSRPipeline(device="cpu", adapter_sets=recorder).transcribe(demo_clip)
+    assert len(recorder.seen) >= 3
+    for utterance in recorder.seen:
+        assert len(utterance.waveform) <= 51_200
+        assert abs(len(utterance.crops) - len(utterance.waveform) / 640) <= 2
+        assert utterance.mask.mean() > 0.9
+    first, second, *rest = found.segments
+    assert (first.text, second.text) == ("one", "two")
+    assert (first.adapter_set, first.scenario, first.agreement) == ("a", "babble", 0.9)
+    assert first.end_s <= second.start_s and second.end_s <= rest[0].start_s + 0.5
+    assert rest and all(segment.adapter_set is None for segment in rest)
+    assert found.video_used
+
+
+def test_a_short_clip_goes_to_the_sets_whole(demo_clip):
+    recorder = Recorder("all of it")
+    waveform = read_audio(demo_clip)[:48_000]
+    video = np.zeros((75, 96, 96), np.uint8)
+    found = AVSRPipeline(device="cpu", adapter_sets=recorder).transcribe(waveform, video)
+    assert [len(u.waveform) for u in recorder.seen] == [48_000]
+    assert found.text == "all of it"
+
+
+def test_without_video_sets_are_not_asked(demo_clip, transcript):
+    recorder = Recorder("no")
+    pipeline = AVSRPipeline(device="cpu", adapter_sets=recorder)
     found = pipeline.transcribe(read_audio(demo_clip))
-    assert not found.video_used and recorder.seen == [None]
+    assert not recorder.seen and not found.video_used
+    assert found.text == transcript.text
 
 
 def test_bad_arrays_are_errors(pipeline):
@@ -200,4 +220,4 @@ def test_unknown_names_are_errors():
     with pytest.raises(ValueError, match="No device"):
         AVSRPipeline(device="abacus")
     with pytest.raises(ValueError, match="adapter sets"):
-        AVSRPipeline(device="cpu", adapter_sets="grid")  # type: ignore[arg-type]
+        AVSRPipeline(device="cpu", adapter_sets="gird")
