@@ -72,8 +72,9 @@ class Collection:
 
     @property
     def sets(self) -> list[str]:
-        """All names, in the order of the groups."""
-        return [name for group in GROUPS for name in self.groups.get(group, [])]
+        """All names, each once, in the order of the groups."""
+        names = (name for group in GROUPS for name in self.groups.get(group, []))
+        return list(dict.fromkeys(names))
 
 
 def list_collections() -> dict[str, Path]:

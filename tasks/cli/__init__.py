@@ -8,6 +8,7 @@ from tasks.cli.methods import methods
 from tasks.cli.mix import mix
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
+from tasks.cli.sets import app as sets
 from tasks.cli.train import train
 from tasks.cli.transcribe import transcribe
 
@@ -19,3 +20,4 @@ app = typer.Typer(
 )
 for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate):
     app.command()(command)
+app.add_typer(sets, name="sets", no_args_is_help=True)

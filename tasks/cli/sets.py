@@ -1,0 +1,142 @@
+"""mcgurk sets."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasks.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from tasks.avsr.sets import Collection
+
+app = typer.Typer(help="Adapter sets: what there is, and taking them elsewhere.")
+Name = Annotated[str, typer.Argument(help="A collection: a name that list shows, or a folder.")]
+SetName = Annotated[str, typer.Argument(metavar="SET", help="A set of it.")]
+Output = Annotated[Path, typer.Argument(help="Folder to write; new or empty.")]
+
+
+@app.command("list")
+def list_sets(as_json: AsJson = False) -> None:
+    """List the collections that come with mcgurk."""
+    from tasks.avsr.sets import list_collections, read_collection
+
+    found = {name: read_collection(folder) for name, folder in list_collections().items()}
+    if as_json:
+        print(json.dumps({name: asdict(c) for name, c in found.items()}, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "model", "sets", "chosen by", "licence")
+    for name, collection in found.items():
+        table.add_row(
+            name,
+            collection.model,
+            ", ".join(collection.sets),
+            collection.choose_by,
+            collection.licence,
+        )
+    Console(highlight=False).print(table if found else "None come with this version.")
+
+
+@app.command("show")
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Say what a collection is: its sets, sizes, data, licence and scores."""
+    from fusion.adapter_sets import read_card
+    from tasks.avsr.sets import find_collection, read_collection
+
+    folder = find_collection(name)
+    collection = read_collection(folder)
+    cards = {set_: asdict(read_card(folder / set_)) for set_ in collection.sets}
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if as_json:
+        described = {**asdict(collection), "bytes": size, "cards": cards}
+        print(json.dumps(described, ensure_ascii=False))
+        return
+    _print_collection(collection, cards, size)
+
+
+def _print_collection(collection: "Collection", cards: dict[str, Any], size: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    facts = {
+        "for": collection.model,
+        "data": collection.data,
+        "licence": collection.licence,
+        "trained by": collection.command,
+        "size": f"{size / 1e6:.1f} MB",
+        "chosen by": collection.choose_by,
+    }
+    for fact, value in facts.items():
+        console.print(f"[bold]{fact}[/]: {value}" if value else f"[bold]{fact}[/]: not said")
+    table = Table("set", "group", "noise", "SNR, dB", "fusion", "trained parameters")
+    for group, names in collection.groups.items():
+        for name in names:
+            card = cards[name]
+            scenario = card["scenario"]
+            low, high = scenario.get("snr_db", (None, None))
+            table.add_row(
+                name,
+                group,
+                ", ".join(scenario.get("categories", ())),
+                "" if low is None else f"{low:g} to {high:g}",
+                card["fusion"] or "none, hears only",
+                f"{card['parameters']:,}",
+            )
+    console.print(table)
+    for key, value in collection.scores.items():
+        console.print(f"{key}: {value}")
+
+
+@app.command("merge")
+def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
+    """Write a Whisper with a set's adapters in its weights, as transformers reads it."""
+    from tasks.avsr.merging import merge_set
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    card = merge_set(name, set_name, output)
+    _tell(output, card.name, as_json, "hears only" if card.fusion else "")
+
+
+@app.command("export")
+def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
+    """Copy a set out of a collection; PEFT reads its adapters."""
+    from tasks.avsr.merging import export_set
+
+    _tell(output, export_set(name, set_name, output).name, as_json)
+
+
+@app.command("collect")
+def collect_sets(
+    config: Annotated[Path, typer.Argument(help="YAML that says what belongs together.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put trained sets, selector and agreement into a collection."""
+    from tasks.cli.progress import progress_bar
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from tasks.avsr.training.collect import CollectConfig, collect
+    from tasks.config import read_config
+
+    settings = read_config(CollectConfig, config)
+    with progress_bar("Learning the domain", as_json, "{:.0f} clips".format) as show_:
+        collection = collect(settings, output, show_)
+    if as_json:
+        print(json.dumps(asdict(collection), ensure_ascii=False))
+        return
+    print(f"{output}: {', '.join(collection.sets)}.")
+
+
+def _tell(output: Path, name: str, as_json: bool, remark: str = "") -> None:
+    if as_json:
+        print(json.dumps({"folder": str(output), "set": name}))
+        return
+    print(f"{output}: {name}{f', {remark}' if remark else ''}.")

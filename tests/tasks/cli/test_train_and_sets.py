@@ -1,0 +1,178 @@
+"""mcgurk train on two processes, and mcgurk sets on a collection made here."""
+
+import json
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import WhisperForConditionalGeneration
+
+from data_prep.faces import MouthChunk
+from data_prep.faces.mouth_video import write_mouth_video
+from data_prep.manifest import Clip, Word, write_manifest
+from fusion.adapter_sets import SetCard, save_set
+from fusion.adapters import attach
+from fusion.agreement import AgreementNetwork, AgreementOptions
+from fusion.scenario import ScenarioClassifier, ScenarioOptions
+from modalities.network_file import save_network
+from modalities.speech.whisper import load_whisper
+from modalities.vision.lips import LipNetwork, LipOptions
+from tasks.__main__ import run
+from tasks.avsr.sets import Collection, SetRecogniser, write_collection
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    random = np.random.default_rng(0)
+    clips = []
+    for number in range(8):
+        name = f"s_{number}"
+        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            file.writeframes(random.integers(-999, 999, 16_000).astype("<i2").tobytes())
+        crops = random.integers(0, 256, (25, 96, 96), dtype=np.uint8)
+        chunk = MouthChunk(0, crops, np.ones(25, bool), np.zeros(25, int))
+        write_mouth_video(folder / f"mouths/{name}.mp4", [chunk])
+        words = (Word("one", 0.2, 0.4), Word("two", 0.4, 0.8))
+        media, mouth = str(folder / f"{name}.wav"), f"mouths/{name}.mp4"
+        clips.append(Clip(name, media, "one two", "s", words, 1.0, 25, mouth, ((0, 25),)))
+    write_manifest(folder / "manifest.jsonl", clips)
+    return folder
+
+
+def lips_config(prepared: Path, path: Path, objective: str = "frames") -> Path:
+    path.write_text(
+        f"""
+task: lips
+objective: {objective}
+data: {{folder: {prepared}}}
+lips: {{channels: [4, 8], dim: 16, layers: 1}}
+loop: {{steps: 4, batch: 4, warmup: 1, checkpoint_every: 2, measure_every: 4}}
+"""
+    )
+    return path
+
+
+@pytest.mark.parametrize("objective", ["frames", "ctc"])
+def test_lips_are_trained_by_the_command(prepared, tmp_path, capsys, objective):
+    config = lips_config(prepared, tmp_path / "lips.yaml", objective)
+    assert run(["train", str(config), "-o", str(tmp_path / "out"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"loss", "frame_accuracy", "word_error_rate"} <= set(found)
+    assert (tmp_path / "out/lips.safetensors").is_file()
+
+
+def test_two_processes_learn_what_one_does(prepared, tmp_path):
+    """Gradients of both halves of a batch are averaged; only rounding may differ."""
+    config = lips_config(prepared, tmp_path / "lips.yaml")
+    changes = ["loop.learning_rate=0.0001"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    command = ["-m", "tasks", "train", str(config), *changes, "--device", "cpu", "-o"]
+    subprocess.run([sys.executable, *command, str(one)], check=True, capture_output=True)
+    found = subprocess.run(
+        [*launch, *command, str(two)], capture_output=True, text=True, timeout=200
+    )
+    assert found.returncode == 0, found.stderr
+    states = [torch.load(path / "checkpoint.pt", weights_only=True) for path in (one, two)]
+    assert states[0]["step"] == states[1]["step"] == 4
+    weights = [s["module"]["network.head.weight"] for s in states]
+    # Dropout and batch statistics differ between the halves.
+    torch.testing.assert_close(weights[0], weights[1], atol=1e-3, rtol=0)
+
+
+def test_mistakes_of_train_are_one_line(prepared, tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text("task: dance\n")
+    (tmp_path / "b.yaml").write_text("task: lips\nloop: {stesp: 1}\n")
+    (tmp_path / "c.yaml").write_text("task: lips\n")
+    for path, words in (("a", "known: "), ("b", "stesp"), ("c", "mcgurk prepare"), ("d", "no ")):
+        assert run(["train", str(tmp_path / f"{path}.yaml"), "-o", str(tmp_path / "o")]) == 2
+        told = capsys.readouterr().err
+        assert words in told and told.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sets")
+    whisper = load_whisper("whisper-tiny.en")
+    adapters = attach(whisper.model, "lora", {"rank": 2}, ("q", "k", "v", "o"), name="low")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in adapters.parameters("low"):
+            parameter.normal_(0, 0.02)
+    save_set(folder / "low", adapters, None, SetCard("low", "whisper-tiny.en"))
+    lips = LipNetwork(LipOptions(words=("a",), channels=(4, 8), dim=16, layers=1))
+    save_network(lips, folder / "lips.safetensors")
+    network = AgreementNetwork(AgreementOptions(lip_dim=16, channels=8, dim=4))
+    save_network(network, folder / "agreement.safetensors")
+    save_network(ScenarioClassifier(ScenarioOptions(channels=4)), folder / "selector.safetensors")
+    groups = {"audio": ["low"], "level": ["low"]}
+    described = Collection(
+        "made", "whisper-tiny.en", "lips.safetensors", groups, choose_by="level", data="noise"
+    )
+    write_collection(folder, described)
+    return folder
+
+
+def test_a_merged_set_is_a_whisper_that_says_the_same(collection, tmp_path, capsys):
+    assert run(["sets", "merge", str(collection), "low", str(tmp_path / "merged")]) == 0
+    merged = WhisperForConditionalGeneration.from_pretrained(tmp_path / "merged").eval()
+    recogniser = SetRecogniser(load_whisper("whisper-tiny.en"), collection)
+    recogniser.adapted.adapters.use("low")
+    mel = torch.randn(1, 80, 3000)
+    with torch.no_grad():
+        one = recogniser.adapted.model.model.encoder(mel).last_hidden_state
+        two = merged.model.encoder(mel).last_hidden_state
+        recogniser.adapted.adapters.use(None)
+        frozen = recogniser.adapted.model.model.encoder(mel).last_hidden_state
+    torch.testing.assert_close(one, two, atol=2e-3, rtol=1e-3)
+    assert (one - frozen).abs().max() > 0.05
+    assert load_whisper(tmp_path / "merged").name.endswith("merged")
+
+
+def test_an_exported_set_is_one_that_peft_reads(collection, tmp_path):
+    from peft import PeftModel
+
+    assert run(["sets", "export", str(collection), "low", str(tmp_path / "set")]) == 0
+    model = load_whisper("whisper-tiny.en").model
+    adapted = PeftModel.from_pretrained(model, str(tmp_path / "set"))
+    assert sum("lora_A" in name for name, _ in adapted.named_parameters()) == 48
+
+
+def test_sets_are_listed_and_shown(collection, capsys):
+    assert run(["sets", "list", "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+    assert run(["sets", "show", str(collection), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cards"]["low"]["model"] == "whisper-tiny.en"
+    assert found["bytes"] > 100_000
+    assert run(["sets", "show", str(collection)]) == 0
+    assert "hears only" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_mistakes_of_sets_are_one_line(collection, tmp_path, capsys):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/a").write_text("")
+    for arguments, words in (
+        (["show", "nothing"], "with mcgurk come"),
+        (["show", str(tmp_path)], "holds no collection.json"),
+        (["merge", str(collection), "high", str(tmp_path / "x")], "known: low"),
+        (["merge", str(collection), "low", str(tmp_path / "full")], "is there already"),
+        (["export", str(collection), "low", str(tmp_path / "full")], "is there already"),
+        (["collect", str(tmp_path / "no.yaml"), str(tmp_path / "x")], "There is no"),
+    ):
+        assert run(["sets", *arguments]) == 2
+        told = capsys.readouterr().err
+        assert words in told and told.count("\n") == 1
+
+
+def test_sets_of_another_model_are_refused(collection):
+    whisper = load_whisper("whisper-tiny.en")
+    with pytest.raises(ValueError, match="are for whisper-tiny.en, not for other"):
+        SetRecogniser(type(whisper)(whisper.model, whisper.tokenizer, "other", 80), collection)
