@@ -14,7 +14,7 @@ from data_prep.shards import Sample
 from fusion.adapter_sets import FUSIONS, SetCard, load_set, save_set
 from fusion.adapters import attach
 from fusion.agreement import AgreementNetwork, AgreementOptions
-from fusion.joint import JointFusionOptions
+from fusion.options import build_options
 from modalities.network_file import load_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipEncoder, load_lip_encoder
@@ -43,6 +43,7 @@ class SetConfig:
         lips: A lip encoder by name or file; empty for a set that hears only.
         agreement: File of the network that compares lips and sound; with fusion "joint".
         fusion: "joint", "upstream", or empty for a set that hears only.
+        fusion_options: Of the fusion module, where they are not its own.
         method: Of `fusion.methods.METHODS`.
         options: Of the method.
         where: Roles.
@@ -63,6 +64,7 @@ class SetConfig:
     lips: str = ""
     agreement: str = ""
     fusion: str = ""
+    fusion_options: dict[str, Any] = field(default_factory=dict)
     method: str = "lora"
     options: dict[str, Any] = field(default_factory=dict)
     where: tuple[str, ...] = ("q", "k", "v", "o")
@@ -144,8 +146,10 @@ class AdapterSetTraining:
         if config.fusion == "joint":
             assert lips is not None
             width = self.whisper.model.config.d_model
-            return kind(JointFusionOptions(lip_dim=lips.dim, dim=width))
-        return kind(options(mel_bins=self.whisper.whisper.mel_bins))
+            known: dict[str, Any] = {"lip_dim": lips.dim, "dim": width}
+        else:
+            known = {"mel_bins": self.whisper.whisper.mel_bins}
+        return kind(build_options(config.fusion, options, {**known, **config.fusion_options}))
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, Any]:
         """Return a clip with noise and what is seen of a mouth, perhaps another's."""

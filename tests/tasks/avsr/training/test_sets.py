@@ -1,6 +1,7 @@
 """Adapter sets of the real tiny Whisper, trained for a few steps on tones and noise made here."""
 
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,21 @@ import torch
 from data_prep.faces import MouthChunk
 from data_prep.faces.mouth_video import write_mouth_video
 from data_prep.manifest import Clip, Word, write_manifest
+from data_prep.media import read_audio
 from fusion.adapter_sets import CARD, load_set, read_card
 from fusion.agreement import AgreementNetwork, AgreementOptions
+from fusion.scenario import ScenarioClassifier, ScenarioOptions
 from modalities.network_file import load_network, save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions, load_lip_encoder
+from tasks.avsr import AVSRPipeline
 from tasks.avsr.model import AdaptedWhisper
+from tasks.avsr.recogniser import Utterance
+from tasks.avsr.sets import SetRecogniser
 from tasks.avsr.training.clips import DataOptions, find_clips
+from tasks.avsr.training.collect import CollectConfig, collect
 from tasks.avsr.training.sets import AdapterSetTraining, SetConfig
+from tasks.avsr.training.sights import SightOptions
 from tasks.avsr.training.teacher import LossOptions
 from tasks.training import LoopOptions, train
 
@@ -157,3 +165,64 @@ def test_mistakes(prepared, tmp_path):
     (tmp_path / CARD).write_text("{}")
     with pytest.raises(ValueError, match="is damaged"):
         read_card(tmp_path)
+
+
+def test_the_papers_road_learns_without_transcripts(prepared, tmp_path):
+    """Fusion in front of Whisper, from its log-mel, states and tokens on clean sound."""
+    stages = ((4, 1), (4, 1), (4, 1), (4, 1))
+    small = {"layers": 1, "heads": 2, "audio_channels": 4, "audio_blocks": 2, "narrow": 2}
+    config = config_of(
+        prepared,
+        fusion="upstream",
+        fusion_options={**small, "stages": stages},
+        losses=LossOptions(transcript=0, tokens=1, encoder=1, mel=0.5),
+        sight=SightOptions(dropout=0, wrong=0),
+    )
+    task = AdapterSetTraining(config)
+    task.module.train()
+    batch = task.collate([task.load(n, np.random.default_rng(n)) for n in range(2)])
+    trained = [p for p in task.module.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, 0.003)
+    seen = []
+    for _ in range(6):
+        losses = task.module(batch)
+        seen.append(float(losses["loss"].detach()))
+        optimiser.zero_grad()
+        losses["loss"].backward()
+        optimiser.step()
+    assert set(losses) == {"loss", "mel", "encoder", "tokens"}
+    assert seen[-1] < 0.8 * seen[0]
+
+
+def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
+    train(AdapterSetTraining(config_of(prepared, name="ear")), LOOP, tmp_path / "ear", device="cpu")
+    save_network(ScenarioClassifier(ScenarioOptions(channels=4)), tmp_path / "selector.safetensors")
+    config = CollectConfig(
+        name="made",
+        lips=str(prepared / "lips.safetensors"),
+        agreement=str(prepared / "agreement.safetensors"),
+        selector=str(tmp_path / "selector.safetensors"),
+        sets={"audio": [str(tmp_path / "ear/set")]},
+        data=DataOptions(str(prepared)),
+        clips=24,
+    )
+    collection = collect(config, tmp_path / "made")
+    assert collection.sets == ["ear"]
+    recogniser = SetRecogniser(load_whisper("whisper-tiny.en"), tmp_path / "made")
+    assert recogniser.domain is not None
+    clip = find_clips(config.data, "train")[0]
+    sound = read_audio(clip.media)[:51_200]
+    [scenario] = recogniser.describe([Utterance(sound)])
+    assert scenario.category in recogniser.selector.options.categories
+    far = replace(scenario, distance=1.01)
+    assert recogniser.choose(far, "category") is None
+    assert recogniser.choose(scenario, "level") is None  # it has no such sets
+    with pytest.raises(ValueError, match="by category or level"):
+        recogniser.choose(scenario, "weather")
+    with pytest.raises(ValueError, match="No adapter set 'eye'"):
+        recogniser.with_set([Utterance(sound)], "eye")
+    frozen = AVSRPipeline("whisper-tiny.en", device="cpu")
+    wrapped = AVSRPipeline("whisper-tiny.en", tmp_path / "made", device="cpu")
+    seen = np.zeros((75, 96, 96), np.uint8)
+    assert wrapped.transcribe(sound).text == frozen.transcribe(sound).text
+    assert wrapped.transcribe(sound, seen).text == frozen.transcribe(sound, seen).text
