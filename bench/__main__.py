@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     """Run all parts, or those named, and write the README's table when all ran."""
-    from bench import adapters, faces, log_mel, memory, speech, video
+    from bench import adapters, faces, log_mel, memory, sets, speech, video
 
     parts = {
         "speech": speech.rows,
@@ -24,6 +24,7 @@ def main() -> None:
         "faces": faces.rows,
         "log_mel": log_mel.rows,
         "adapters": adapters.rows,
+        "sets": sets.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
