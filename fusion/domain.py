@@ -1,4 +1,4 @@
-"""Whether sound is like what adapters were trained for, by what their encoder makes of it."""
+"""Whether sound or a face is like what was trained on, by what an encoder makes of it."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ class DomainOptions:
         dim: Of the encoder's states.
         directions: In which training data may differ from each other.
         residual: What of a window may lie outside these directions.
-        doubt: How unsure the decoder may be: mean negative log-probability of a token.
+        doubt: How unsure the decoder may be: mean negative log-probability of a token. Of no
+            use where nothing is decoded.
     """
 
     dim: int = 384
@@ -35,7 +36,7 @@ class DomainOptions:
 
 
 class DomainCheck(nn.Module):
-    """Compares mean and spread of encoder states with those of training data.
+    """Compares mean and spread of an encoder's features with those of training data.
 
     What counts is the part that no principal direction of the training data explains. Adapters
     that learnt to hear through noise keep it small in noise too; other speech makes it large.
@@ -77,17 +78,19 @@ class DomainCheck(nn.Module):
         centred = features - self.mean
         return (centred - centred @ self.basis.mT @ self.basis).norm(dim=1)
 
-    def forward(self, states: Tensor, log_probability: Tensor) -> Tensor:
+    def forward(self, states: Tensor, log_probability: Tensor | None = None) -> Tensor:
         """Return how far windows are from the training data.
 
         Args:
-            states: Of the encoder with its adapters, [batch, states, dim], where sound is.
-            log_probability: Mean over the decoder's tokens, [batch].
+            states: Of the encoder with its adapters, [batch, states, dim], where there is something.
+            log_probability: Mean over decoded tokens, [batch]; None where nothing is decoded.
 
         Returns:
-            [batch]: above 1 both signs say that a window is unlike the training data.
+            [batch]: above 1 all signs say that a window is unlike the training data.
         """
         outside = self.residual(summarise(states)) / self.options.residual
+        if log_probability is None:
+            return outside
         return torch.minimum(outside, -log_probability / self.options.doubt)
 
 

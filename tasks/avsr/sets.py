@@ -1,6 +1,7 @@
 """Collections of adapter sets: load one, describe the noise, choose a set and recognise with it."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,14 +19,14 @@ from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.words import WordAligner
 from modalities.vision.lips import load_lip_encoder
-from tasks.avsr.model import WINDOW_SAMPLES, AdaptedWhisper
+from tasks.avsr.model import WINDOW_SAMPLES, AdaptedWhisper, Sight
 from tasks.avsr.recogniser import Heard, Recognised, Utterance
 from tasks.devices import find_device
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 COLLECTION = "collection.json"
-AGREEMENT, SELECTOR, DOMAIN = (
-    f"{name}.safetensors" for name in ("agreement", "selector", "domain")
+AGREEMENT, SELECTOR, DOMAIN, FACES = (
+    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces")
 )
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
@@ -43,8 +44,8 @@ class Collection:
         groups: Names of the sets by what they are for, see `GROUPS`.
         choose_by: "category" or "level": how the pipeline chooses.
         border_db: Below it the first set of "level" is chosen, from it on the second.
-        farthest: Distance to the training data above which the selector abstains; the sign of
-            that is measured with the set of the group "audio".
+        farthest: Distance to the training data above which the selector abstains; of sound it is
+            measured with the set of the group "audio".
         data: That they were trained on.
         licence: Of the weights.
         command: That trained and measured them.
@@ -166,6 +167,7 @@ class SetRecogniser:
         self.cards: dict[str, SetCard] = {}
         self.selector: ScenarioClassifier | None = None
         self.domain: DomainCheck | None = None
+        self.faces: DomainCheck | None = None
         if folder is None:
             self.adapted = AdaptedWhisper(whisper)
             self.aligner = WordAligner(whisper, self.adapted.steps)
@@ -187,8 +189,10 @@ class SetRecogniser:
         self.aligner = WordAligner(whisper, self.adapted.steps)
         self.selector = selector.to(device).requires_grad_(False)
         if (folder / DOMAIN).is_file():
-            domain = load_network(DomainCheck, DomainOptions, folder / DOMAIN)
-            self.domain = domain.to(device)
+            self.domain, self.faces = (
+                load_network(DomainCheck, DomainOptions, folder / name).to(device)
+                for name in (DOMAIN, FACES)
+            )
         for name in collection.sets:
             card, fusion = load_set(folder / name, self.adapted.adapters, name)
             self.cards[name] = card
@@ -227,11 +231,7 @@ class SetRecogniser:
         adapted.adapters.use(name)
         try:
             mel = adapted.hear([u.waveform for u in utterances])
-            sight = None
-            if any(u.crops is not None for u in utterances):
-                nothing = np.zeros((0, 96, 96), np.uint8), np.zeros(0, bool)
-                seen = [nothing if u.crops is None else (u.crops, u.mask) for u in utterances]
-                sight = adapted.look(*zip(*seen, strict=True))  # type: ignore[arg-type]
+            sight, _ = self._look(utterances)
             states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
             said = adapted.decode(states)
         finally:
@@ -245,7 +245,9 @@ class SetRecogniser:
 
     @torch.inference_mode()
     def describe(self, utterances: Sequence[Utterance]) -> list[Scenario]:
-        """Say what noise is heard.
+        """Say what noise is heard, and how unlike the training data a window is.
+
+        It is unlike them where neither its sound nor its face is known.
 
         Raises:
             ValueError: There are no sets, so no selector either.
@@ -257,10 +259,40 @@ class SetRecogniser:
         frames = torch.arange(WINDOW_SAMPLES // 160)
         mask = (frames < (lengths // 160)[:, None]).to(self.device)
         found = self.selector.describe(mel, mask)
-        distances = self._distances(mel, lengths.tolist())
+        heard = self._sound_distances(mel, lengths.tolist())
+        _, seen = self._look(utterances)
+        distances = [min(pair) for pair in zip(heard, seen or heard, strict=True)]
         return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
 
-    def _distances(self, mel: Tensor, lengths: Sequence[int]) -> list[float]:
+    def _look(self, utterances: Sequence[Utterance]) -> tuple[Sight | None, list[float]]:
+        """Read the mouths of a batch, some of which may have none.
+
+        Returns:
+            What is seen, without faces that are unlike the training data, whose lips nobody learnt
+            to read; and how far each is from them, none without video.
+        """
+        if all(u.crops is None for u in utterances):
+            return None, []
+        nothing = np.zeros((0, 96, 96), np.uint8), np.zeros(0, bool)
+        seen = [nothing if u.crops is None else (u.crops, u.mask) for u in utterances]
+        sight = self.adapted.look(*zip(*seen, strict=True))  # type: ignore[arg-type]
+        distances = self._face_distances(sight)
+        if self.collection is None or not distances:
+            return sight, distances
+        known = torch.tensor(distances, device=self.device) <= self.collection.farthest
+        return replace(sight, mask=sight.mask & known[:, None]), distances
+
+    def _face_distances(self, sight: Sight) -> list[float]:
+        """Return how far faces are from those of the training data; none without lips to read."""
+        if self.faces is None or sight.lips is None:
+            return []
+        distances = []
+        for lips, mask in zip(sight.lips, sight.mask, strict=True):
+            known = lips[None, mask]
+            distances.append(float(self.faces(known)) if known.shape[1] > 1 else math.inf)
+        return distances
+
+    def _sound_distances(self, mel: Tensor, lengths: Sequence[int]) -> list[float]:
         """Return how far windows are from the training data, as the set that hears only finds."""
         listeners = self.groups.get("audio", ())
         if self.domain is None or not listeners:
@@ -298,7 +330,7 @@ class SetRecogniser:
         adapted = self.adapted
         adapted.adapters.use(name)
         try:
-            sight = adapted.look([utterance.crops], [utterance.mask])
+            sight, _ = self._look([utterance])
             mel = adapted.hear([utterance.waveform])
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)

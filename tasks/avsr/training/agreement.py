@@ -18,11 +18,9 @@ from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.model import WINDOW_PICTURES, WINDOW_SAMPLES
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.noise import NoiseMaker, NoiseOptions, Noisy
-from tasks.avsr.training.pictures import AugmentOptions
+from tasks.avsr.training.pictures import NO_CHANGE, AugmentOptions
 from tasks.avsr.training.sights import SightExample, SightOptions, SightSource
 from tasks.training import LoopOptions
-
-NO_CHANGE = AugmentOptions(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tasks.avsr.model import WINDOW_SAMPLES
 from tasks.avsr.sets import (
     AGREEMENT,
     DOMAIN,
+    FACES,
     SAMPLES_PER_STATE,
     SELECTOR,
     Collection,
@@ -29,9 +30,13 @@ from tasks.avsr.sets import (
 )
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.noise import NoiseMaker, NoiseOptions
+from tasks.avsr.training.pictures import NO_CHANGE, AugmentOptions
+from tasks.avsr.training.sights import read_changed
 
 LIPS = "lips.safetensors"
 SURE = 0.995  # share of validation windows that is to be known
+DIRECTIONS = 64
+FACE_MARGIN = 1.1  # a face in other light or turned away is still known
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,8 @@ def collect(
     if lips not in SHIPPED:
         shutil.copyfile(lips, folder / LIPS)
         lips = LIPS
-    (folder / DOMAIN).unlink(missing_ok=True)
+    for name in (DOMAIN, FACES):
+        (folder / name).unlink(missing_ok=True)
     collection = Collection(
         name=config.name,
         model=config.model,
@@ -123,6 +129,7 @@ def collect(
     if config.clips and groups.get("audio"):
         recogniser = load_recogniser(config.model, folder, "cpu")
         save_network(_learn_domain(config, recogniser, progress), folder / DOMAIN)
+        save_network(_learn_faces(config, recogniser), folder / FACES)
     return read_collection(folder)
 
 
@@ -150,7 +157,7 @@ def _learn_domain(
     noise = NoiseMaker(config.noise, [sample.waveform for sample in training])
     width = recogniser.adapted.model.config.d_model
     count = min(config.clips, 4 * len(training))
-    directions = min(64, count // 4, 2 * width - 1)
+    directions = min(DIRECTIONS, count // 4, 2 * width - 1)
 
     def look(samples: list[Sample], total: int, seed: int, own: bool) -> Tensor:
         rows = []
@@ -169,10 +176,40 @@ def _learn_domain(
     check = DomainCheck(DomainOptions(width, directions))
     check.fit(look(training, count, config.seed + 17, True))
     known = check.residual(look(unseen, 4 * len(unseen), config.seed + 18, False))
-    options = DomainOptions(width, directions, float(known.quantile(SURE)), config.doubt)
+    return _with_limit(check, float(known.quantile(SURE)), config.doubt)
+
+
+def _with_limit(check: DomainCheck, residual: float, doubt: float) -> DomainCheck:
+    options = replace(check.options, residual=residual, doubt=doubt)
     final = DomainCheck(options)
     final.load_state_dict(check.state_dict())
     return final
+
+
+def _learn_faces(config: CollectConfig, recogniser: SetRecogniser) -> DomainCheck:
+    """Learn which faces are known: training clips, changed a little, and validation clips."""
+    lips = recogniser.adapted.lips
+    assert lips is not None
+    data = config.data
+    training = load_clips(find_clips(data, data.train), data.folder)
+    unseen = load_clips(find_clips(data, data.validation), data.folder)
+
+    def look(samples: list[Sample], augment: AugmentOptions) -> Tensor:
+        rows = []
+        for number, sample in enumerate(samples):
+            random = np.random.default_rng([config.seed + 19, number])
+            features, _ = read_changed(sample, lips, augment, random)
+            seen = torch.from_numpy(sample.clip.mask()[: len(features)])
+            if int(seen.sum()) > 1:
+                rows.append(summarise(features.float()[None, seen]))
+        return torch.cat(rows)
+
+    features = look(training, AugmentOptions(pace=0.0, blanks=0, erase=0.0, flip=0.0))
+    directions = min(DIRECTIONS, len(features) // 4, 2 * lips.dim - 1)
+    check = DomainCheck(DomainOptions(lips.dim, directions))
+    check.fit(features)
+    known = check.residual(look(unseen, NO_CHANGE))
+    return _with_limit(check, float(known.quantile(SURE)) * FACE_MARGIN, config.doubt)
 
 
 @torch.inference_mode()

@@ -41,6 +41,9 @@ class AugmentOptions:
     erase: float = 0.3
 
 
+NO_CHANGE = AugmentOptions(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
+
+
 def change_pictures(
     crops: np.ndarray,
     mask: np.ndarray,
