@@ -304,7 +304,11 @@ class _Session:
         if used:
             return "mouth crops were used"
         loaded = self.pipeline.sets is not None
-        why = "as no adapter set knows it" if loaded else "as no adapter set is loaded"
+        why = (
+            "as no adapter set knows the sound or the face"
+            if loaded
+            else "as no adapter set is loaded"
+        )
         if self.media.mouth is not None:
             return f"the mouth was given; text is from the sound alone, {why}"
         if not tracks:

@@ -168,6 +168,8 @@ class SetRecogniser:
         self.selector: ScenarioClassifier | None = None
         self.domain: DomainCheck | None = None
         self.faces: DomainCheck | None = None
+        self._read: tuple[Utterance, ...] = ()
+        self._sight: tuple[Sight | None, list[float]] = None, []
         if folder is None:
             self.adapted = AdaptedWhisper(whisper)
             self.aligner = WordAligner(whisper, self.adapted.steps)
@@ -273,6 +275,15 @@ class SetRecogniser:
         """
         if all(u.crops is None for u in utterances):
             return None, []
+        # The selector and each set look at the same mouths: they are read once.
+        same = len(utterances) == len(self._read) and all(
+            a is b for a, b in zip(utterances, self._read, strict=True)
+        )
+        if not same:
+            self._read, self._sight = tuple(utterances), self._look_anew(utterances)
+        return self._sight
+
+    def _look_anew(self, utterances: Sequence[Utterance]) -> tuple[Sight, list[float]]:
         nothing = np.zeros((0, 96, 96), np.uint8), np.zeros(0, bool)
         seen = [nothing if u.crops is None else (u.crops, u.mask) for u in utterances]
         sight = self.adapted.look(*zip(*seen, strict=True))  # type: ignore[arg-type]

@@ -169,7 +169,7 @@ def test_sets_that_abstain_leave_plain_whisper_to_the_bit(demo_clip, transcript)
     plain = [replace(s, scenario="babble", snr_db=-5.0) for s in transcript.segments]
     assert list(found.segments) == plain
     assert not found.video_used
-    assert "no adapter set knows it" in found.video_note
+    assert "no adapter set knows the sound" in found.video_note
 
 
 def test_sets_get_pieces_with_their_mouths(demo_clip):

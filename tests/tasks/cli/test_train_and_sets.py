@@ -3,17 +3,12 @@
 import json
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from data_prep.faces import MouthChunk
-from data_prep.faces.mouth_video import write_mouth_video
-from data_prep.manifest import Clip, Word, write_manifest
 from fusion.adapter_sets import SetCard, save_set
 from fusion.adapters import attach
 from fusion.agreement import AgreementNetwork, AgreementOptions
@@ -26,23 +21,8 @@ from tasks.avsr.sets import Collection, SetRecogniser, write_collection
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    random = np.random.default_rng(0)
-    clips = []
-    for number in range(8):
-        name = f"s_{number}"
-        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
-            file.setparams((1, 2, 16_000, 0, "NONE", ""))
-            file.writeframes(random.integers(-999, 999, 16_000).astype("<i2").tobytes())
-        crops = random.integers(0, 256, (25, 96, 96), dtype=np.uint8)
-        chunk = MouthChunk(0, crops, np.ones(25, bool), np.zeros(25, int))
-        write_mouth_video(folder / f"mouths/{name}.mp4", [chunk])
-        words = (Word("one", 0.2, 0.4), Word("two", 0.4, 0.8))
-        media, mouth = str(folder / f"{name}.wav"), f"mouths/{name}.mp4"
-        clips.append(Clip(name, media, "one two", "s", words, 1.0, 25, mouth, ((0, 25),)))
-    write_manifest(folder / "manifest.jsonl", clips)
-    return folder
+def prepared(tmp_path_factory, write_prepared) -> Path:
+    return write_prepared(tmp_path_factory.mktemp("prepared"), 1.0)
 
 
 def lips_config(prepared: Path, path: Path, objective: str = "frames") -> Path:

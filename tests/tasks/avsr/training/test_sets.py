@@ -1,6 +1,5 @@
 """Adapter sets of the real tiny Whisper, trained for a few steps on tones and noise made here."""
 
-import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep.faces import MouthChunk
-from data_prep.faces.mouth_video import write_mouth_video
-from data_prep.manifest import Clip, Word, write_manifest
 from data_prep.media import read_audio
 from fusion.adapter_sets import CARD, load_set, read_card
 from fusion.agreement import AgreementNetwork, AgreementOptions
@@ -33,25 +29,8 @@ LOOP = LoopOptions(steps=4, batch=2, learning_rate=0.003, warmup=1, measure_ever
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared")
-    random = np.random.default_rng(0)
-    clips = []
-    for number in range(8):
-        name = f"s_{number}"
-        tone = 0.1 * np.sin(np.arange(48_000) * (0.02 + number / 100))
-        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
-            file.setparams((1, 2, 16_000, 0, "NONE", ""))
-            file.writeframes((tone * 32767).astype("<i2").tobytes())
-        crops = random.integers(0, 256, (75, 96, 96), dtype=np.uint8)
-        write_mouth_video(
-            folder / f"mouths/{name}.mp4",
-            [MouthChunk(0, crops, np.ones(75, bool), np.zeros(75, int))],
-        )
-        words = (Word("one", 0.8, 1.2), Word("two", 1.2, 1.6))
-        media, mouth = str(folder / f"{name}.wav"), f"mouths/{name}.mp4"
-        clips.append(Clip(name, media, "one two", "s", words, 3.0, 75, mouth, ((0, 75),)))
-    write_manifest(folder / "manifest.jsonl", clips)
+def prepared(tmp_path_factory, write_prepared) -> Path:
+    folder = write_prepared(tmp_path_factory.mktemp("prepared"), 3.0)
     torch.manual_seed(0)
     lips = LipNetwork(LipOptions(words=("one", "two"), channels=(4, 8), dim=16, layers=1))
     save_network(lips, folder / "lips.safetensors")
