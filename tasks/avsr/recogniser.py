@@ -78,7 +78,7 @@ class Recogniser(Protocol):
         """Names of the sets by what they are trained for; a group without sets is missing.
 
         "audio" hears only, "all" is one set for every noise, "category" has one per kind of noise,
-        "level" one for high and one for low noise.
+        "level" one for high and one for low noise, "category_level" those two per kind.
         """
         ...
 
@@ -95,5 +95,5 @@ class Recogniser(Protocol):
         ...
 
     def choose(self, scenario: "Scenario", by: str) -> str | None:
-        """Choose a set of the group "category" or "level"; None for the frozen model alone."""
+        """Choose a set of a group; None for the frozen model alone."""
         ...

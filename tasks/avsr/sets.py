@@ -30,7 +30,9 @@ AGREEMENT, SELECTOR, DOMAIN, FACES = (
 )
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
-GROUPS = ("audio", "all", "category", "level")
+CATEGORY, LEVEL, BOTH = CHOICES = ("category", "level", "category_level")
+GROUPS = ("audio", "all", *CHOICES)
+HIGH, LOW = "high_noise", "low_noise"
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,14 @@ class Collection:
         name: Of the collection.
         model: The frozen Whisper that they are for.
         lips: The lip encoder, a catalog name or a file in the folder.
-        groups: Names of the sets by what they are for, see `GROUPS`.
-        choose_by: "category" or "level": how the pipeline chooses.
-        border_db: Below it the first set of "level" is chosen, from it on the second.
+        groups: Names of the sets by what they are for, see `GROUPS`. Those of "category" are
+            called as their category; of "level" the one for high noise comes first; those of
+            "category_level" are called babble_high_noise, babble_low_noise and so on.
+        choose_by: How the pipeline chooses, see `CHOICES`.
+        border_db: Below it noise is high, from it on low.
         farthest: Distance to the training data above which the selector abstains; of sound it is
             measured with the set of the group "audio".
+        model_parameters: Of the frozen Whisper, to compare with.
         data: That they were trained on.
         licence: Of the weights.
         command: That trained and measured them.
@@ -59,6 +64,7 @@ class Collection:
     choose_by: str = "category"
     border_db: float = 2.5
     farthest: float = 1.0
+    model_parameters: int = 0
     data: str = ""
     licence: str = ""
     command: str = ""
@@ -68,8 +74,8 @@ class Collection:
         unknown = set(self.groups) - set(GROUPS)
         if unknown:
             raise ValueError(f"no group {min(unknown)!r}; known: {', '.join(GROUPS)}")
-        if self.choose_by not in ("category", "level"):
-            raise ValueError(f"choose_by is {self.choose_by!r}; expected category or level")
+        if self.choose_by not in CHOICES:
+            raise ValueError(f"choose_by is {self.choose_by!r}; known: {', '.join(CHOICES)}")
 
     @property
     def sets(self) -> list[str]:
@@ -360,7 +366,7 @@ class SetRecogniser:
 
         Args:
             scenario: As `describe` says it.
-            by: "category" or "level"; None for the collection's own choice.
+            by: One of `CHOICES`; None for the collection's own.
 
         Raises:
             ValueError: No such way of choosing.
@@ -369,14 +375,16 @@ class SetRecogniser:
         if collection is None or scenario.distance > collection.farthest:
             return None
         by = by or collection.choose_by
-        if by not in ("category", "level"):
-            raise ValueError(f"Sets are chosen by category or level, not by {by!r}.")
+        if by not in CHOICES:
+            raise ValueError(f"Sets are not chosen by {by!r}; known: {', '.join(CHOICES)}.")
         names = collection.groups.get(by, [])
-        if by == "category":
-            return scenario.category if scenario.category in names else None
-        if not names:
-            return None
-        return names[0] if scenario.snr_db < collection.border_db else names[-1]
+        high = scenario.snr_db < collection.border_db
+        if by == LEVEL:
+            return (names[0] if high else names[-1]) if names else None
+        name = scenario.category
+        if by == BOTH:
+            name += f"_{HIGH if high else LOW}"
+        return name if name in names else None
 
     @property
     def device(self) -> torch.device:

@@ -89,8 +89,24 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
                 f"{card['parameters']:,}",
             )
     console.print(table)
+    if collection.model_parameters:
+        console.print(_describe_parameters(collection, cards))
     for key, value in collection.scores.items():
         console.print(f"{key}: {value}")
+
+
+def _describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str:
+    """Compare what is trained with fine-tuning, and with the paper's figures."""
+    whole = collection.model_parameters
+    selected = collection.groups.get(collection.choose_by, [])
+    trained = sum(cards[name]["parameters"] for name in selected)
+    return (
+        f"The {len(selected)} sets chosen by {collection.choose_by} train {trained:,} parameters, "
+        f"{100 * trained / whole:.1f} % of {collection.model} as a whole ({whole:,}), lip encoder, "
+        "selector and agreement not counted. The paper (arXiv 2502.01709): two level sets of "
+        "Whisper base 36M, 41 % of 87M for the same model fine-tuned with its fusion module; of "
+        "Whisper small 55M, 21 % of 257M, or 12 % of AV-HuBERT large's 477M, its 88.5 % fewer."
+    )
 
 
 @app.command("merge")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tasks.avsr.evaluation.conditions import Cell
 from tasks.avsr.evaluation.hearings import Hearings
 from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Result
-from tasks.avsr.evaluation.sets import ALL, AUDIO, CATEGORY, LEVEL
+from tasks.avsr.evaluation.sets import ALL, AUDIO, BOTH, CATEGORY, LEVEL
 from tasks.scoring import Interval, WordErrors, mean_interval, rate_interval, ratio_interval
 
 Take = Callable[[Hearings, Cell], list[Result]]
@@ -98,6 +98,7 @@ ROWS: dict[str, Row] = {
     ONE_SET: Row(_take_first(ALL), ALL),
     SELECTED: Row(_take_selected(CATEGORY), CATEGORY),
     "AV level sets + selector": Row(_take_selected(LEVEL), LEVEL),
+    "AV category and level sets + selector": Row(_take_selected(BOTH), BOTH),
     "oracle set": Row(_take_oracle, CATEGORY),
     "worst set": Row(_take_worst, CATEGORY),
     "wrong video": Row(_take_selected(CATEGORY, WRONG), CATEGORY, needs_faces=True),

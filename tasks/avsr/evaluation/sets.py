@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fusion.scenario import Scenario
 from tasks.avsr.recogniser import Recogniser
 
-AUDIO, ALL, CATEGORY, LEVEL = GROUPS = ("audio", "all", "category", "level")
+AUDIO, ALL, CATEGORY, LEVEL, BOTH = GROUPS = ("audio", "all", "category", "level", "category_level")
 BORDER_DB = 0.0  # between high and low noise, in training
 LOUD_DB = -20.0  # surely high noise, for whichever threshold
 
@@ -33,7 +33,7 @@ class SetNames:
     @property
     def selected(self) -> list[str]:
         """Groups that the selector chooses in."""
-        return [group for group in (CATEGORY, LEVEL) if group in self.groups]
+        return [group for group in (CATEGORY, LEVEL, BOTH) if group in self.groups]
 
     @property
     def watching(self) -> str | None:

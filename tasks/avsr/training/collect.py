@@ -51,8 +51,8 @@ class CollectConfig:
         selector: File.
         sets: Folders of sets by group, see `tasks.avsr.sets.GROUPS`; of "level" the one for high
             noise comes first.
-        choose_by: "category" or "level".
-        border_db: Between the two sets of "level".
+        choose_by: See `tasks.avsr.sets.CHOICES`.
+        border_db: Between high and low noise.
         data: Clips that the sets were trained on.
         noise: Heard besides.
         clips: How many noisy clips show what the sets are for; 0 leaves the check out.
@@ -126,8 +126,11 @@ def collect(
         command=config.command,
     )
     write_collection(folder, collection)
+    recogniser = load_recogniser(config.model, folder, "cpu")
+    weights = recogniser.adapted.model.named_parameters()
+    frozen = sum(p.numel() for name, p in weights if "lora_" not in name)
+    write_collection(folder, replace(collection, model_parameters=frozen))
     if config.clips and groups.get("audio"):
-        recogniser = load_recogniser(config.model, folder, "cpu")
         save_network(_learn_domain(config, recogniser, progress), folder / DOMAIN)
         save_network(_learn_faces(config, recogniser), folder / FACES)
     return read_collection(folder)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from modalities.catalog import load_encoder
 from modalities.network_file import load_network, save_network
 from modalities.vision.lips import (
     LipEncoder,
@@ -84,6 +85,12 @@ def test_files_of_another_kind_are_refused(encoder, tmp_path):
     save_network(encoder.network, path)
     with pytest.raises(ValueError, match="it holds LipNetwork"):
         load_network(torch.nn.Module, LipOptions, path)
+
+
+def test_the_catalog_has_it():
+    encoder = load_encoder("lips-grid")
+    assert isinstance(encoder, LipEncoder) and encoder.name == "lips-grid"
+    assert len(encoder.network.options.words) == 51
 
 
 def test_crops_of_another_size_are_refused(encoder):

@@ -196,7 +196,13 @@ def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
     far = replace(scenario, distance=1.01)
     assert recogniser.choose(far, "category") is None
     assert recogniser.choose(scenario, "level") is None  # it has no such sets
-    with pytest.raises(ValueError, match="by category or level"):
+    groups = {**collection.groups, "category_level": ["babble_high_noise", "babble_low_noise"]}
+    recogniser.collection = replace(collection, groups=groups, choose_by="category_level")
+    loud = replace(scenario, category="babble", snr_db=-5.0, distance=0.5)
+    assert recogniser.choose(loud) == "babble_high_noise"
+    assert recogniser.choose(replace(loud, snr_db=9.0)) == "babble_low_noise"
+    assert recogniser.choose(replace(loud, category="music")) is None
+    with pytest.raises(ValueError, match="not chosen by 'weather'"):
         recogniser.choose(scenario, "weather")
     with pytest.raises(ValueError, match="No adapter set 'eye'"):
         recogniser.with_set([Utterance(sound)], "eye")
