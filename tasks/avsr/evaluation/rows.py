@@ -21,11 +21,13 @@ class Row:
         take: Returns its results in one condition, [clips].
         group: Of sets that it needs, or None.
         needs_faces: Whether it needs clips with video.
+        always: Whether a report says so where it cannot be shown.
     """
 
     take: Take
     group: str | None = None
     needs_faces: bool = False
+    always: bool = True
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ ROWS: dict[str, Row] = {
     ONE_SET: Row(_take_first(ALL), ALL),
     SELECTED: Row(_take_selected(CATEGORY), CATEGORY),
     "AV level sets + selector": Row(_take_selected(LEVEL), LEVEL),
-    "AV category and level sets + selector": Row(_take_selected(BOTH), BOTH),
+    "AV category and level sets + selector": Row(_take_selected(BOTH), BOTH, always=False),
     "oracle set": Row(_take_oracle, CATEGORY),
     "worst set": Row(_take_worst, CATEGORY),
     "wrong video": Row(_take_selected(CATEGORY, WRONG), CATEGORY, needs_faces=True),
@@ -120,11 +122,11 @@ class RowErrors:
     def __init__(self, hearings: Hearings):
         self.cells = hearings.cells
         reasons = {name: _reason_against(row, hearings) for name, row in ROWS.items()}
-        self.left_out = {name: reason for name, reason in reasons.items() if reason}
+        self.left_out = {n: reason for n, reason in reasons.items() if reason and ROWS[n].always}
         self.by_row: dict[str, dict[Cell, WordErrors]] = {
             name: {cell: hearings.errors(row.take(hearings, cell)) for cell in hearings.cells}
             for name, row in ROWS.items()
-            if name not in self.left_out
+            if not reasons[name]
         }
 
     def scores(self, seed: int) -> list[RowScore]:
