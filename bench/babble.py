@@ -45,7 +45,7 @@ def write_with_sound(clip: Path, waveform: np.ndarray, output: Path) -> None:
         av.open(str(partial), "w") as target,
     ):
         pictures = target.add_stream_from_template(source.streams.video[0])
-        sound = target.add_stream("aac", rate=RATE_HZ)
+        sound = target.add_stream("aac", rate=RATE_HZ, layout="mono")
         for packet in source.demux(source.streams.video[0]):
             if packet.dts is not None:
                 packet.stream = pictures
