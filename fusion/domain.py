@@ -82,7 +82,7 @@ class DomainCheck(nn.Module):
         """Return how far windows are from the training data.
 
         Args:
-            states: Of the encoder with its adapters, [batch, states, dim], where there is something.
+            states: Of the adapted encoder, where there is sound, [batch, states, dim].
             log_probability: Mean over decoded tokens, [batch]; None where nothing is decoded.
 
         Returns:
