@@ -228,18 +228,37 @@ class SetRecogniser:
 
     @torch.inference_mode()
     def with_set(self, utterances: Sequence[Utterance], name: str) -> list[Heard]:
-        """Recognise with one set.
+        """Recognise with one set; those that show no lips to read, with the set that hears only.
 
         Raises:
             ValueError: No such set, or an utterance is longer than a window.
         """
         if name not in self.cards:
             raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
+        if self.fusions[name] is None:
+            return self._run_set(utterances, name, None)
+        sight, _ = self._look(utterances)
+        shown = [False] * len(utterances) if sight is None else sight.mask.any(1).tolist()
+        listener = self._listener(name)
+        if all(shown) or listener == name:
+            return self._run_set(utterances, name, sight)
+        blind = [u for u, lips in zip(utterances, shown, strict=True) if not lips]
+        found = iter(self._run_set(blind, listener, None))
+        seen = [u for u, lips in zip(utterances, shown, strict=True) if lips]
+        watched = iter(self.with_set(seen, name) if seen else ())
+        return [next(watched if lips else found) for lips in shown]
+
+    def _listener(self, name: str) -> str:
+        """Return the set that takes over from one where there are no lips to read."""
+        return next(iter(self.groups.get("audio", ())), name)
+
+    def _run_set(
+        self, utterances: Sequence[Utterance], name: str, sight: Sight | None
+    ) -> list[Heard]:
         adapted, fusion = self.adapted, self.fusions[name]
         adapted.adapters.use(name)
         try:
             mel = adapted.hear([u.waveform for u in utterances])
-            sight, _ = self._look(utterances)
             states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
             said = adapted.decode(states)
         finally:
@@ -344,10 +363,12 @@ class SetRecogniser:
         )
         if name is None:
             return heard
+        sight, _ = self._look([utterance])
+        if sight is None or not bool(sight.mask.any()):
+            name, sight = self._listener(name), None
         adapted = self.adapted
         adapted.adapters.use(name)
         try:
-            sight, _ = self._look([utterance])
             mel = adapted.hear([utterance.waveform])
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)
