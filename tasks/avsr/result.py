@@ -117,6 +117,6 @@ class Transcript:
 
 def _segment_dict(segment: Segment) -> dict[str, Any]:
     keys = ("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used")
-    keys += ("agreement",)
     words = [asdict(word) for word in segment.words]
-    return {key: getattr(segment, key) for key in keys} | {"words": words}
+    told = {key: getattr(segment, key) for key in keys}
+    return told | {"words": words, "agreement": segment.agreement}

@@ -17,6 +17,7 @@ from fusion.domain import DomainCheck, DomainOptions
 from fusion.scenario import Scenario, ScenarioClassifier, ScenarioOptions
 from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
+from modalities.speech.words import Word as TimedWord
 from modalities.speech.words import WordAligner
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.model import WINDOW_SAMPLES, AdaptedWhisper, Sight
@@ -50,6 +51,8 @@ class Collection:
         border_db: Below it noise is high, from it on low.
         farthest: Distance to the training data above which the selector abstains; of sound it is
             measured with the set of the group "audio".
+        least_agreement: Probability that lips and sound belong together below which the set of the
+            group "audio" takes over.
         model_parameters: Of the frozen Whisper, to compare with.
         data: That they were trained on.
         licence: Of the weights.
@@ -64,6 +67,7 @@ class Collection:
     choose_by: str = "category"
     border_db: float = 2.5
     farthest: float = 1.0
+    least_agreement: float = 0.05
     model_parameters: int = 0
     data: str = ""
     licence: str = ""
@@ -230,16 +234,47 @@ class SetRecogniser:
     def with_set(self, utterances: Sequence[Utterance], name: str) -> list[Heard]:
         """Recognise with one set.
 
+        Where there are no lips to read, or they do not belong to the sound, the set that hears
+        only takes over.
+
         Raises:
             ValueError: No such set, or an utterance is longer than a window.
         """
         if name not in self.cards:
             raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
+        listener = self._listener(name)
+        if self.fusions[name] is None or listener == name:
+            return self._run_set(utterances, name, self._look(utterances)[0])
+        sight, _ = self._look(utterances)
+        found = [Heard("")] * len(utterances)
+        shown = [False] * len(utterances)
+        if sight is not None and bool(sight.mask.any()):
+            found, shown = self._run_set(utterances, name, sight), sight.mask.any(1).tolist()
+        left = [
+            place
+            for place, (heard, lips) in enumerate(zip(found, shown, strict=True))
+            if not lips or self._disagrees(heard.agreement)
+        ]
+        again = self._run_set([utterances[place] for place in left], listener) if left else []
+        for place, heard in zip(left, again, strict=True):
+            found[place] = replace(heard, agreement=found[place].agreement)
+        return found
+
+    def _listener(self, name: str) -> str:
+        """Return the set that takes over from one where there are no lips to go by."""
+        return next(iter(self.groups.get("audio", ())), name)
+
+    def _disagrees(self, agreement: float | None) -> bool:
+        least = self.collection.least_agreement if self.collection else 0.0
+        return agreement is not None and agreement < least
+
+    def _run_set(
+        self, utterances: Sequence[Utterance], name: str, sight: Sight | None = None
+    ) -> list[Heard]:
         adapted, fusion = self.adapted, self.fusions[name]
         adapted.adapters.use(name)
         try:
             mel = adapted.hear([u.waveform for u in utterances])
-            sight, _ = self._look(utterances)
             states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
             said = adapted.decode(states)
         finally:
@@ -344,10 +379,23 @@ class SetRecogniser:
         )
         if name is None:
             return heard
+        sight, _ = self._look([utterance])
+        if sight is None or not bool(sight.mask.any()):
+            name, sight = self._listener(name), None
+        text, words, score = self._read_words(utterance, name, sight)
+        if self._disagrees(score) and name != self._listener(name):
+            name = self._listener(name)
+            text, words, _ = self._read_words(utterance, name)
+        score = None if score is None else round(score, 3)
+        return replace(heard, adapter_set=name, text=text, words=words, agreement=score)
+
+    def _read_words(
+        self, utterance: Utterance, name: str, sight: Sight | None = None
+    ) -> tuple[str, tuple[TimedWord, ...], float | None]:
+        """Recognise one utterance: text, words with times, and how lips and sound agree."""
         adapted = self.adapted
         adapted.adapters.use(name)
         try:
-            sight, _ = self._look([utterance])
             mel = adapted.hear([utterance.waveform])
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)
@@ -356,10 +404,8 @@ class SetRecogniser:
             words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
         finally:
             adapted.adapters.use(None)
-        score = None if agreement is None else round(float(agreement.score.sigmoid()), 3)
-        return replace(
-            heard, adapter_set=name, text=adapted.spell(said), words=words, agreement=score
-        )
+        score = None if agreement is None else float(agreement.score.sigmoid())
+        return adapted.spell(said), words, score
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
         """Choose a set; None where the selector abstains.

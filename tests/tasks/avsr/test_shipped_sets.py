@@ -111,7 +111,12 @@ def test_without_a_face_a_set_hears_only_to_the_bit(adapted, utterances):
     sets = adapted.sets
     unseen = [Utterance(u.waveform, u.crops, np.zeros(len(u.mask), bool)) for u in utterances]
     blind = [Utterance(u.waveform) for u in utterances]
-    assert sets.with_set(unseen, "babble") == sets.with_set(blind, "babble")
+    expected = sets.with_set(blind, "audio")
+    for name in ("babble", "all"):
+        assert sets.with_set(unseen, name) == sets.with_set(blind, name) == expected
+    mixed = sets.with_set([blind[0], utterances[1], blind[2]], "babble")
+    assert (mixed[0], mixed[2]) == (expected[0], expected[2])
+    assert mixed[1] == sets.with_set(utterances[1:2], "babble")[0]
 
 
 def test_a_long_file_is_chosen_for_piece_by_piece(adapted, utterances, demo_clip, tmp_path):

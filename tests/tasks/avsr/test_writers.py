@@ -44,7 +44,8 @@ def test_json_has_the_documented_keys_and_null_for_what_is_not_known():
     found = json.loads(WRITERS[".json"](TRANSCRIPT))
     assert list(found) == ["text", "duration_s", "model", "video_used", "segments", "faces"]
     assert set(found["segments"][0]) == {
-        *("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used", "words")
+        *("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used", "words"),
+        "agreement",
     }
     assert found["segments"][0]["words"][0] == {"start_s": 0.0, "end_s": 0.5, "text": "Hello"}
     assert found["segments"][0]["snr_db"] is None

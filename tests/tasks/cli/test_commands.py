@@ -39,9 +39,10 @@ def test_json_is_one_object_of_the_published_form(capsys, demo_clip):
     for segment in found["segments"]:
         assert list(segment) == [
             *("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db"),
-            *("video_used", "words"),
+            *("video_used", "words", "agreement"),
         ]
         assert segment["adapter_set"] is segment["scenario"] is segment["snr_db"] is None
+        assert segment["agreement"] is None
         assert all(list(word) == ["start_s", "end_s", "text"] for word in segment["words"])
         assert " ".join(word["text"] for word in segment["words"]) == segment["text"]
     for face in found["faces"]:
