@@ -86,6 +86,7 @@ def _draw_parameters(results: Sequence[Result], path: Path) -> None:
 def _draw_shots(results: Sequence[Result], path: Path) -> None:
     tasks = list(dict.fromkeys(result.task for result in results))
     figure, axes = _figure(len(tasks))
+    every = sorted({result.shots for result in results})
     for place, task in zip(axes, tasks, strict=True):
         for method in dict.fromkeys(result.method for result in results):
             ours = [r for r in results if r.task == task and r.method == method]
@@ -100,7 +101,7 @@ def _draw_shots(results: Sequence[Result], path: Path) -> None:
                 label=method,
             )
         place.set_xscale("log", base=2)
-        place.set_xticks(shots, [str(n) for n in shots])
+        place.set_xticks(every, [str(n) for n in every])
         place.set_title(task, fontsize=10)
         place.set_xlabel("sounds of each class", fontsize=9)
         place.grid(alpha=0.3)
