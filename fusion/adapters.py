@@ -248,13 +248,15 @@ class Adapters:
         Raises:
             ValueError: No such adapter.
         """
-        total = 0
-        for part in self.parts(name):
-            method = find_method(part.method)
-            sites = self.sites(part)
-            total += sum(method.count(site, part.options) for site in sites)
-            if issubclass(method, Adapter):
-                total += method.count_shared(sites, part.options)
+        return sum(self.count_part(part) for part in self.parts(name))
+
+    def count_part(self, part: Part) -> int:
+        """Trained parameters of one part of an adapter."""
+        method = find_method(part.method)
+        sites = self.sites(part)
+        total = sum(method.count(site, part.options) for site in sites)
+        if issubclass(method, Adapter):
+            total += method.count_shared(sites, part.options)
         return total
 
     def bytes(self, name: str) -> int:

@@ -29,6 +29,7 @@ class Site:
         heads: Attention heads of its block, or 0.
         reads: Name of the first module of the sub-layer, whose input a parallel adapter reads.
         norm: Name of the normalisation of its sub-layer, or "".
+        sublayer: Of a normalisation: the role of the sub-layer that it goes with, or "".
         norm_first: Whether that comes before the sub-layer.
         cross: Whether its sub-layer attends to another sequence.
         decodes: Whether its block decodes step by step, and a token must not see later ones.
@@ -46,10 +47,17 @@ class Site:
     heads: int = 0
     reads: str = ""
     norm: str = ""
+    sublayer: str = ""
     norm_first: bool = True
     cross: bool = False
     decodes: bool = False
     attends: bool = True
+
+    def dim_read(self, mode: str) -> int:
+        """Return the features that an adapter here reads, "sequential" or "parallel"."""
+        if mode == "sequential" or self.role in ("attention", "mlp"):
+            return self.dim_out  # a sub-layer returns as many features as it reads
+        return self.dim_in
 
 
 Blocks = Mapping[str, tuple[Block, ...]]
@@ -67,8 +75,8 @@ def find_sites(
     Args:
         model: Any module that holds Transformer blocks.
         where: Roles, each perhaps with what it is part of in front: "q", "encoder.fc2",
-            "cross.attention", "decoder.self.o". A name of a module of the model is a role of its
-            own.
+            "cross.attention", "decoder.self.o"; "mlp.norm" is the normalisation of that sub-layer.
+            A name of a module of the model is a role of its own.
         acts_on: "linear": the roles of linear layers and norms; "sublayer": "attention" and "mlp"
             mean the layer that ends the sub-layer; "attention": they mean the attention module.
         layers: Numbers of the blocks, negative ones from the end; None takes all.
@@ -101,6 +109,7 @@ def find_sites(
 def _walk(model: nn.Module, acts_on: str, blocks: Blocks) -> Iterator[Site]:
     modules = {name: unwrap(module) for name, module in model.named_modules()}
     lists: dict[str, list[str]] = {}
+    norms: dict[str, dict[str, Any]] = {}
     for name, module in modules.items():
         if type(module).__name__ in blocks and not _inside_wrapper(name):
             lists.setdefault(name.rpartition(".")[0], []).append(name)
@@ -119,11 +128,18 @@ def _walk(model: nn.Module, acts_on: str, blocks: Blocks) -> Iterator[Site]:
             yield Site(name=name, role="block", **place)
             for sublayer in block.sublayers:
                 yield from _parts(modules, name, sublayer, acts_on, heads, base)
+                norms[f"{name}.{sublayer.norm}"] = dict(
+                    sublayer=sublayer.role,
+                    norm_first=sublayer.norm_first,
+                    cross=sublayer.cross,
+                    decodes=base["decodes"],
+                )
     for name, module in modules.items():
         if _is_norm(module) and not _inside_wrapper(name):
             stack, layer, count = _place(name, lists)
             dim = int(module.weight.numel())  # type: ignore[union-attr]
-            yield Site(name, "norm", stack, layer, count, module, dim, dim)
+            place = norms.get(name, {})
+            yield Site(name, "norm", stack, layer, count, module, dim, dim, **place)
         elif isinstance(module, nn.Embedding) and _is_word_table(name):
             dim = module.embedding_dim
             yield Site(name, "embed", "", -1, 0, module, dim, dim)
@@ -252,6 +268,8 @@ def _place(name: str, lists: Mapping[str, list[str]]) -> tuple[str, int, int]:
 def _fits(site: Site, qualifier: str) -> bool:
     if qualifier in ("self", "cross"):
         return site.cross == (qualifier == "cross")
+    if site.sublayer == qualifier:
+        return True
     path = f"{site.stack}.{site.name}".split(".")
     return any(part in (qualifier, f"{qualifier}_model") for part in path)
 

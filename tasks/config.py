@@ -39,6 +39,31 @@ def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = (
         raise ValueError(f"{path}: {_first_line(error)}") from error
 
 
+def changed(config: Config, changes: Sequence[str]) -> Config:
+    """Set entries of a configuration anew.
+
+    Args:
+        config: Stays as it is.
+        changes: As "loop.steps=100".
+
+    Returns:
+        A changed copy.
+
+    Raises:
+        ValueError: One sets what is not there or cannot be.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        given = OmegaConf.from_dotlist(list(changes))
+        merged = OmegaConf.merge(OmegaConf.structured(config), given)
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
+        raise ValueError(f"{' '.join(changes)}: {_first_line(error)}") from error
+
+
 def read_name(path: str | Path, key: str) -> str:
     """Return one entry of a YAML file, which says what the file is for.
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from tasks.audio_classification.config import ClassificationConfig
+from tasks.audio_classification.training import SoundClassification
 from tasks.avsr.training.agreement import AgreementConfig, AgreementTraining
 from tasks.avsr.training.lips import LipConfig, LipReading
 from tasks.avsr.training.selector import SelectorConfig, SelectorTraining
@@ -13,4 +15,5 @@ EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "agreement": (AgreementConfig, AgreementTraining),
     "selector": (SelectorConfig, SelectorTraining),
     "avsr": (SetConfig, AdapterSetTraining),
+    "audio_classification": (ClassificationConfig, SoundClassification),
 }

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,22 +23,28 @@ class LoopOptions:
     """How long and how fast.
 
     Attributes:
+        epochs: How often all examples are seen; 0 to go by `steps`.
         steps: Of the optimiser.
         batch: Examples a step, over all processes.
         learning_rate: Of AdamW at its height; it rises over `warmup` steps, then falls as a cosine.
         warmup: Steps.
         weight_decay: Of AdamW.
+        betas: Likewise.
+        eps: Likewise.
         clip_norm: Largest norm of the gradient.
         seed: Of everything drawn.
         checkpoint_every: Steps.
         measure_every: Steps between two looks at the validation data; the last step is one.
     """
 
+    epochs: int = 0
     steps: int = 1000
     batch: int = 16
     learning_rate: float = 1e-3
     warmup: int = 50
     weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
     clip_norm: float = 1.0
     seed: int = 0
     checkpoint_every: int = 100
@@ -114,6 +120,9 @@ def train(
         cpu=device == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+    if options.epochs:
+        steps = options.epochs * -(-task.size // options.batch)
+        options = replace(options, steps=steps)
     described = json.dumps([asdict(options), settings], sort_keys=True, default=str)
     return _Run(task, options, Path(folder), accelerator, described).go(progress)
 
@@ -133,7 +142,11 @@ class _Run:
         self.bare = task.module.to(accelerator.device)
         trained = [p for p in self.bare.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(
-            trained, options.learning_rate, weight_decay=options.weight_decay
+            trained,
+            options.learning_rate,
+            options.betas,
+            options.eps,
+            options.weight_decay,
         )
         self.module, self.optimiser = accelerator.prepare(self.bare, optimiser)
         self.trained = trained

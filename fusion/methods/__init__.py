@@ -14,6 +14,7 @@ from fusion.methods.hyperformer import Hyperformer
 from fusion.methods.ia3 import Ia3
 from fusion.methods.invertible import Invertible
 from fusion.methods.lora import Lora
+from fusion.methods.moa import DenseMoa, SoftMoa
 from fusion.methods.mosa import Mosa
 from fusion.methods.norm_tuning import NormTuning
 from fusion.methods.p_adapters import PrefixPrompts, RewritePrompts
@@ -41,6 +42,8 @@ METHODS: dict[str, type[Adapter] | type[PeftMethod]] = {
     # networks beside or after a sub-layer
     "bottleneck": Bottleneck,
     "mosa": Mosa,
+    "soft_moa": SoftMoa,
+    "dense_moa": DenseMoa,
     "compacter": Compacter,
     "hyperformer": Hyperformer,
     "convpass": Convpass,

@@ -76,7 +76,7 @@ class Bottleneck(Adapter):
     def __init__(self, site: Site, options: BottleneckOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
         self.options = options
-        dim_in = self.dim_read(site, options)
+        dim_in = site.dim_read(options.mode)
         self.norm = nn.LayerNorm(dim_in) if options.norm else nn.Identity()
         self.down = nn.Linear(dim_in, options.rank, bias=options.bias)
         self.up = nn.Linear(options.rank, site.dim_out, bias=options.bias)
@@ -89,13 +89,6 @@ class Bottleneck(Adapter):
             if linear.bias is not None:
                 nn.init.zeros_(linear.bias)
 
-    @staticmethod
-    def dim_read(site: Site, options: BottleneckOptions) -> int:
-        """Return the features that the adapter reads."""
-        if options.mode == "sequential" or site.role in ("attention", "mlp"):
-            return site.dim_out  # a sub-layer returns as many features as it reads
-        return site.dim_in
-
     @classmethod
     def reads(cls, options: BottleneckOptions) -> str:
         """Parallel adapters read what the sub-layer does."""
@@ -104,7 +97,7 @@ class Bottleneck(Adapter):
     @classmethod
     def count(cls, site: Site, options: BottleneckOptions) -> int:
         """2 d r, and with biases r + d; of a LayerNorm 2 d."""
-        dim_in = cls.dim_read(site, options)
+        dim_in = site.dim_read(options.mode)
         weights = options.rank * (dim_in + site.dim_out)
         biases = options.rank + site.dim_out if options.bias else 0
         return weights + biases + (2 * dim_in if options.norm else 0)

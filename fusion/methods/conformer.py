@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusion.method import Adapter
-from fusion.methods.convpass import dim_read
 from fusion.options import check_choice
 from fusion.sites import Site
 
@@ -54,7 +53,7 @@ class Conformer(Adapter):
     def __init__(self, site: Site, options: ConformerOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
         self.options = options
-        dim, rank = dim_read(site, options.mode), options.rank
+        dim, rank = site.dim_read(options.mode), options.rank
         self.norm = nn.LayerNorm(dim)
         self.down = nn.Linear(dim, 2 * rank)
         # Its bias is in the published count; in training batch normalisation takes it off again.
@@ -77,7 +76,7 @@ class Conformer(Adapter):
     @classmethod
     def count(cls, site: Site, options: ConformerOptions) -> int:
         """2 d + (2 d r + 2 r) + (r k + r) + 2 r + (r d + d)."""
-        dim, rank = dim_read(site, options.mode), options.rank
+        dim, rank = site.dim_read(options.mode), options.rank
         inside = 2 * rank + rank * options.kernel + rank + 2 * rank
         return 2 * dim + 2 * dim * rank + inside + (rank + 1) * site.dim_out
 

@@ -69,7 +69,7 @@ class Convpass(Adapter):
         super().__init__(site, options)
         self.options = options
         rank, conv = options.rank, nn.Conv2d if options.grid else nn.Conv1d
-        self.down = nn.Linear(dim_read(site, options.mode), rank)
+        self.down = nn.Linear(site.dim_read(options.mode), rank)
         self.conv = conv(rank, rank, TAPS, padding=TAPS // 2)
         self.up = nn.Linear(rank, site.dim_out)
         nn.init.xavier_uniform_(self.down.weight)
@@ -93,7 +93,7 @@ class Convpass(Adapter):
     def count(cls, site: Site, options: ConvpassOptions) -> int:
         """2 d r + 3 r^2 + 2 r + d, and with a grid 9 r^2."""
         rank, taps = options.rank, TAPS ** (2 if options.grid else 1)
-        dims = dim_read(site, options.mode) + site.dim_out
+        dims = site.dim_read(options.mode) + site.dim_out
         return dims * rank + taps * rank**2 + 2 * rank + site.dim_out
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
@@ -129,10 +129,3 @@ class Convpass(Adapter):
 def quick_gelu(features: Tensor) -> Tensor:
     """Approximate GELU as CLIP does."""
     return features * torch.sigmoid(1.702 * features)
-
-
-def dim_read(site: Site, mode: str) -> int:
-    """Return the features that an adapter of a mode reads at a site."""
-    if mode == "sequential" or site.role in ("attention", "mlp"):
-        return site.dim_out  # a sub-layer returns as many features as it reads
-    return site.dim_in

@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from fusion.method import Adapter
 from fusion.methods.bottleneck import ACTIVATIONS
-from fusion.methods.convpass import dim_read
 from fusion.options import check_choice
 from fusion.sites import Site
 
@@ -79,7 +78,7 @@ class Mosa(Adapter):
     def __init__(self, site: Site, options: MosaOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
         self.options = options
-        dim_in = dim_read(site, "parallel")
+        dim_in = site.dim_read("parallel")
         self.norm = nn.LayerNorm(dim_in) if options.norm else nn.Identity()
         self.down = nn.Linear(dim_in, options.rank, bias=options.bias)
         self.up = nn.Linear(options.rank, site.dim_out, bias=options.bias)
@@ -105,7 +104,7 @@ class Mosa(Adapter):
     @classmethod
     def count(cls, site: Site, options: MosaOptions) -> int:
         """As of a bottleneck: 2 d r, and with biases r + d; of a LayerNorm 2 d."""
-        dim_in = dim_read(site, "parallel")
+        dim_in = site.dim_read("parallel")
         weights = options.rank * (dim_in + site.dim_out)
         biases = options.rank + site.dim_out if options.bias else 0
         return weights + biases + (2 * dim_in if options.norm else 0)

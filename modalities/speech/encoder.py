@@ -1,9 +1,10 @@
 """Whisper's encoder behind the common contract."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modalities.encoder import Features, FrozenEncoder
 from modalities.speech.whisper import Whisper, load_whisper
@@ -25,13 +26,28 @@ class WhisperEncoder(FrozenEncoder):
         self.max_frames: int = 2 * whisper.model.config.max_source_positions
         self.freeze()
 
+    @property
+    def final_norm(self) -> nn.LayerNorm:
+        """What follows the last layer."""
+        return self.encoder.layer_norm
+
     def forward(
         self,
         mel: Tensor,
         mask: Tensor | None = None,
         join: Callable[[Tensor], Tensor] | None = None,
     ) -> Features:
-        """Encode windows.
+        """Encode windows: `final_norm` of `states`; arguments and errors as there."""
+        features = self.states(mel, mask, join)
+        return replace(features, values=self.final_norm(features.values))
+
+    def states(
+        self,
+        mel: Tensor,
+        mask: Tensor | None = None,
+        join: Callable[[Tensor], Tensor] | None = None,
+    ) -> Features:
+        """Encode windows up to the last layer.
 
         Args:
             mel: [batch, mel_bins, frames], 100 per second, an even number up to 3000; the table
@@ -57,7 +73,7 @@ class WhisperEncoder(FrozenEncoder):
         for layer in encoder.layers:
             hidden = layer(hidden, None)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-        return Features(encoder.layer_norm(hidden), mask[:, ::2], self.rate_hz)
+        return Features(hidden, mask[:, ::2], self.rate_hz)
 
     def _check(self, mel: Tensor) -> None:
         frames = mel.shape[-1]

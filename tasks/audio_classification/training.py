@@ -1,0 +1,170 @@
+"""Train a classifier of sounds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from data_prep.labelled import Fold, classes_of
+from modalities.catalog import load_audio_encoder
+from tasks.audio_classification.calibration import fit_temperature
+from tasks.audio_classification.config import ClassificationConfig, find_fold
+from tasks.audio_classification.model import SoundModel, spec_augment
+from tasks.audio_classification.saved import ClassifierCard, save_classifier
+from tasks.audio_classification.scores import accuracy, score
+from tasks.audio_classification.sounds import Progress, SoundSource, Windows
+
+BATCH = 32  # of windows, where nothing is trained
+
+
+class SoundClassification:
+    """The task; see `tasks.training.Trainable`.
+
+    Args:
+        config: Of the experiment.
+        fold: Its sounds; None finds them.
+        progress: Called with the sounds read, and all.
+        kept: Windows of sounds by id, where some have been prepared for this encoder.
+
+    Raises:
+        FileNotFoundError: Data or the encoder are not there.
+        ValueError: Sounds cannot be used, or the method does not fit.
+    """
+
+    def __init__(
+        self,
+        config: ClassificationConfig,
+        fold: Fold | None = None,
+        progress: Progress | None = None,
+        kept: dict[str, Windows] | None = None,
+    ):
+        self.config = config
+        fold = fold or find_fold(config.data)
+        self.classes = classes_of(fold.train)
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"All sounds are {self.classes[0]!r}; expected two classes or more to tell apart."
+            )
+        encoder = load_audio_encoder(config.encoder)
+        if config.window_s > encoder.max_s:
+            raise ValueError(
+                f"window_s is {config.window_s:g}; {encoder.name} takes up to {encoder.max_s:g} s."
+            )
+        torch.manual_seed(config.loop.seed)
+        self.model = SoundModel(encoder, len(self.classes), config)
+        self.module: nn.Module = self.model
+        self.parts = {
+            name: SoundSource(getattr(fold, name), encoder, config.window_s, kept)
+            for name in ("train", "validation", "test")
+        }
+        self.left_out = [
+            line
+            for source in self.parts.values()
+            if len(source)
+            for line in source.check(config.data.skip_bad, progress)
+        ]
+        self.size = len(self.parts["train"])
+        self.pooled: dict[str, dict[int, Tensor]] = {name: {} for name in self.parts}
+
+    @property
+    def keeps_features(self) -> bool:
+        """Whether the encoder's output is computed once: nothing in front of it changes."""
+        augment = self.config.augment
+        return self.model.untouched and not (augment.frequency or augment.time)
+
+    def load(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
+        """Return a window of a sound, and its class."""
+        source = self.parts["train"]
+        label = torch.tensor(self.classes.index(source.sounds[index].label))
+        if self.keeps_features:
+            pooled = self._pooled("train", index)
+            return {"pooled": pooled[int(random.integers(len(pooled)))], "label": label}
+        windows = source.windows(index)
+        window = int(random.integers(len(windows.inputs)))
+        return {"inputs": windows.inputs[window], "mask": windows.mask[window], "label": label}
+
+    def collate(self, examples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Stack, and blank parts of the spectrograms where that is asked for."""
+        batch = {name: torch.stack([e[name] for e in examples]) for name in examples[0]}
+        augment = self.config.augment
+        if augment.frequency or augment.time:
+            axis = self.model.encoder.frequency_axis
+            batch["inputs"] = spec_augment(batch["inputs"], augment.frequency, augment.time, axis)
+        return batch
+
+    def measure(self) -> dict[str, float]:
+        """Accuracy and loss on the validation sounds."""
+        if not len(self.parts["validation"]):
+            return {}
+        logits, labels = self.classify("validation")
+        loss = nn.functional.cross_entropy(logits, labels)
+        return {"accuracy": accuracy(logits, labels), "validation_loss": float(loss)}
+
+    @torch.no_grad()
+    def classify(self, part: str) -> tuple[Tensor, Tensor]:
+        """Classify the sounds of a part; of several windows the log-probabilities are averaged.
+
+        Returns:
+            Log-probabilities, [sounds, classes], and the right classes, [sounds].
+        """
+        source = self.parts[part]
+        device = next(self.model.head.parameters()).device
+        found, labels = [], []
+        for start in range(0, len(source), BATCH):
+            indices = range(start, min(start + BATCH, len(source)))
+            pooled = (
+                [self._pooled(part, index) for index in indices]
+                if self.keeps_features
+                else (self._pool(part, indices))
+            )
+            logits = self.model.head(torch.cat(pooled).to(device)).log_softmax(-1)
+            counts = [len(rows) for rows in pooled]
+            found += [rows.mean(0) for rows in logits.split(counts)]
+            labels += [self.classes.index(source.sounds[index].label) for index in indices]
+        return torch.stack(found).cpu(), torch.tensor(labels)
+
+    def _pooled(self, part: str, index: int) -> Tensor:
+        """Return what the untouched encoder makes of a sound, [windows, dim]."""
+        kept = self.pooled[part]
+        if index not in kept:
+            indices = range(index, min(index + BATCH, len(self.parts[part])))
+            for place, rows in zip(indices, self._pool(part, indices), strict=True):
+                kept[place] = rows.cpu()
+        return kept[index]
+
+    @torch.no_grad()
+    def _pool(self, part: str, indices: Sequence[int]) -> list[Tensor]:
+        """Encode and pool sounds, each [windows, dim]."""
+        device = next(self.model.head.parameters()).device
+        windows = [self.parts[part].windows(index) for index in indices]
+        inputs = torch.cat([w.inputs for w in windows]).split(BATCH)
+        masks = torch.cat([w.mask for w in windows]).split(BATCH)
+        pooled = [
+            self.model.pool(i.to(device), m.to(device)) for i, m in zip(inputs, masks, strict=True)
+        ]
+        return list(torch.cat(pooled).split([len(w.inputs) for w in windows]))
+
+    def export(self, folder: Path, measured: dict[str, float]) -> None:
+        """Write the classifier, calibrated on the validation sounds and measured on the test."""
+        config = self.config
+        temperature = 1.0
+        if len(self.parts["validation"]):
+            temperature = fit_temperature(*self.classify("validation"))
+        scores = score(*self.classify("test"), self.classes, temperature)
+        card = ClassifierCard(
+            encoder=config.encoder,
+            classes=tuple(self.classes),
+            method=config.method,
+            pooling=config.pooling,
+            window_s=config.window_s,
+            temperature=temperature,
+            data=f"{self.size} sounds of {config.data.dataset}, {config.data.protocol}",
+            licence=config.licence,
+            command=f"mcgurk train, {config.loop.steps} steps, seed {config.loop.seed}",
+            parameters=self.model.counts(),
+            scores=scores,
+            left_out=tuple(self.left_out),
+        )
+        save_classifier(folder, self.model, card)

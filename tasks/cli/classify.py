@@ -1,0 +1,80 @@
+"""mcgurk classify."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasks.cli.options import AsJson, Device
+
+if TYPE_CHECKING:
+    from tasks.audio_classification import Classification
+
+TRAINED = Path("build/audio_classification")
+
+
+def classify(
+    clips: Annotated[list[Path], typer.Argument(metavar="CLIP", help="Sounds, or videos.")],
+    chosen: Annotated[
+        str, typer.Option("--set", help=f"Folder that training wrote, or its name in {TRAINED}.")
+    ],
+    top: Annotated[int, typer.Option(help="How many classes are told.")] = 3,
+    windows: Annotated[bool, typer.Option(help="Tell the classes of each window too.")] = False,
+    model: Annotated[
+        str | None, typer.Option(help="Another name or place of the set's frozen model.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Go on after clips that cannot be used.")
+    ] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is heard in clips of any length, with a trained set."""
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()
+    from tasks.audio_classification import SoundClassifier
+
+    classifier = SoundClassifier(find_set(chosen), model, device)
+    found: list[dict[str, object]] = []
+    for clip in clips:
+        try:
+            heard = classifier.classify(clip, top)
+        except (ValueError, OSError) as error:
+            if not skip_bad:
+                raise
+            typer.echo(f"mcgurk: left out: {error}", err=True)
+            continue
+        if as_json:
+            found.append({"clip": str(clip), **asdict(heard)})
+        else:
+            print_classes(clip, heard, windows)
+    if as_json:
+        print(json.dumps({"clips": found}, ensure_ascii=False))
+
+
+def find_set(name: str) -> Path:
+    """Return the folder of a set.
+
+    Raises:
+        FileNotFoundError: There is none of that name.
+    """
+    for folder in (Path(name), TRAINED / name):
+        if folder.is_dir():
+            return folder
+    known = sorted(path.parent.name for path in TRAINED.glob("*/classifier.json"))
+    raise FileNotFoundError(
+        f"There is no set {name!r}; expected a folder that `mcgurk train` wrote, or one of these "
+        f"in {TRAINED}: {', '.join(known) or 'none yet'}."
+    )
+
+
+def print_classes(clip: Path, heard: "Classification", windows: bool) -> None:
+    """Print a line for the clip, and one for each window where that is wanted."""
+    guesses = "  ".join(f"{g.label} {100 * g.probability:.1f} %" for g in heard.whole.guesses)
+    print(f"{clip}: {guesses}")
+    for window in heard.windows if windows else ():
+        guesses = "  ".join(f"{g.label} {100 * g.probability:.1f} %" for g in window.guesses)
+        print(f"  {window.start_s:7.2f} to {window.end_s:7.2f} s: {guesses}")

@@ -1,0 +1,38 @@
+"""Tones in folders of classes, and a tiny frozen encoder with random weights."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RATE_HZ = 16_000
+
+
+def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = RATE_HZ) -> Path:
+    """Write [samples] or [samples, channels], 16 bits."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1 if waveform.ndim == 1 else waveform.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate_hz)
+        file.writeframes((waveform * 32_000).astype("<i2").tobytes())
+    return path
+
+
+def tone(pitch_hz: float, duration_s: float, seed: int, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """Return a tone in some noise."""
+    random = np.random.default_rng(seed)
+    time = np.arange(round(duration_s * rate_hz)) / rate_hz
+    wave = 0.4 * np.sin(2 * np.pi * pitch_hz * time + random.uniform(0, 6))
+    return wave + 0.02 * random.standard_normal(len(time))
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory) -> Path:
+    """Two classes, 12 sounds each."""
+    folder = tmp_path_factory.mktemp("tones")
+    for label, pitch_hz in (("high", 2500), ("low", 300)):
+        for number in range(12):
+            write_wav(folder / label / f"{number}.wav", tone(pitch_hz, 0.5, number))
+    return folder
