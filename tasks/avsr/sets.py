@@ -243,9 +243,11 @@ class SetRecogniser:
         if name not in self.cards:
             raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
         listener = self._listener(name)
-        if self.fusions[name] is None or listener == name:
-            return self._run_set(utterances, name, self._look(utterances)[0])
+        if self.fusions[name] is None:
+            return self._run_set(utterances, name)
         sight, _ = self._look(utterances)
+        if listener == name:
+            return self._run_set(utterances, name, sight)
         found = [Heard("")] * len(utterances)
         shown = [False] * len(utterances)
         if sight is not None and bool(sight.mask.any()):
