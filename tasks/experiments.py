@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.audio_classification.config import ClassificationConfig
+from tasks.audio_classification.study import StudyConfig, run_study
 from tasks.audio_classification.training import SoundClassification
 from tasks.avsr.training.agreement import AgreementConfig, AgreementTraining
 from tasks.avsr.training.lips import LipConfig, LipReading
@@ -16,4 +17,8 @@ EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "selector": (SelectorConfig, SelectorTraining),
     "avsr": (SetConfig, AdapterSetTraining),
     "audio_classification": (ClassificationConfig, SoundClassification),
+}
+# Many experiments in one file: run in a folder, with progress and a device.
+STUDIES: dict[str, tuple[type, Callable[..., Any]]] = {
+    "audio_classification_study": (StudyConfig, run_study),
 }

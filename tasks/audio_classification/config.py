@@ -112,10 +112,11 @@ def _part(sounds: list[Sound], options: SoundDataOptions) -> Fold:
     if options.protocol == "folds":
         return k_folds(sounds, options.fold)[0][1]
     if options.protocol == "speakers":
-        return hold_out_speakers(sounds, options.speakers, share=options.validation)
+        speakers, share = options.speakers, options.validation
+        return hold_out_speakers(sounds, speakers, share=share, seed=options.seed)
     if all(not sound.fold for sound in sounds):
         return _without_parts(sounds, options)
-    return official(sounds, options.validation)
+    return official(sounds, options.validation, options.seed)
 
 
 def _without_parts(sounds: list[Sound], options: SoundDataOptions) -> Fold:

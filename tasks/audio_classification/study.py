@@ -10,12 +10,14 @@ from typing import Any
 
 from data_prep.labelled import Fold
 from data_prep.output import replace_when_whole
+from modalities.catalog import load_audio_encoder
 from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions, find_fold
+from tasks.audio_classification.model import attach_method
 from tasks.audio_classification.saved import CARD, read_card
 from tasks.audio_classification.sounds import Progress, Windows
 from tasks.audio_classification.training import SoundClassification
 from tasks.config import changed
-from tasks.training import train
+from tasks.training import CHECKPOINT, train
 
 RESULTS, TABLE = "results.json", "table.md"
 
@@ -38,8 +40,8 @@ class StudyConfig:
 
     task: str = "audio_classification_study"
     base: ClassificationConfig = field(default_factory=ClassificationConfig)
-    methods: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    tasks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    methods: dict[str, list[str]] = field(default_factory=dict)
+    tasks: dict[str, list[str]] = field(default_factory=dict)
     shots: tuple[int, ...] = (0,)
     few_shot: tuple[str, ...] = ()
     few_shot_methods: tuple[str, ...] = ()
@@ -153,6 +155,7 @@ def run_study(
 
     folder = Path(folder)
     runs = plan_runs(config)
+    _check_methods(runs)
     folds: dict[SoundDataOptions, Fold] = {}
     kept: dict[tuple[str, float, str], dict[str, Windows]] = {}
     found = []
@@ -164,6 +167,12 @@ def run_study(
         partial.write_text(json.dumps([asdict(r) for r in found], indent=1) + "\n")
     write_report(found, folder)
     return found
+
+
+def _check_methods(runs: Sequence[Run]) -> None:
+    """Put each method on its encoder once: what does not fit is told before hours of work."""
+    for run in {run.method: run for run in runs}.values():
+        attach_method(load_audio_encoder(run.config.encoder), run.config)
 
 
 def _result(run: Run, folder: Path, folds: Any, kept: Any, device: str) -> Result:
@@ -179,6 +188,7 @@ def _result(run: Run, folder: Path, folds: Any, kept: Any, device: str) -> Resul
         start = perf_counter()
         train(task, run.config.loop, place, None, device, asdict(run.config))
         timing.write_text(json.dumps(perf_counter() - start))
+        (place / CHECKPOINT).unlink(missing_ok=True)  # three times the size of what was trained
     card = read_card(place)
     counts = card.parameters
     return Result(

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from fusion.adapter_sets import SetCard, load_set
-from fusion.agreement import AgreementNetwork, AgreementOptions
+from fusion.agreement import Agreement, AgreementNetwork, AgreementOptions
 from fusion.domain import DomainCheck, DomainOptions
+from fusion.level import LevelEstimate, LevelOptions
 from fusion.scenario import Scenario, ScenarioClassifier, ScenarioOptions
 from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
@@ -26,8 +27,8 @@ from tasks.devices import find_device
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 COLLECTION = "collection.json"
-AGREEMENT, SELECTOR, DOMAIN, FACES = (
-    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces")
+AGREEMENT, SELECTOR, DOMAIN, FACES, LOUDNESS = (
+    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces", "level")
 )
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
@@ -53,6 +54,7 @@ class Collection:
             measured with the set of the group "audio".
         least_agreement: Probability that lips and sound belong together below which the set of the
             group "audio" takes over.
+        least_in_quiet: The same where noise is softer than speech, and lips are needed less.
         model_parameters: Of the frozen Whisper, to compare with.
         data: That they were trained on.
         licence: Of the weights.
@@ -68,6 +70,7 @@ class Collection:
     border_db: float = 2.5
     farthest: float = 1.0
     least_agreement: float = 0.05
+    least_in_quiet: float = 0.2
     model_parameters: int = 0
     data: str = ""
     licence: str = ""
@@ -178,6 +181,7 @@ class SetRecogniser:
         self.selector: ScenarioClassifier | None = None
         self.domain: DomainCheck | None = None
         self.faces: DomainCheck | None = None
+        self.level: LevelEstimate | None = None
         self._read: tuple[Utterance, ...] = ()
         self._sight: tuple[Sight | None, list[float]] = None, []
         if folder is None:
@@ -205,6 +209,8 @@ class SetRecogniser:
                 load_network(DomainCheck, DomainOptions, folder / name).to(device)
                 for name in (DOMAIN, FACES)
             )
+        if (folder / LOUDNESS).is_file():
+            self.level = load_network(LevelEstimate, LevelOptions, folder / LOUDNESS).to(device)
         for name in collection.sets:
             card, fusion = load_set(folder / name, self.adapted.adapters, name)
             self.cards[name] = card
@@ -244,20 +250,17 @@ class SetRecogniser:
             raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
         listener = self._listener(name)
         if self.fusions[name] is None:
-            return self._run_set(utterances, name)
+            return self._run_set(utterances, name)[0]
         sight, _ = self._look(utterances)
         if listener == name:
-            return self._run_set(utterances, name, sight)
-        found = [Heard("")] * len(utterances)
-        shown = [False] * len(utterances)
+            return self._run_set(utterances, name, sight)[0]
+        found, trusted = [Heard("")] * len(utterances), [False] * len(utterances)
         if sight is not None and bool(sight.mask.any()):
-            found, shown = self._run_set(utterances, name, sight), sight.mask.any(1).tolist()
-        left = [
-            place
-            for place, (heard, lips) in enumerate(zip(found, shown, strict=True))
-            if not lips or self._disagrees(heard.agreement)
-        ]
-        again = self._run_set([utterances[place] for place in left], listener) if left else []
+            found, trusted = self._run_set(utterances, name, sight)
+            shown = sight.mask.any(1).tolist()
+            trusted = [lips and agree for lips, agree in zip(shown, trusted, strict=True)]
+        left = [place for place, lips in enumerate(trusted) if not lips]
+        again = self._run_set([utterances[n] for n in left], listener)[0] if left else []
         for place, heard in zip(left, again, strict=True):
             found[place] = replace(heard, agreement=found[place].agreement)
         return found
@@ -266,13 +269,18 @@ class SetRecogniser:
         """Return the set that takes over from one where there are no lips to go by."""
         return next(iter(self.groups.get("audio", ())), name)
 
-    def _disagrees(self, agreement: float | None) -> bool:
-        least = self.collection.least_agreement if self.collection else 0.0
-        return agreement is not None and agreement < least
+    def _agrees(self, agreement: Agreement) -> list[bool]:
+        """Return whether lips and sound of each window belong together well enough."""
+        if self.collection is None:
+            return [True] * len(agreement.score)
+        loud, quiet = self.collection.least_agreement, self.collection.least_in_quiet
+        least = torch.where(agreement.snr_db.mean(1) < 0, loud, quiet)
+        return (agreement.score.sigmoid() >= least).tolist()
 
     def _run_set(
         self, utterances: Sequence[Utterance], name: str, sight: Sight | None = None
-    ) -> list[Heard]:
+    ) -> tuple[list[Heard], list[bool]]:
+        """Recognise with one set; also say in which windows lips and sound agree."""
         adapted, fusion = self.adapted, self.fusions[name]
         adapted.adapters.use(name)
         try:
@@ -282,32 +290,67 @@ class SetRecogniser:
         finally:
             adapted.adapters.use(None)
         scores: list[float | None] = [None] * len(utterances)
+        agree = [True] * len(utterances)
         if agreement is not None and sight is not None:
             shown = sight.mask.any(1).tolist()
             values = agreement.score.sigmoid().tolist()
             scores = [value if here else None for value, here in zip(values, shown, strict=True)]
-        return [Heard(adapted.spell(s), score) for s, score in zip(said, scores, strict=True)]
+            agree = self._agrees(agreement)
+        heard = [Heard(adapted.spell(s), score) for s, score in zip(said, scores, strict=True)]
+        return heard, agree
 
     @torch.inference_mode()
     def describe(self, utterances: Sequence[Utterance]) -> list[Scenario]:
         """Say what noise is heard, and how unlike the training data a window is.
 
-        It is unlike them where neither its sound nor its face is known.
+        It is unlike them where neither its sound nor its face is known. Where lips are seen, they
+        too say how loud the noise is.
 
         Raises:
             ValueError: There are no sets, so no selector either.
         """
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
+        mel, logits, snr_db = self._listen(utterances)
+        sight, seen = self._look(utterances)
+        if self.level is not None and sight is not None and sight.lips is not None:
+            features = self._level_features(self.level, mel, logits, snr_db, sight)
+            snr_db = torch.where(sight.mask.any(1), features @ self.level.weight, snr_db)
+        found = self.selector.name(logits, snr_db)
+        lengths = [min(len(u.waveform), WINDOW_SAMPLES) for u in utterances]
+        heard = self._sound_distances(mel, lengths)
+        distances = [min(pair) for pair in zip(heard, seen or heard, strict=True)]
+        return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
+
+    @torch.inference_mode()
+    def level_features(self, utterances: Sequence[Utterance], level: LevelEstimate) -> Tensor:
+        """Return what an estimate of the level is made of, [batch, features].
+
+        Raises:
+            ValueError: There is no selector, or nothing that compares lips and sound.
+        """
+        mel, logits, snr_db = self._listen(utterances)
+        sight, _ = self._look(utterances)
+        if sight is None or sight.lips is None:
+            raise ValueError("The level is estimated from lips and sound; there are no lips.")
+        return self._level_features(level, mel, logits, snr_db, sight)
+
+    def _level_features(
+        self, level: LevelEstimate, mel: Tensor, logits: Tensor, snr_db: Tensor, sight: Sight
+    ) -> Tensor:
+        assert self.adapted.agreement is not None and sight.lips is not None
+        agreement = self.adapted.agreement(mel, sight.lips, sight.mask)
+        return level.describe(snr_db, logits.softmax(1), agreement, sight.mask)
+
+    def _listen(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the log-mel of a batch, and what the selector makes of it."""
+        if self.selector is None:
+            raise ValueError("Without adapter sets there is no selector; name a collection.")
         mel = self.adapted.hear([u.waveform[:WINDOW_SAMPLES] for u in utterances])
         lengths = torch.tensor([min(len(u.waveform), WINDOW_SAMPLES) for u in utterances])
         frames = torch.arange(WINDOW_SAMPLES // 160)
         mask = (frames < (lengths // 160)[:, None]).to(self.device)
-        found = self.selector.describe(mel, mask)
-        heard = self._sound_distances(mel, lengths.tolist())
-        _, seen = self._look(utterances)
-        distances = [min(pair) for pair in zip(heard, seen or heard, strict=True)]
-        return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
+        return mel, *self.selector(mel, mask)
 
     def _look(self, utterances: Sequence[Utterance]) -> tuple[Sight | None, list[float]]:
         """Read the mouths of a batch, some of which may have none.
@@ -384,16 +427,16 @@ class SetRecogniser:
         sight, _ = self._look([utterance])
         if sight is None or not bool(sight.mask.any()):
             name, sight = self._listener(name), None
-        text, words, score = self._read_words(utterance, name, sight)
-        if self._disagrees(score) and name != self._listener(name):
+        text, words, agreement = self._read_words(utterance, name, sight)
+        score = None if agreement is None else round(float(agreement.score.sigmoid()), 3)
+        if agreement and not self._agrees(agreement)[0] and name != self._listener(name):
             name = self._listener(name)
             text, words, _ = self._read_words(utterance, name)
-        score = None if score is None else round(score, 3)
         return replace(heard, adapter_set=name, text=text, words=words, agreement=score)
 
     def _read_words(
         self, utterance: Utterance, name: str, sight: Sight | None = None
-    ) -> tuple[str, tuple[TimedWord, ...], float | None]:
+    ) -> tuple[str, tuple[TimedWord, ...], Agreement | None]:
         """Recognise one utterance: text, words with times, and how lips and sound agree."""
         adapted = self.adapted
         adapted.adapters.use(name)
@@ -406,8 +449,7 @@ class SetRecogniser:
             words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
         finally:
             adapted.adapters.use(None)
-        score = None if agreement is None else float(agreement.score.sigmoid())
-        return adapted.spell(said), words, score
+        return adapted.spell(said), words, agreement
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
         """Choose a set; None where the selector abstains.

@@ -19,25 +19,44 @@ def train(
         Path | None,
         typer.Option("--output", "-o", help="Folder; without, build/ and the config's place."),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out sounds that cannot be used, and tell.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train an experiment, or go on with one that was interrupted."""
+    """Train an experiment or a study of many, or go on with what was interrupted."""
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
     from tasks.cli.progress import progress_bar
     from tasks.config import read_config, read_name
-    from tasks.experiments import EXPERIMENTS
+    from tasks.experiments import EXPERIMENTS, STUDIES
     from tasks.training import CURVES, train
 
     name = read_name(config, "task")
-    if name not in EXPERIMENTS:
-        raise ValueError(f"{config}: no task {name!r}; known: {', '.join(EXPERIMENTS)}.")
-    kind, build = EXPERIMENTS[name]
-    settings = read_config(kind, config, changes or ())
+    if name not in {**EXPERIMENTS, **STUDIES}:
+        known = ", ".join([*EXPERIMENTS, *STUDIES])
+        raise ValueError(f"{config}: no task {name!r}; known: {known}.")
     folder = output or Path("build", *config.with_suffix("").parts[-2:])
+    given = [*(changes or ()), *(["data.skip_bad=true"] if skip_bad else [])]
+    if name in STUDIES:
+        from tasks.audio_classification.study import TABLE
+
+        kind, run = STUDIES[name]
+        study = read_config(kind, config, given)
+        with progress_bar("Training", as_json, "{:.0f} experiments".format) as show:
+            results = run(study, folder, show, device)
+        if as_json:
+            print(json.dumps({"folder": str(folder), "results": [asdict(r) for r in results]}))
+        else:
+            print((folder / TABLE).read_text(encoding="utf-8"), end="")
+        return
+    kind, build = EXPERIMENTS[name]
+    settings = read_config(kind, config, given)
     task = build(settings)
+    for line in getattr(task, "left_out", ()):
+        typer.echo(f"mcgurk: left out: {line}", err=True)
     with progress_bar("Training", as_json, "{:.0f} steps".format) as show:
         found = train(task, settings.loop, folder, show, device, asdict(settings))
     if as_json:

@@ -13,13 +13,16 @@ from torch import Tensor
 from data_prep.shards import Sample
 from fusion.adapter_sets import read_card
 from fusion.domain import DomainCheck, DomainOptions, summarise
+from fusion.level import LevelEstimate, LevelOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
 from tasks.avsr.model import WINDOW_SAMPLES
+from tasks.avsr.recogniser import Utterance
 from tasks.avsr.sets import (
     AGREEMENT,
     DOMAIN,
     FACES,
+    LOUDNESS,
     SAMPLES_PER_STATE,
     SELECTOR,
     Collection,
@@ -36,6 +39,7 @@ from tasks.avsr.training.sights import read_changed
 LIPS = "lips.safetensors"
 SURE = 0.995  # share of validation windows that is to be known
 DIRECTIONS = 64
+LOUD_DB = 20.0  # up to here the level matters
 FACE_MARGIN = 1.1  # a face in other light or turned away is still known
 
 
@@ -112,7 +116,7 @@ def collect(
     if lips not in SHIPPED:
         shutil.copyfile(lips, folder / LIPS)
         lips = LIPS
-    for name in (DOMAIN, FACES):
+    for name in (DOMAIN, FACES, LOUDNESS):
         (folder / name).unlink(missing_ok=True)
     collection = Collection(
         name=config.name,
@@ -133,6 +137,7 @@ def collect(
     if config.clips and groups.get("audio"):
         save_network(_learn_domain(config, recogniser, progress), folder / DOMAIN)
         save_network(_learn_faces(config, recogniser), folder / FACES)
+        save_network(_learn_level(config, recogniser), folder / LOUDNESS)
     return read_collection(folder)
 
 
@@ -213,6 +218,30 @@ def _learn_faces(config: CollectConfig, recogniser: SetRecogniser) -> DomainChec
     check.fit(features)
     known = check.residual(look(unseen, NO_CHANGE))
     return _with_limit(check, float(known.quantile(SURE)) * FACE_MARGIN, config.doubt)
+
+
+def _learn_level(config: CollectConfig, recogniser: SetRecogniser) -> LevelEstimate:
+    """Learn the level from lips and sound, of clips that neither network was trained on."""
+    selector = recogniser.selector
+    assert selector is not None
+    data = config.data
+    training = load_clips(find_clips(data, data.train), data.folder)
+    unseen = load_clips(find_clips(data, data.validation), data.folder)
+    unseen = [sample for sample in unseen if sample.clip.mask().any()]
+    options = replace(config.noise, clean=0.0, snr_high_db=LOUD_DB)
+    noise = NoiseMaker(options, [sample.waveform for sample in training])
+    level = LevelEstimate(LevelOptions(len(selector.options.categories)))
+    features, levels = [], []
+    for turn in range(-(-config.clips // len(unseen))):
+        batch = []
+        for number, sample in enumerate(unseen):
+            random = np.random.default_rng([config.seed + 20, turn, number])
+            noisy = noise.add(sample.waveform[:WINDOW_SAMPLES], -1, random)
+            batch.append(Utterance(noisy.waveform, sample.crops, sample.clip.mask()))
+            levels.append(noisy.snr_db)
+        features.append(recogniser.level_features(batch, level))
+    level.fit(torch.cat(features), torch.tensor(levels))
+    return level
 
 
 @torch.inference_mode()
