@@ -45,7 +45,8 @@ class Counts:
     """Parameters that are trained, and those that are not.
 
     Attributes:
-        method: Adapters, or all of the encoder where all is trained.
+        method: Adapters, or all of the encoder where all is trained; without the last
+            normalisation, which is in the head.
         norms: Normalisations trained beside the adapters.
         head: The last normalisation and the linear layer.
         encoder: Of the encoder, all.
@@ -114,8 +115,9 @@ class SoundModel(nn.Module):
         if self.config.method == FULL:
             method = sum(p.numel() for p in self.encoder.parameters() if p.requires_grad)
         elif self.adapters is not None:
-            first, *others = map(self.adapters.count_part, self.adapters.parts(ADAPTER))
-            method, norms = first, sum(others)
+            norms = sum(map(self.adapters.count_part, self.adapters.parts(ADAPTER)[1:]))
+            trained = sum(p.numel() for p in self.adapters.parameters(ADAPTER))
+            method = trained - norms
         head = sum(p.numel() for p in self.head.parameters())
         return Counts(method, norms, head, self.size)
 

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from fusion.adapters import attach
-from fusion.blocks import Block, attention, mlp
+from fusion.blocks import Block, attention, mlp, norm_last
 from fusion.published import MODELS, PUBLISHED
 from fusion.sharing import count_together, tie
 
@@ -67,6 +68,41 @@ def test_a_foreign_model_takes_a_map_of_its_blocks():
     options = {"rank": 16, "activation": "relu"}
     adapters = attach(model, "bottleneck", options, blocks={"SasRecBlock": (block,)})
     assert adapters.count("default") == 8_512
+
+
+WAV2VEC2 = norm_last(
+    Block(
+        (
+            attention("attention", "layer_norm"),
+            mlp(
+                "feed_forward.intermediate_dense",
+                "feed_forward.output_dense",
+                "final_layer_norm",
+            ),
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "norms", "published"),
+    [  # PETL-AST's Table 3, which counts the norms in two rows and not in the others
+        ("bottleneck", {"rank": 12, "mode": "parallel"}, True, 250_512),
+        ("conformer", {"rank": 8, "kernel": 31}, True, 272_256),
+        ("bottleneck", {"rank": 48, "mode": "parallel"}, False, 894_528),
+        ("conformer", {"rank": 32, "kernel": 31}, False, 926_208),
+    ],
+)
+def test_adapters_of_wav2vec2_count_as_published(method, options, norms, published):
+    with torch.device("meta"):
+        model = Wav2Vec2Model(Wav2Vec2Config())
+    blocks = {"Wav2Vec2EncoderLayer": (WAV2VEC2,)}
+    adapters = attach(model, method, options, ("mlp",), blocks=blocks)
+    if norms:
+        [part] = adapters.parts("default")
+        beside = [site.norm for site in adapters.sites(part)]
+        attach(model, "norm_tuning", None, [*beside, "encoder.layer_norm"])
+    assert adapters.count("default") == published
 
 
 def test_layers_are_counted_from_both_ends():

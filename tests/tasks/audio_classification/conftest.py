@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 RATE_HZ = 16_000
 
@@ -26,6 +27,24 @@ def tone(pitch_hz: float, duration_s: float, seed: int, rate_hz: int = RATE_HZ) 
     time = np.arange(round(duration_s * rate_hz)) / rate_hz
     wave = 0.4 * np.sin(2 * np.pi * pitch_hz * time + random.uniform(0, 6))
     return wave + 0.02 * random.standard_normal(len(time))
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory) -> str:
+    """A folder with a tiny AST."""
+    from transformers import ASTConfig, ASTModel
+
+    folder = tmp_path_factory.mktemp("ast")
+    torch.manual_seed(0)
+    model = ASTModel(
+        ASTConfig(
+            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48
+        )
+    )
+    for parameter in model.parameters():
+        parameter.data.normal_(std=0.1)
+    model.save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")
