@@ -116,15 +116,18 @@ def load_extractor(kind: type[Extractor], folder: Path) -> Extractor | None:
 
 @contextmanager
 def _no_report() -> Iterator[None]:
-    """Keep transformers from listing the weights of parts that are left out."""
+    """Keep transformers from listing the weights that are left out, and from drawing a bar."""
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _reason(error: Exception) -> str:

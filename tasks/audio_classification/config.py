@@ -92,6 +92,11 @@ class ClassificationConfig:
 
     def __post_init__(self):
         check_choice("pooling", self.pooling, ("mean", "special"))
+        if self.method in ("", FULL) and (self.options or self.where or self.norms):
+            raise ValueError(
+                f"method is {self.method!r}, which has no options, where or norms; name another "
+                "method, or leave them out."
+            )
         if self.window_s <= 0:
             raise ValueError(f"window_s is {self.window_s}; expected some seconds.")
 

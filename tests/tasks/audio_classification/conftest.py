@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 RATE_HZ = 16_000
 
@@ -22,27 +21,21 @@ def write_wav(path: Path, waveform: np.ndarray, rate_hz: int = RATE_HZ) -> Path:
 
 
 def tone(pitch_hz: float, duration_s: float, seed: int, rate_hz: int = RATE_HZ) -> np.ndarray:
-    """Return a tone in some noise."""
+    """Return a tone in noise, loud or soft."""
     random = np.random.default_rng(seed)
     time = np.arange(round(duration_s * rate_hz)) / rate_hz
     wave = 0.4 * np.sin(2 * np.pi * pitch_hz * time + random.uniform(0, 6))
-    return wave + 0.02 * random.standard_normal(len(time))
+    return wave + 10 ** random.uniform(-2.5, -1.5) * random.standard_normal(len(time))
 
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory) -> str:
     """A folder with a tiny AST."""
-    from transformers import ASTConfig, ASTModel
+    from modalities.audio.ast import random_ast
 
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48}
+    model = random_ast(num_hidden_layers=2, initializer_range=0.1, **sizes).model
     folder = tmp_path_factory.mktemp("ast")
-    torch.manual_seed(0)
-    model = ASTModel(
-        ASTConfig(
-            hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48
-        )
-    )
-    for parameter in model.parameters():
-        parameter.data.normal_(std=0.1)
     model.save_pretrained(folder)
     return str(folder)
 
