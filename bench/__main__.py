@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     """Run all parts, or those named, and write the README's table when all ran."""
-    from bench import adapters, faces, log_mel, memory, sets, speech, video
+    from bench import adapters, faces, log_mel, memory, sets, sounds, speech, video
 
     parts = {
         "speech": speech.rows,
@@ -25,6 +25,7 @@ def main() -> None:
         "log_mel": log_mel.rows,
         "adapters": adapters.rows,
         "sets": sets.rows,
+        "sounds": sounds.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
