@@ -47,7 +47,7 @@ avsr: .venv/.offline
 	$(TRAIN)/grid_all.yaml -o build/avsr/grid_all
 	for kind in babble sidespeaker music natural; do \
 		$(SET) name=$$kind "noise.categories=[$$kind]" -o build/avsr/grid_$$kind || exit 1; done
-	for kind in babble sidespeaker; do \
+	for kind in babble sidespeaker natural; do \
 		$(SET) name=$$kind "noise.categories=[$$kind]" start=build/avsr/grid_$$kind/set \
 			-o build/avsr/grid_$${kind}_more || exit 1; done
 	$(SET) name=high_noise noise.snr_high_db=5 -o build/avsr/grid_high_noise

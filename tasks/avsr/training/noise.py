@@ -10,9 +10,7 @@ import numpy as np
 from data_prep.noise import Recordings, find_recordings, measure_power, mix, reverberate
 from data_prep.noise.mixing import cut
 from data_prep.noise.recordings import CATEGORIES, VOICES, load_recording
-from data_prep.noise.synthetic import MAKERS, RATE_HZ
-
-PIECE = RATE_HZ // 50  # 20 ms
+from data_prep.noise.synthetic import MAKERS
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,6 @@ class NoiseOptions:
         clean: Share of clips without noise.
         made: Share of music and natural noise that is made by rule.
         changed: Share of noise that is played faster or slower: other voices, other pieces.
-        slowest: Of the paces that are drawn from.
-        fastest: Likewise.
-        fluent: Share of voices whose pauses are cut out, as of people who read or chat.
-        coloured: Share of noise heard as over another microphone: a slope and broad peaks.
         room: Share of clips in a room.
         recipe: How power is measured.
     """
@@ -47,10 +41,6 @@ class NoiseOptions:
     clean: float = 0.1
     made: float = 0.4
     changed: float = 0.5
-    slowest: float = 0.75
-    fastest: float = 1.35
-    fluent: float = 0.0
-    coloured: float = 0.0
     room: float = 0.1
     recipe: str = "rms"
 
@@ -64,11 +54,6 @@ class NoiseOptions:
         if not self.snr_low_db <= self.snr_high_db:
             raise ValueError(
                 f"noise.snr_low_db is {self.snr_low_db}, above snr_high_db {self.snr_high_db}."
-            )
-        if not 0 < self.slowest <= self.fastest:
-            raise ValueError(
-                f"noise.slowest is {self.slowest} and fastest {self.fastest}; expected numbers "
-                "above 0, the greater one last."
             )
 
 
@@ -157,13 +142,6 @@ class NoiseMaker:
         self, category: str, samples: int, own: int, random: np.random.Generator
     ) -> np.ndarray:
         """Return noise of a category, float32 [samples]."""
-        noise = self._draw(category, samples, own, random)
-        share = self.options.coloured
-        return colour(noise, random) if share and random.random() < share else noise
-
-    def _draw(
-        self, category: str, samples: int, own: int, random: np.random.Generator
-    ) -> np.ndarray:
         if category in VOICES:
             count = int(random.integers(3, 9)) if category == "babble" else 1
             return self._voices(samples, count, own, random)
@@ -179,11 +157,7 @@ class NoiseMaker:
         others = [n for n in random.permutation(len(self.voices))[: count + 1] if n != own]
         total = np.zeros(samples)
         for number in others[:count]:
-            voice = self.voices[number]
-            if self.options.fluent and random.random() < self.options.fluent:
-                more = self.voices[int(random.integers(len(self.voices)))]
-                voice = np.concatenate([cut_pauses(voice), cut_pauses(more)])
-            voice = self._part(voice, samples, random)
+            voice = self._part(self.voices[number], samples, random)
             power = float(np.mean(np.square(voice, dtype=np.float64)))
             total += voice / np.sqrt(power) if power > 0 else 0
         return total.astype(np.float32)
@@ -192,33 +166,10 @@ class NoiseMaker:
         """Cut a part out, at times at another pace, which also moves its pitch."""
         pace = 1.0
         if random.random() < self.options.changed:
-            span = np.log(self.options.slowest), np.log(self.options.fastest)
-            pace = float(np.exp(random.uniform(*span)))
+            pace = float(np.exp(random.uniform(np.log(0.75), np.log(1.35))))
         needed = int(samples * pace) + 2
         offset = int(random.integers(len(recording)))
         part = cut(recording, needed, offset)
         if pace == 1.0:
             return part[:samples]
         return np.interp(np.arange(samples) * pace, np.arange(needed), part).astype(np.float32)
-
-
-def cut_pauses(voice: np.ndarray) -> np.ndarray:
-    """Leave out what is 25 dB or more below the loudest 20 ms; all of it where nothing is left."""
-    count = len(voice) // PIECE
-    pieces = voice[: count * PIECE].reshape(count, PIECE)
-    power = np.square(pieces, dtype=np.float64).mean(1)
-    kept = pieces[power > power.max(initial=0.0) * 10**-2.5]
-    return kept.ravel() if len(kept) else voice
-
-
-def colour(noise: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Filter noise as another microphone and room would: a slope, two broad peaks or dips."""
-    spectrum = np.fft.rfft(noise)
-    octaves = np.log2(np.fft.rfftfreq(len(noise), 1 / RATE_HZ) / 1000 + 0.05)
-    gain_db = random.uniform(-4, 4) * octaves
-    for _ in range(2):
-        place, width = random.uniform(-3, 3), random.uniform(0.3, 1.5)
-        gain_db += random.uniform(-9, 9) * np.exp(-(((octaves - place) / width) ** 2))
-    if random.random() < 0.3:  # a narrow line
-        gain_db -= 40 * (octaves > np.log2(random.uniform(3, 7)))
-    return np.fft.irfft(spectrum * 10 ** (gain_db / 20), len(noise)).astype(np.float32)
