@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
+from modalities.audio.pretrained import load_model
 
 if TYPE_CHECKING:
     from transformers import WhisperForConditionalGeneration, WhisperTokenizer
@@ -31,27 +31,7 @@ def load_transformers_folder(
             f"{folder} holds neither model.bin nor config.json; expected a Whisper saved by "
             "transformers or converted for CTranslate2."
         )
-    try:
-        _check_type(folder)
-        model, info = WhisperForConditionalGeneration.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-        )  # type: ignore[misc]
-    except Exception as error:  # many classes for the many ways a folder can be damaged
-        reason = str(error).split("\n")[0][:160] or type(error).__name__
-        raise ValueError(
-            f"{folder} does not hold a Whisper that transformers can read ({reason}). Save or "
-            "download it again, as safetensors."
-        ) from error
-    # transformers only warns of these, and goes on with random weights.
-    if wrong := sorted({*info["missing_keys"], *info["mismatched_keys"]}, key=str):
-        raise ValueError(
-            f"{folder} lacks the weight {wrong[0]}, or has it in another shape; expected all of "
-            "config.json's model. Save or download it again."
-        )
+    model = load_model(WhisperForConditionalGeneration, folder, ("whisper",))
     tokenizer = _load_tokenizer(folder, model.config.vocab_size)
     settings = model.generation_config
     if any(getattr(settings, name, None) is None for name in NEEDED):
@@ -61,14 +41,6 @@ def load_transformers_folder(
         completed = build_generation_config(model.config, tokenizer)
         settings.alignment_heads = completed.alignment_heads  # type: ignore[attr-defined]
     return model, tokenizer
-
-
-def _check_type(folder: Path) -> None:
-    from transformers.models.whisper.configuration_whisper import WhisperConfig
-
-    found = WhisperConfig.get_config_dict(folder)[0].get("model_type")
-    if found != "whisper":
-        raise ValueError(f"config.json is of model type {found!r}, expected 'whisper'")
 
 
 def _load_tokenizer(folder: Path, vocabulary: int) -> "WhisperTokenizer":

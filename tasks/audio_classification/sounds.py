@@ -1,7 +1,7 @@
 """Labelled sounds as windows that an encoder takes, read once and kept where they fit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -36,6 +36,25 @@ class Windows:
     def bytes(self) -> int:
         """Size in memory."""
         return sum(t.numel() * t.element_size() for t in (self.inputs, self.mask))
+
+
+@dataclass
+class Kept:
+    """Windows in memory, of any number of parts of a data set and for one encoder.
+
+    Attributes:
+        windows: By the sound's id.
+        bytes: Their size.
+    """
+
+    windows: dict[str, Windows] = field(default_factory=dict)
+    bytes: int = 0
+
+    def add(self, name: str, windows: Windows) -> None:
+        """Keep windows where they fit."""
+        if self.bytes + windows.bytes <= KEPT_BYTES:
+            self.bytes += windows.bytes
+            self.windows[name] = windows
 
 
 def read_sound(sound: Sound) -> np.ndarray:
@@ -85,7 +104,7 @@ class SoundSource:
         sounds: Labelled.
         encoder: Prepares the windows.
         window_s: Their length.
-        kept: Windows by the sound's id, where some have been prepared for the same encoder.
+        kept: Where some have been prepared for the same encoder; others are added.
     """
 
     def __init__(
@@ -93,13 +112,12 @@ class SoundSource:
         sounds: Sequence[Sound],
         encoder: AudioEncoder,
         window_s: float,
-        kept: dict[str, Windows] | None = None,
+        kept: Kept | None = None,
     ):
         self.sounds = list(sounds)
         self.encoder = encoder
         self.window_s = window_s
-        self.kept = {} if kept is None else kept
-        self.bytes = sum(windows.bytes for windows in self.kept.values())
+        self.kept = kept or Kept()
 
     def __len__(self) -> int:
         return len(self.sounds)
@@ -112,12 +130,10 @@ class SoundSource:
             ValueError: It cannot be read, or is silent.
         """
         sound = self.sounds[index]
-        if sound.id in self.kept:
-            return self.kept[sound.id]
+        if sound.id in self.kept.windows:
+            return self.kept.windows[sound.id]
         found = prepare_windows(read_sound(sound), self.encoder, self.window_s)
-        if self.bytes + found.bytes <= KEPT_BYTES:
-            self.bytes += found.bytes
-            self.kept[sound.id] = found
+        self.kept.add(sound.id, found)
         return found
 
     def check(self, skip_bad: bool, progress: Progress | None = None) -> list[str]:

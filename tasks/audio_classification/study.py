@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
-from typing import Any
 
 from data_prep.labelled import Fold
 from data_prep.output import replace_when_whole
@@ -14,7 +13,7 @@ from modalities.catalog import load_audio_encoder
 from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions, find_fold
 from tasks.audio_classification.model import attach_method
 from tasks.audio_classification.saved import CARD, read_card
-from tasks.audio_classification.sounds import Progress, Windows
+from tasks.audio_classification.sounds import Kept, Progress
 from tasks.audio_classification.training import SoundClassification
 from tasks.config import changed
 from tasks.training import CHECKPOINT, train
@@ -157,7 +156,7 @@ def run_study(
     runs = plan_runs(config)
     _check_methods(runs)
     folds: dict[SoundDataOptions, Fold] = {}
-    kept: dict[tuple[str, float, str], dict[str, Windows]] = {}
+    kept: dict[tuple[str, float, str], Kept] = {}
     found = []
     for number, run in enumerate(runs):
         found.append(_result(run, folder, folds, kept, device))
@@ -175,7 +174,13 @@ def _check_methods(runs: Sequence[Run]) -> None:
         attach_method(load_audio_encoder(run.config.encoder), run.config)
 
 
-def _result(run: Run, folder: Path, folds: Any, kept: Any, device: str) -> Result:
+def _result(
+    run: Run,
+    folder: Path,
+    folds: dict[SoundDataOptions, Fold],
+    kept: dict[tuple[str, float, str], Kept],
+    device: str,
+) -> Result:
     """Return what an experiment came to, once it has been run."""
     place = folder / run.place
     timing = place / "seconds.json"
@@ -184,7 +189,7 @@ def _result(run: Run, folder: Path, folds: Any, kept: Any, device: str) -> Resul
         if data not in folds:
             folds[data] = find_fold(data)
         key = run.config.encoder, run.config.window_s, data.folder
-        task = SoundClassification(run.config, folds[data], kept=kept.setdefault(key, {}))
+        task = SoundClassification(run.config, folds[data], kept=kept.setdefault(key, Kept()))
         start = perf_counter()
         train(task, run.config.loop, place, None, device, asdict(run.config))
         timing.write_text(json.dumps(perf_counter() - start))

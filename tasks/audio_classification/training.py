@@ -14,7 +14,7 @@ from tasks.audio_classification.config import ClassificationConfig, find_fold
 from tasks.audio_classification.model import SoundModel, spec_augment
 from tasks.audio_classification.saved import ClassifierCard, save_classifier
 from tasks.audio_classification.scores import accuracy, score
-from tasks.audio_classification.sounds import Progress, SoundSource, Windows
+from tasks.audio_classification.sounds import Kept, Progress, SoundSource
 
 BATCH = 32  # of windows, where nothing is trained
 
@@ -26,7 +26,7 @@ class SoundClassification:
         config: Of the experiment.
         fold: Its sounds; None finds them.
         progress: Called with the sounds read, and all.
-        kept: Windows of sounds by id, where some have been prepared for this encoder.
+        kept: Windows of sounds, where some have been prepared for this encoder.
 
     Raises:
         FileNotFoundError: Data or the encoder are not there.
@@ -38,7 +38,7 @@ class SoundClassification:
         config: ClassificationConfig,
         fold: Fold | None = None,
         progress: Progress | None = None,
-        kept: dict[str, Windows] | None = None,
+        kept: Kept | None = None,
     ):
         self.config = config
         fold = fold or find_fold(config.data)
@@ -55,6 +55,7 @@ class SoundClassification:
         torch.manual_seed(config.loop.seed)
         self.model = SoundModel(encoder, len(self.classes), config)
         self.module: nn.Module = self.model
+        kept = kept or Kept()
         self.parts = {
             name: SoundSource(getattr(fold, name), encoder, config.window_s, kept)
             for name in ("train", "validation", "test")

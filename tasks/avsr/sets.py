@@ -52,6 +52,8 @@ class Collection:
         border_db: Below it noise is high, from it on low.
         farthest: Distance to the training data above which the selector abstains; of sound it is
             measured with the set of the group "audio".
+        least_sure: Probability of the category heard below which the set of the group "all" is
+            taken, if there is one: the kind of noise is not one of those known.
         least_agreement: Probability that lips and sound belong together below which the set of the
             group "audio" takes over.
         least_in_quiet: The same where noise is softer than speech, and lips are needed less.
@@ -69,6 +71,7 @@ class Collection:
     choose_by: str = "category"
     border_db: float = 2.5
     farthest: float = 1.0
+    least_sure: float = 0.8
     least_agreement: float = 0.05
     least_in_quiet: float = 0.2
     model_parameters: int = 0
@@ -471,6 +474,8 @@ class SetRecogniser:
         high = scenario.snr_db < collection.border_db
         if by == LEVEL:
             return (names[0] if high else names[-1]) if names else None
+        if scenario.probability < collection.least_sure and collection.groups.get("all"):
+            return collection.groups["all"][0]
         name = scenario.category
         if by == BOTH:
             name += f"_{HIGH if high else LOW}"

@@ -10,7 +10,7 @@ import torch
 from data_prep.media import read_audio
 from fusion.adapter_sets import CARD, load_set, read_card
 from fusion.agreement import AgreementNetwork, AgreementOptions
-from fusion.scenario import ScenarioClassifier, ScenarioOptions
+from fusion.scenario import Scenario, ScenarioClassifier, ScenarioOptions
 from modalities.network_file import load_network, save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions, load_lip_encoder
@@ -193,15 +193,28 @@ def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
     sound = read_audio(clip.media)[:51_200]
     [scenario] = recogniser.describe([Utterance(sound)])
     assert scenario.category in recogniser.selector.options.categories
+    assert recogniser.level is not None
+    crops = np.random.default_rng(0).integers(0, 256, (25, 96, 96), dtype=np.uint8)
+    seeing = Utterance(sound, crops, np.ones(25, bool))
+    recogniser.collection = replace(collection, farthest=1e9)  # the face is known
+    [with_lips] = recogniser.describe([seeing])
+    features = recogniser.level_features([seeing], recogniser.level)
+    assert with_lips.snr_db == pytest.approx(float(features @ recogniser.level.weight), abs=1e-3)
+    assert with_lips.snr_db != scenario.snr_db and with_lips.category == scenario.category
     far = replace(scenario, distance=1.01)
     assert recogniser.choose(far, "category") is None
     assert recogniser.choose(scenario, "level") is None  # it has no such sets
     groups = {**collection.groups, "category_level": ["babble_high_noise", "babble_low_noise"]}
     recogniser.collection = replace(collection, groups=groups, choose_by="category_level")
-    loud = replace(scenario, category="babble", snr_db=-5.0, distance=0.5)
+    loud = Scenario("babble", 0.9, -5.0, distance=0.5)
     assert recogniser.choose(loud) == "babble_high_noise"
     assert recogniser.choose(replace(loud, snr_db=9.0)) == "babble_low_noise"
     assert recogniser.choose(replace(loud, category="music")) is None
+    unsure = replace(loud, probability=0.79)
+    assert recogniser.choose(unsure) == "babble_high_noise"  # there is no set for all kinds
+    recogniser.collection = replace(recogniser.collection, groups={**groups, "all": ["every"]})
+    assert recogniser.choose(unsure) == "every"
+    assert recogniser.choose(loud) == "babble_high_noise"
     with pytest.raises(ValueError, match="not chosen by 'weather'"):
         recogniser.choose(scenario, "weather")
     with pytest.raises(ValueError, match="No adapter set 'eye'"):
