@@ -40,7 +40,7 @@ LIPS = "lips.safetensors"
 SURE = 0.995  # share of validation windows that is to be known
 DIRECTIONS = 64
 LOUD_DB = 20.0  # up to here the level matters
-FACE_MARGIN = 1.1  # a face in other light or turned away is still known
+FACE_MARGIN = 1.2  # a face in other light or turned away is still known
 
 
 @dataclass(frozen=True)
