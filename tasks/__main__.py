@@ -21,6 +21,8 @@ def main() -> None:
     try:
         code = run(sys.argv[1:])
     finally:
+        if interrupts:  # what libraries do at the end is not to be interrupted once more
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         # A library may turn our exit code into its own, as Ray does.
         if stops:
             sys.exit(128 + stops[0])

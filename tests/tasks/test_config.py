@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config import read_config, read_name
-from tasks.experiments import EXPERIMENTS
+from tasks.experiments import EXPERIMENTS, STUDIES
 
 CONFIGS = sorted(
     path
@@ -18,7 +18,12 @@ def test_there_are_experiments():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_experiment_parses(path):
-    kind, _ = EXPERIMENTS[read_name(path, "task")]
+    name = read_name(path, "task")
+    if name in STUDIES:
+        study = read_config(STUDIES[name][0], path, ["base.loop.steps=7"])
+        assert study.base.loop.steps == 7
+        return
+    kind, _ = EXPERIMENTS[name]
     config = read_config(kind, path, ["loop.steps=7"])
     assert isinstance(config, kind)
     assert config.loop.steps == 7
