@@ -48,7 +48,7 @@ def listen(
         the frozen model on the whole window, to the bit, and where that wants to go on is the
         second, seconds from the window's start; else None.
     """
-    found = [sets.recognise(_utterance(waveform, piece, look)) for piece in pieces]
+    found = sets.recognise([_utterance(waveform, piece, look) for piece in pieces])
     if all(recognised.text is None for recognised in found):
         whole = plain(waveform)
         texts = [Listened(t, _heard_at(t.start_s, pieces, found)) for t in whole.segments]

@@ -41,6 +41,11 @@ class Sight:
     confidence: Tensor | None = None
     crops: Tensor | None = None
 
+    def row(self, place: int) -> "Sight":
+        """Return one window of the batch, as a batch of one."""
+        parts = (self.mask, self.lips, self.confidence, self.crops)
+        return Sight(*(None if p is None else p[place : place + 1] for p in parts))  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
 class Said:

@@ -65,8 +65,8 @@ class Recognised:
 class PieceRecogniser(Protocol):
     """What the pipeline asks of adapter sets."""
 
-    def recognise(self, utterance: Utterance) -> Recognised:
-        """Choose a set for a piece of at most 3.2 s and recognise it, or abstain."""
+    def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
+        """Choose a set for each piece of at most 3.2 s and recognise it, or abstain."""
         ...
 
 

@@ -32,6 +32,7 @@ AGREEMENT, SELECTOR, DOMAIN, FACES, LOUDNESS = (
 )
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
+KNOWN_TOKENS = 16  # of a known window; what goes on beyond is unlike the training data anyway
 CATEGORY, LEVEL, BOTH = CHOICES = ("category", "level", "category_level")
 GROUPS = ("audio", "all", *CHOICES)
 HIGH, LOW = "high_noise", "low_noise"
@@ -401,7 +402,7 @@ class SetRecogniser:
         adapted.adapters.use(listeners[0])
         try:
             states, _ = adapted.encode(mel)
-            said = adapted.decode(states)
+            said = adapted.decode(states, KNOWN_TOKENS)
         finally:
             adapted.adapters.use(None)
         doubts = torch.tensor([s.log_probability for s in said], device=self.device)
@@ -412,22 +413,33 @@ class SetRecogniser:
         ).tolist()
 
     @torch.inference_mode()
-    def recognise(self, utterance: Utterance) -> Recognised:
-        """Choose a set and recognise with it; without a mouth, or unknown sound, abstain.
+    def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
+        """Choose a set for each and recognise with it; without a mouth, or unknown, abstain.
 
         Raises:
-            ValueError: The utterance is longer than a window.
+            ValueError: An utterance is longer than a window.
         """
-        if utterance.mask is None or utterance.crops is None or not utterance.mask.any():
-            return Recognised()
-        [scenario] = self.describe([utterance])
+        found = [Recognised()] * len(utterances)
+        shown = [n for n, u in enumerate(utterances) if u.mask is not None and u.mask.any()]
+        if not shown:
+            return found
+        seen = [utterances[place] for place in shown]
+        scenarios = self.describe(seen)
+        sight, _ = self._look(seen)
+        for row, (place, scenario) in enumerate(zip(shown, scenarios, strict=True)):
+            mouth = None if sight is None else sight.row(row)
+            found[place] = self._recognise_one(utterances[place], scenario, mouth)
+        return found
+
+    def _recognise_one(
+        self, utterance: Utterance, scenario: Scenario, sight: Sight | None
+    ) -> Recognised:
         name = self.choose(scenario)
         heard = Recognised(
             scenario.category, round(scenario.snr_db, 1), round(scenario.distance, 3)
         )
         if name is None:
             return heard
-        sight, _ = self._look([utterance])
         if sight is None or not bool(sight.mask.any()):
             name, sight = self._listener(name), None
         text, words, agreement = self._read_words(utterance, name, sight)

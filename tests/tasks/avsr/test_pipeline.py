@@ -156,7 +156,10 @@ class Recorder:
     def __init__(self, *known: str | None):
         self.known, self.seen = known, []
 
-    def recognise(self, utterance):
+    def recognise(self, utterances):
+        return [self._recognise(utterance) for utterance in utterances]
+
+    def _recognise(self, utterance):
         self.seen.append(utterance)
         text = self.known[min(len(self.seen), len(self.known)) - 1]
         heard = Recognised("babble", -5.0, 2.0)

@@ -15,7 +15,7 @@ from tasks.avsr import AVSRPipeline
 from tasks.avsr.listening import listen
 from tasks.avsr.mouths import Mouths
 from tasks.avsr.pieces import cut_pieces
-from tasks.avsr.recogniser import Utterance
+from tasks.avsr.recogniser import Recognised, Utterance
 from tasks.avsr.sets import SetRecogniser
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,7 +98,16 @@ def test_a_wrong_face_is_noticed_and_does_no_harm(adapted, utterances):
 
 
 def test_a_batch_is_recognised_as_the_pipeline_does_it(adapted, utterances):
-    alone = [adapted.sets.recognise(u) for u in utterances]
+    alone = [adapted.sets.recognise([u])[0] for u in utterances]
+    together = adapted.sets.recognise([utterances[0], Utterance(np.zeros(8000)), *utterances[1:]])
+    assert together.pop(1) == Recognised()
+    for one, other in zip(alone, together, strict=True):
+        assert (one.text, one.adapter_set, one.scenario) == (
+            other.text,
+            other.adapter_set,
+            other.scenario,
+        )
+        assert one.snr_db == pytest.approx(other.snr_db, abs=0.11)
     for one, utterance in zip(alone, utterances, strict=True):
         assert adapted.sets.with_set([utterance], one.adapter_set)[0].text == one.text
     for name in {one.adapter_set for one in alone}:
