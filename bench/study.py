@@ -26,7 +26,7 @@ def main() -> None:
     seeds = sorted({result.seed for result in results})
     parts = [
         tables[0],
-        f"Mean and deviation of {len(seeds)} seeds; trained parameters without the head; seconds of "
+        f"Mean and deviation of {len(seeds)} seeds; parameters without the head; seconds of "
         f"a training, its measuring included, on a core of {processor()}.",
         f"![Accuracy by trained parameters](sounds_{PLOT})",
         *tables[1:],
