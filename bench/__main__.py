@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from bench.marks import rewrite
 from bench.pairs import Row, to_markdown
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -50,20 +50,20 @@ def main() -> None:
 
 def write_readme(table: str) -> None:
     """Put the table between the marks of the README; rows that were not measured now stay."""
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
-    old, after = rest.split(END)
-    head, lines = table.splitlines()[:2], table.splitlines()[2:]
-    now = {_name(line): line for line in lines}
-    kept = [line for line in old.splitlines() if line.startswith("| ") and _name(line) not in now]
-    lines += [line for line in kept if line not in head]
     note = (
         f"{os.cpu_count()} cores of {processor()}, torch {torch.__version__}, "
         f"Python {platform.python_version()}; medians of runs in turn, both figures of a line from "
         "one run."
     )
-    text = "\n".join([*head, *lines])
-    readme.write_text(f"{before}{BEGIN}\n{text}\n\n{note}\n{END}{after}", encoding="utf-8")
+    head, lines = table.splitlines()[:2], table.splitlines()[2:]
+    now = {_name(line): line for line in lines}
+
+    def write(old: str) -> str:
+        kept = [line for line in old.splitlines() if line.startswith("| ")]
+        kept = [line for line in kept if _name(line) not in now and line not in head]
+        return "\n".join([*head, *lines, *kept, "", note])
+
+    rewrite(ROOT / "README.md", "bench", write)
 
 
 def _name(line: str) -> tuple[str, ...]:

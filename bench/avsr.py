@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.marks import rewrite
 from tasks.avsr.sets import SHIPPED_FOLDER, read_collection, write_collection
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/avsr"
-BEGIN, END = "<!-- avsr: begin -->", "<!-- avsr: end -->"
 PICTURES = {"heat_map.png": "avsr_heat_map.png", "confusion.png": "avsr_confusion.png"}
 
 
@@ -38,11 +38,8 @@ def _read(name: str) -> Any:
 
 
 def _write_readme(rows: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
-    readme = ROOT / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
     text = "\n".join([*to_table(rows), "", *_notes(rows, summary)])
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    rewrite(ROOT / "README.md", "avsr", lambda _: text)
 
 
 def to_table(rows: Sequence[dict[str, Any]]) -> list[str]:

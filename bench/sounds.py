@@ -1,7 +1,6 @@
 """Audio classification: the filterbank, kept features, and mixtures of adapters."""
 
 import tempfile
-import wave
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from bench.pairs import Row, compare
 from data_prep.datasets.classes import find_class_sounds
 from data_prep.labelled import Fold
+from data_prep.media.wav import encode_wav
 from fusion.adapters import attach
 from modalities.audio.ast import random_ast
 from modalities.audio.filterbank import Filterbank
@@ -85,10 +85,8 @@ def _kept() -> list[Row]:
         for number in range(EPOCH_SOUNDS):
             place = folder / "ab"[number % 2]
             place.mkdir(exist_ok=True)
-            noise = (3000 * random.standard_normal(RATE_HZ)).astype("<i2")
-            with wave.open(str(place / f"{number}.wav"), "wb") as file:
-                file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
-                file.writeframes(noise.tobytes())
+            noise = encode_wav(0.1 * random.standard_normal(RATE_HZ))
+            (place / f"{number}.wav").write_bytes(noise)
         sounds = tuple(find_class_sounds(folder))
         fold = Fold(sounds, (), sounds[:1])
         config = ClassificationConfig(window_s=1.0)

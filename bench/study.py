@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.__main__ import processor
-from tasks.audio_classification.study import RESULTS, TABLE, Result, cell_of
-from tasks.audio_classification.study_report import PLOT, SHOTS_PLOT
+from bench.marks import rewrite
+from tasks.audio_classification.study import RESULTS
+from tasks.audio_classification.study_report import PLOT, SHOTS_PLOT, TABLE, Result, cell_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/audio_classification/fsdd_study"
 PAGE = ROOT / "docs/audio_classification.md"
-BEGIN, END = "<!-- study: begin -->", "<!-- study: end -->"
 FULL, LINEAR, PROMPTS = "full fine-tuning", "linear probe", ("shallow prompts", "deep prompts")
 ADAPTERS = ("bottleneck", "conformer", "Soft-MoA")
 
@@ -31,12 +31,9 @@ def main() -> None:
         f"![Accuracy by trained parameters](sounds_{PLOT})",
         *tables[1:],
         f"![Accuracy by sounds of each class](sounds_{SHOTS_PLOT})",
-        *compare_with_paper(results),
+        "\n".join(compare_with_paper(results)),
     ]
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    text = "\n\n".join(parts)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    rewrite(PAGE, "study", lambda _: "\n\n".join(parts))
 
 
 def compare_with_paper(results: Sequence[Result]) -> list[str]:
@@ -46,29 +43,28 @@ def compare_with_paper(results: Sequence[Result]) -> list[str]:
         results: Of a study; those with all sounds count.
     """
     whole = [result for result in results if not result.shots]
-    tasks = list(dict.fromkeys(result.task for result in whole))
     found = []
-    for task in tasks:
+    for task in dict.fromkeys(result.task for result in whole):
         ours = [result for result in whole if result.task == task]
-
-        def best(
-            chosen: Callable[[str], bool], ours: list[Result] = ours
-        ) -> tuple[str, float, float]:
-            names = [n for n in dict.fromkeys(r.method for r in ours) if chosen(n)]
-            cells = {n: cell_of([r for r in ours if r.method == n]) for n in names}
-            name = max(cells, key=lambda n: cells[n].accuracy)
-            return name, cells[name].accuracy, cells[name].deviation
-
-        adapter = best(lambda n: n.startswith(ADAPTERS))
-        prompts = best(lambda n: n.startswith(PROMPTS))
-        full, linear = best(lambda n: n == FULL), best(lambda n: n == LINEAR)
+        name, adapter = _best(ours, lambda method: method.startswith(ADAPTERS))
+        _, prompts = _best(ours, lambda method: method.startswith(PROMPTS))
+        _, full = _best(ours, lambda method: method == FULL)
+        _, linear = _best(ours, lambda method: method == LINEAR)
         found.append(
-            f"* {task}: the best adapter is {adapter[0]} with {adapter[1]:.1f} %, "
-            f"{adapter[1] - linear[1]:+.1f} points from the linear probe, "
-            f"{adapter[1] - prompts[1]:+.1f} from the better prompts and "
-            f"{adapter[1] - full[1]:+.1f} from full fine-tuning."
+            f"* {task}: the best adapter is {name} with {adapter:.1f} %, "
+            f"{adapter - linear:+.1f} points from the linear probe, "
+            f"{adapter - prompts:+.1f} from the better prompts and "
+            f"{adapter - full:+.1f} from full fine-tuning."
         )
-    return ["\n".join(found)]
+    return found
+
+
+def _best(results: Sequence[Result], chosen: Callable[[str], bool]) -> tuple[str, float]:
+    """Return the best of some methods, and its mean accuracy."""
+    methods = [name for name in dict.fromkeys(r.method for r in results) if chosen(name)]
+    means = {m: cell_of([r for r in results if r.method == m]).accuracy for m in methods}
+    best = max(means, key=lambda method: means[method])
+    return best, means[best]
 
 
 if __name__ == "__main__":

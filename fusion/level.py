@@ -89,8 +89,6 @@ class LevelEstimate(nn.Module):
         products = [probabilities * sign[:, None] for sign in (torch.ones_like(sound), *signs)]
         return torch.cat([torch.stack([score**2, score * sound, sound**2], 1), *products], 1)
 
-    def forward(
-        self, snr_db: Tensor, probabilities: Tensor, agreement: Agreement, mask: Tensor
-    ) -> Tensor:
-        """Return the signal-to-noise ratio in dB, [batch]; arguments as of `describe`."""
-        return self.describe(snr_db, probabilities, agreement, mask) @ self.weight
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the signal-to-noise ratio in dB, [batch, features] -> [batch]."""
+        return features @ self.weight

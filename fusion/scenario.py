@@ -107,13 +107,8 @@ class ScenarioClassifier(nn.Module):
         return self.category(hidden), 10 * self.level(hidden)[:, 0]
 
     @torch.no_grad()
-    def describe(self, mel: Tensor, mask: Tensor | None = None) -> list[Scenario]:
-        """Say what each window was taken for; arguments and errors as of `forward`."""
-        logits, snr_db = self(mel, mask)
-        return self.name(logits, snr_db)
-
     def name(self, logits: Tensor, snr_db: Tensor) -> list[Scenario]:
-        """Name what `forward` returned."""
+        """Say what each window was taken for, from what `forward` returned."""
         probabilities, chosen = logits.softmax(1).max(1)
         names: Sequence[str] = self.options.categories
         return [

@@ -35,8 +35,13 @@ def fetch(repository: str, name: str, hint: str = "", files: Sequence[str] = FIL
         found = snapshot_download(repository, allow_patterns=list(files), etag_timeout=TIMEOUT_S)
         return Path(found)
     except Exception as error:  # the client raises many classes, some of them not its own
-        reason = str(error).split("\n")[0][:160] or type(error).__name__
         raise ValueError(
             f"Model {name!r} ({repository} on the Hugging Face hub) is not in the cache and cannot "
-            f"be downloaded ({reason}). Check the name and the network, or give a folder{hint}."
+            f"be downloaded ({reason_of(error)}). Check the name and the network, or give a folder"
+            f"{hint}."
         ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of what a library says, or what kind of error it is."""
+    return str(error).strip().split("\n")[0][:160] or type(error).__name__

@@ -1,6 +1,6 @@
 """Experiments in YAML, read into frozen dataclasses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,20 +23,11 @@ def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = (
         ValueError: It is no YAML, or sets what is not there or cannot be.
     """
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
-    try:
-        given = OmegaConf.load(path)
-        merged = OmegaConf.merge(
-            OmegaConf.structured(kind), given, OmegaConf.from_dotlist(list(changes))
-        )
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]
-    except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {_first_line(error)}") from error
+    return _merge(kind, lambda: [OmegaConf.load(path)], changes, str(path))
 
 
 def changed(config: Config, changes: Sequence[str]) -> Config:
@@ -52,16 +43,20 @@ def changed(config: Config, changes: Sequence[str]) -> Config:
     Raises:
         ValueError: One sets what is not there or cannot be.
     """
+    return _merge(config, list, changes, " ".join(changes))
+
+
+def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], place: str) -> Any:
+    """Set entries of a structured configuration; a mistake is told with its place."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     try:
-        given = OmegaConf.from_dotlist(list(changes))
-        merged = OmegaConf.merge(OmegaConf.structured(config), given)
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+        given = [*load(), OmegaConf.from_dotlist(list(changes))]
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(base), *given))
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
-        raise ValueError(f"{' '.join(changes)}: {_first_line(error)}") from error
+        raise ValueError(f"{place}: {_first_line(error)}") from error
 
 
 def read_name(path: str | Path, key: str) -> str:

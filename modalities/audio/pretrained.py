@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from modalities.hub import fetch, is_hub_id
+from modalities.hub import fetch, is_hub_id, reason_of
 
 if TYPE_CHECKING:
     from transformers import FeatureExtractionMixin, PreTrainedModel
@@ -52,7 +52,7 @@ def read_model_type(folder: Path) -> str | None:
         return PreTrainedConfig.get_config_dict(folder)[0].get("model_type")
     except OSError as error:  # what transformers makes of broken JSON
         raise ValueError(
-            f"{folder / 'config.json'} is not readable ({_reason(error)}). Download it again."
+            f"{folder / 'config.json'} is not readable ({reason_of(error)}). Download it again."
         ) from error
 
 
@@ -87,7 +87,7 @@ def load_model(kind: type[Model], folder: Path, types: tuple[str, ...], **option
     except Exception as error:  # many classes for the many ways a folder can be damaged
         raise ValueError(
             f"{folder} does not hold a {kind.__name__} that transformers can read "
-            f"({_reason(error)}). Save or download it again, as safetensors."
+            f"({reason_of(error)}). Save or download it again, as safetensors."
         ) from error
     # transformers only warns of these, and goes on with random weights.
     if wrong := sorted({*info["missing_keys"], *info["mismatched_keys"]}, key=str):
@@ -110,7 +110,7 @@ def load_extractor(kind: type[Extractor], folder: Path) -> Extractor | None:
         return kind.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # as above
         raise ValueError(
-            f"{folder} has a damaged {EXTRACTOR_FILES[0]} ({_reason(error)}). Download it again."
+            f"{folder} has a damaged {EXTRACTOR_FILES[0]} ({reason_of(error)}). Download it again."
         ) from error
 
 
@@ -128,7 +128,3 @@ def _no_report() -> Iterator[None]:
         logging.set_verbosity(before)
         if bars:
             logging.enable_progress_bar()
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:160] or type(error).__name__

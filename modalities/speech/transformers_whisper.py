@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modalities.audio.pretrained import load_model
+from modalities.hub import reason_of
 
 if TYPE_CHECKING:
     from transformers import WhisperForConditionalGeneration, WhisperTokenizer
@@ -53,5 +54,4 @@ def _load_tokenizer(folder: Path, vocabulary: int) -> "WhisperTokenizer":
     try:
         return WhisperTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the tokenizers library raises Exception itself
-        reason = str(error).split("\n")[0][:160]
-        raise ValueError(f"{folder} has a damaged vocabulary ({reason}).") from error
+        raise ValueError(f"{folder} has a damaged vocabulary ({reason_of(error)}).") from error

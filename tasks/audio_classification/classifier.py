@@ -11,7 +11,13 @@ import torch
 from data_prep.media import stream_audio
 from modalities.audio.resample import resample
 from tasks.audio_classification.saved import load_classifier
-from tasks.audio_classification.sounds import LEAST_S, RATE_HZ, SILENCE, prepare_windows
+from tasks.audio_classification.sounds import (
+    LEAST_S,
+    RATE_HZ,
+    SILENCE,
+    prepare_windows,
+    window_starts,
+)
 from tasks.devices import find_device
 
 BLOCK_WINDOWS = 16  # that are read and classified at once
@@ -114,7 +120,7 @@ class SoundClassifier:
             if len(block) < LEAST_S * RATE_HZ:
                 continue
             logits = self._logits(block)
-            spans += self._spans(start_s, len(block) / RATE_HZ, len(logits))
+            spans += self._spans(start_s, len(block))
             found.append(logits)
         if not found:
             raise ValueError(f"{_name(sound)} has too little sound; expected {LEAST_S} s or more.")
@@ -155,10 +161,10 @@ class SoundClassifier:
         ]
         return (torch.cat(rows) / self.card.temperature).log_softmax(-1).cpu()
 
-    def _spans(self, start_s: float, duration_s: float, count: int) -> list[tuple[float, float]]:
-        window_s = min(self.card.window_s, duration_s)
-        starts = [min(n * self.card.window_s, duration_s - window_s) for n in range(count)]
-        return [(start_s + s, start_s + s + window_s) for s in starts]
+    def _spans(self, start_s: float, samples: int) -> list[tuple[float, float]]:
+        length = round(self.card.window_s * RATE_HZ)
+        starts = [start_s + start / RATE_HZ for start in window_starts(samples, length)]
+        return [(start, start + min(length, samples) / RATE_HZ) for start in starts]
 
     def _guess(self, logits: torch.Tensor, top: int) -> tuple[Guess, ...]:
         probabilities = logits.softmax(0)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from data_prep.output import replace_when_whole
+from fusion.adapters import Adapters
 from modalities.catalog import load_audio_encoder
 from tasks.audio_classification.config import FULL, ClassificationConfig
 from tasks.audio_classification.model import ADAPTER, Counts, SoundModel
@@ -99,8 +100,6 @@ def load_classifier(
         if card.method == FULL:
             backbone.load_state_dict(_read(folder / ENCODER))
         elif card.method:
-            from fusion.adapters import Adapters
-
             Adapters(backbone).load(folder / ADAPTERS, ADAPTER)
     except (RuntimeError, ValueError) as error:
         raise ValueError(

@@ -86,15 +86,20 @@ def cut_windows(waveform: np.ndarray, window_s: float) -> tuple[Tensor, Tensor]:
         samples of each, [windows].
     """
     length = round(window_s * RATE_HZ)
-    count = max(1, -(-len(waveform) // length))
-    last = max(0, len(waveform) - length)
-    starts = [min(number * length, last) for number in range(count)]
-    windows = torch.zeros(count, length)
+    starts = window_starts(len(waveform), length)
+    windows = torch.zeros(len(starts), length)
     for row, start in zip(windows, starts, strict=True):
         part = waveform[start : start + length]
         row[: len(part)] = torch.from_numpy(part)
-    real = torch.full((count,), min(length, len(waveform)))
+    real = torch.full((len(starts),), min(length, len(waveform)))
     return windows, real
+
+
+def window_starts(samples: int, length: int) -> list[int]:
+    """Return where windows of a length begin in a sound, both in samples."""
+    count = max(1, -(-samples // length))
+    last = max(0, samples - length)
+    return [min(number * length, last) for number in range(count)]
 
 
 class SoundSource:

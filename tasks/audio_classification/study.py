@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import mean, stdev
 from time import perf_counter
 
 from data_prep.labelled import Fold
@@ -14,11 +13,12 @@ from tasks.audio_classification.config import ClassificationConfig, SoundDataOpt
 from tasks.audio_classification.model import attach_method
 from tasks.audio_classification.saved import CARD, read_card
 from tasks.audio_classification.sounds import Kept, Progress
+from tasks.audio_classification.study_report import Result, write_report
 from tasks.audio_classification.training import SoundClassification
 from tasks.config import changed
 from tasks.training import CHECKPOINT, train
 
-RESULTS, TABLE = "results.json", "table.md"
+RESULTS = "results.json"
 
 
 @dataclass(frozen=True)
@@ -81,31 +81,6 @@ class Run:
         return Path(_plain(self.task), shots, _plain(self.method), str(self.seed))
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one experiment came to.
-
-    Attributes:
-        method: As of `Run`.
-        task: Likewise.
-        shots: Likewise.
-        seed: Likewise.
-        accuracy: On the test sounds, percent.
-        parameters: Trained in the encoder, normalisations included.
-        head: Trained beside it.
-        seconds: That training took.
-    """
-
-    method: str
-    task: str
-    shots: int
-    seed: int
-    accuracy: float
-    parameters: int
-    head: int
-    seconds: float
-
-
 def plan_runs(config: StudyConfig) -> list[Run]:
     """Return the experiments of a study.
 
@@ -150,8 +125,6 @@ def run_study(
         ValueError: They do not fit.
         OSError: The folder cannot be written.
     """
-    from tasks.audio_classification.study_report import write_report
-
     folder = Path(folder)
     runs = plan_runs(config)
     _check_methods(runs)
@@ -206,31 +179,6 @@ def _result(
         counts.head,
         json.loads(timing.read_text()) if timing.exists() else float("nan"),
     )
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Results of several seeds.
-
-    Attributes:
-        accuracy: Mean, percent.
-        deviation: Between seeds; 0 for one.
-        seconds: Mean of the trainings.
-    """
-
-    accuracy: float
-    deviation: float
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"{self.accuracy:.1f} ± {self.deviation:.1f}"
-
-
-def cell_of(results: Sequence[Result]) -> Cell:
-    """Put the results of several seeds together."""
-    values = [result.accuracy for result in results]
-    spread = stdev(values) if len(values) > 1 else 0.0
-    return Cell(mean(values), spread, mean(result.seconds for result in results))
 
 
 def _plain(name: str) -> str:

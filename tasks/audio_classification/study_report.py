@@ -1,12 +1,63 @@
 """The table of a study, and its plots: parameters against accuracy, and accuracy by shots."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, stdev
 
 from data_prep.output import replace_when_whole
-from tasks.audio_classification.study import TABLE, Result, cell_of
 
-PLOT, SHOTS_PLOT = "parameters.png", "shots.png"
+TABLE, PLOT, SHOTS_PLOT = "table.md", "parameters.png", "shots.png"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one experiment came to.
+
+    Attributes:
+        method: As of `Run`.
+        task: Likewise.
+        shots: Likewise.
+        seed: Likewise.
+        accuracy: On the test sounds, percent.
+        parameters: Trained in the encoder, normalisations included.
+        head: Trained beside it.
+        seconds: That training took.
+    """
+
+    method: str
+    task: str
+    shots: int
+    seed: int
+    accuracy: float
+    parameters: int
+    head: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Results of several seeds.
+
+    Attributes:
+        accuracy: Mean, percent.
+        deviation: Between seeds; 0 for one.
+        seconds: Mean of the trainings.
+    """
+
+    accuracy: float
+    deviation: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.accuracy:.1f} ± {self.deviation:.1f}"
+
+
+def cell_of(results: Sequence[Result]) -> Cell:
+    """Put the results of several seeds together."""
+    values = [result.accuracy for result in results]
+    spread = stdev(values) if len(values) > 1 else 0.0
+    return Cell(mean(values), spread, mean(result.seconds for result in results))
 
 
 def write_report(results: Sequence[Result], folder: Path) -> None:

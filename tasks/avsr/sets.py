@@ -313,30 +313,34 @@ class SetRecogniser:
         Raises:
             ValueError: There are no sets, so no selector either.
         """
-        if self.selector is None:
-            raise ValueError("Without adapter sets there is no selector; name a collection.")
-        mel, logits, snr_db = self._listen(utterances)
+        selector, mel, logits, snr_db = self._listen([u.waveform for u in utterances])
         sight, seen = self._look(utterances)
         if self.level is not None and sight is not None and sight.lips is not None:
             features = self._level_features(self.level, mel, logits, snr_db, sight)
-            snr_db = torch.where(sight.mask.any(1), features @ self.level.weight, snr_db)
-        found = self.selector.name(logits, snr_db)
+            snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
+        found = selector.name(logits, snr_db)
         lengths = [min(len(u.waveform), WINDOW_SAMPLES) for u in utterances]
         heard = self._sound_distances(mel, lengths)
         distances = [min(pair) for pair in zip(heard, seen or heard, strict=True)]
         return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
 
     @torch.inference_mode()
-    def level_features(self, utterances: Sequence[Utterance], level: LevelEstimate) -> Tensor:
+    def level_features(
+        self, waveforms: Sequence[np.ndarray], sight: Sight, level: LevelEstimate
+    ) -> Tensor:
         """Return what an estimate of the level is made of, [batch, features].
+
+        Args:
+            waveforms: float32 [samples], 16 kHz.
+            sight: What is seen, as `AdaptedWhisper.look` returns it.
+            level: The estimate.
 
         Raises:
             ValueError: There is no selector, or nothing that compares lips and sound.
         """
-        mel, logits, snr_db = self._listen(utterances)
-        sight, _ = self._look(utterances)
-        if sight is None or sight.lips is None:
+        if sight.lips is None:
             raise ValueError("The level is estimated from lips and sound; there are no lips.")
+        _, mel, logits, snr_db = self._listen(waveforms)
         return self._level_features(level, mel, logits, snr_db, sight)
 
     def _level_features(
@@ -346,15 +350,17 @@ class SetRecogniser:
         agreement = self.adapted.agreement(mel, sight.lips, sight.mask)
         return level.describe(snr_db, logits.softmax(1), agreement, sight.mask)
 
-    def _listen(self, utterances: Sequence[Utterance]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the log-mel of a batch, and what the selector makes of it."""
+    def _listen(
+        self, waveforms: Sequence[np.ndarray]
+    ) -> tuple[ScenarioClassifier, Tensor, Tensor, Tensor]:
+        """Return the selector, the log-mel of a batch, and what the one makes of the other."""
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
-        mel = self.adapted.hear([u.waveform[:WINDOW_SAMPLES] for u in utterances])
-        lengths = torch.tensor([min(len(u.waveform), WINDOW_SAMPLES) for u in utterances])
+        mel = self.adapted.hear([w[:WINDOW_SAMPLES] for w in waveforms])
+        lengths = torch.tensor([min(len(w), WINDOW_SAMPLES) for w in waveforms])
         frames = torch.arange(WINDOW_SAMPLES // 160)
         mask = (frames < (lengths // 160)[:, None]).to(self.device)
-        return mel, *self.selector(mel, mask)
+        return self.selector, mel, *self.selector(mel, mask)
 
     def _look(self, utterances: Sequence[Utterance]) -> tuple[Sight | None, list[float]]:
         """Read the mouths of a batch, some of which may have none.

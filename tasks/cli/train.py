@@ -41,7 +41,7 @@ def train(
     folder = output or Path("build", *config.with_suffix("").parts[-2:])
     given = [*(changes or ()), *(["data.skip_bad=true"] if skip_bad else [])]
     if name in STUDIES:
-        from tasks.audio_classification.study import TABLE
+        from tasks.audio_classification.study_report import TABLE
 
         kind, run = STUDIES[name]
         study = read_config(kind, config, given)

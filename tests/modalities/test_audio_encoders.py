@@ -5,14 +5,15 @@ import shutil
 import pytest
 import torch
 from torch import nn
-from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from modalities.audio.ast import AstEncoder, random_ast
 from modalities.audio.clap import ClapAudioEncoder, random_clap
 from modalities.audio.encoder import AudioEncoder
 from modalities.catalog import AUDIO_ENCODERS, load_audio_encoder
 from modalities.speech.audio_encoder import WhisperAudioEncoder
-from modalities.speech.whisper import Whisper, offline_folder
+from modalities.speech.whisper import offline_folder
+
+from .conftest import build_small
 
 RATE_HZ = 16_000
 
@@ -30,18 +31,7 @@ def small_clap() -> ClapAudioEncoder:
 
 
 def small_whisper() -> WhisperAudioEncoder:
-    torch.manual_seed(0)
-    config = WhisperConfig(
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=48,
-        vocab_size=60_000,
-    )
-    model = WhisperForConditionalGeneration(config)
-    return WhisperAudioEncoder(Whisper(model, None, "small", 80))  # type: ignore[arg-type]
+    return WhisperAudioEncoder(build_small())
 
 
 BUILDERS = {"ast": small_ast, "clap": small_clap, "whisper": small_whisper}

@@ -3,12 +3,12 @@
 import pytest
 import torch
 from torch import nn
-from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from modalities.catalog import ENCODERS, load_encoder
 from modalities.speech.encoder import WhisperEncoder
-from modalities.speech.whisper import Whisper
 from modalities.speech.whisper_names import WHISPERS
+
+from .conftest import build_small
 
 
 class Adapter(nn.Module):
@@ -26,18 +26,7 @@ class Adapter(nn.Module):
 
 @pytest.fixture
 def small() -> WhisperEncoder:
-    torch.manual_seed(0)
-    config = WhisperConfig(
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=1,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=48,
-        vocab_size=60_000,
-    )
-    model = WhisperForConditionalGeneration(config)
-    return WhisperEncoder(Whisper(model, None, "small", 80))  # type: ignore[arg-type]
+    return WhisperEncoder(build_small())
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from fusion.level import LevelEstimate, LevelOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
 from tasks.avsr.model import WINDOW_SAMPLES
-from tasks.avsr.recogniser import Utterance
 from tasks.avsr.sets import (
     AGREEMENT,
     DOMAIN,
@@ -231,15 +230,19 @@ def _learn_level(config: CollectConfig, recogniser: SetRecogniser) -> LevelEstim
     options = replace(config.noise, clean=0.0, snr_high_db=LOUD_DB)
     noise = NoiseMaker(options, [sample.waveform for sample in training])
     level = LevelEstimate(LevelOptions(len(selector.options.categories)))
+    sight = recogniser.adapted.look([s.crops for s in unseen], [s.clip.mask() for s in unseen])
     features, levels = [], []
     for turn in range(-(-config.clips // len(unseen))):
-        batch = []
-        for number, sample in enumerate(unseen):
-            random = np.random.default_rng([config.seed + 20, turn, number])
-            noisy = noise.add(sample.waveform[:WINDOW_SAMPLES], -1, random)
-            batch.append(Utterance(noisy.waveform, sample.crops, sample.clip.mask()))
-            levels.append(noisy.snr_db)
-        features.append(recogniser.level_features(batch, level))
+        noisy = [
+            noise.add(
+                sample.waveform[:WINDOW_SAMPLES],
+                -1,
+                np.random.default_rng([config.seed + 20, turn, number]),
+            )
+            for number, sample in enumerate(unseen)
+        ]
+        features.append(recogniser.level_features([n.waveform for n in noisy], sight, level))
+        levels += [n.snr_db for n in noisy]
     level.fit(torch.cat(features), torch.tensor(levels))
     return level
 

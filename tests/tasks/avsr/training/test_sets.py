@@ -198,8 +198,9 @@ def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
     seeing = Utterance(sound, crops, np.ones(25, bool))
     recogniser.collection = replace(collection, farthest=1e9)  # the face is known
     [with_lips] = recogniser.describe([seeing])
-    features = recogniser.level_features([seeing], recogniser.level)
-    assert with_lips.snr_db == pytest.approx(float(features @ recogniser.level.weight), abs=1e-3)
+    sight = recogniser.adapted.look([seeing.crops], [seeing.mask])
+    features = recogniser.level_features([sound], sight, recogniser.level)
+    assert with_lips.snr_db == pytest.approx(float(recogniser.level(features)), abs=1e-3)
     assert with_lips.snr_db != scenario.snr_db and with_lips.category == scenario.category
     far = replace(scenario, distance=1.01)
     assert recogniser.choose(far, "category") is None
