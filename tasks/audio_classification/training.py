@@ -68,6 +68,7 @@ class SoundClassification:
         ]
         self.size = len(self.parts["train"])
         self.pooled: dict[str, dict[int, Tensor]] = {name: {} for name in self.parts}
+        self._measured: tuple[Tensor, Tensor] | None = None
 
     @property
     def keeps_features(self) -> bool:
@@ -99,7 +100,7 @@ class SoundClassification:
         """Accuracy and loss on the validation sounds."""
         if not len(self.parts["validation"]):
             return {}
-        logits, labels = self.classify("validation")
+        self._measured = logits, labels = self.classify("validation")
         loss = nn.functional.cross_entropy(logits, labels)
         return {"accuracy": accuracy(logits, labels), "validation_loss": float(loss)}
 
@@ -152,7 +153,8 @@ class SoundClassification:
         config = self.config
         temperature = 1.0
         if len(self.parts["validation"]):
-            temperature = fit_temperature(*self.classify("validation"))
+            # The last step of a training is measured: nothing has changed since.
+            temperature = fit_temperature(*(self._measured or self.classify("validation")))
         scores = score(*self.classify("test"), self.classes, temperature)
         card = ClassifierCard(
             encoder=config.encoder,
