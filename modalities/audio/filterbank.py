@@ -77,17 +77,20 @@ class Filterbank(nn.Module):
         return mel
 
     def _log_mel(self, waveform: Tensor) -> Tensor:
-        padded = pad(waveform, (0, FFT_SAMPLES + 1 - FRAME_SAMPLES))
-        pieces = padded.unfold(1, FFT_SAMPLES + 1, HOP_SAMPLES)  # [rows, frames, 513]
-        total = pieces[..., :FRAME_SAMPLES].sum(-1, keepdim=True)
-        # The mean goes before pre-emphasis: a large one would cost quiet bands their digits.
-        centred = torch.sub(pieces, total, alpha=1 / FRAME_SAMPLES)
-        emphasised = torch.sub(centred[..., 1:], centred[..., :-1], alpha=PRE_EMPHASIS)
-        spectra = torch.fft.rfft(emphasised.mul_(self.window))  # [rows, frames, 257]
+        rows, frames = len(waveform), count_frames(waveform.shape[1])
+        means = waveform.unfold(1, FRAME_SAMPLES, HOP_SAMPLES).mean(2, keepdim=True)
+        # In this order a large constant, which is in all samples, costs quiet bands no digits.
+        before = waveform[:, :-1]
+        emphasised = (waveform[:, 1:] - before).add_(before, alpha=1 - PRE_EMPHASIS)
+        padded = pad(emphasised, (0, FFT_SAMPLES - FRAME_SAMPLES + 1))
+        pieces = padded.unfold(1, FFT_SAMPLES, HOP_SAMPLES)  # [rows, frames, 512]
+        # What pre-emphasis leaves of a frame's mean goes here, for all samples at once.
+        framed = torch.sub(pieces, means, alpha=1 - PRE_EMPHASIS).mul_(self.window)
+        spectra = torch.fft.rfft(framed)  # [rows, frames, 257]
         squares = torch.view_as_real(spectra).view(-1, 2 * spectra.shape[2]).square_()
         bands = [squares[:, bins] @ self.filters[bins, mel] for bins, mel in self.blocks]
         energies = torch.cat(bands, dim=1).clamp_(min=FLOOR).log_()
-        return energies.view(*pieces.shape[:2], self.mel_bins)
+        return energies.view(rows, frames, self.mel_bins)
 
 
 class FilterbankStream:
