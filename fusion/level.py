@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from fusion.agreement import Agreement
 
-RIDGE = 0.1
+RIDGE = 0.2  # of a window
+SMALLEST = 1e-4  # spread of a feature that does not vary
 SNR_DB, SCORE, LOCAL = (-15.0, 25.0), (-4.0, 8.0), (-6.0, 8.0)  # what lies beyond says no more
+PARTS = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the frames of a window
 
 
 @dataclass(frozen=True)
@@ -17,14 +19,16 @@ class LevelOptions:
 
     Attributes:
         categories: How many kinds of noise are told apart.
+        states: How many numbers say what an encoder made of the sound.
     """
 
     categories: int = 4
+    states: int = 768
 
     @property
     def features(self) -> int:
         """How many numbers the estimate is made of."""
-        return 3 + (1 + 4) * self.categories
+        return 3 + (1 + 4) * self.categories + 2 * len(PARTS) + 1 + self.states
 
 
 class LevelEstimate(nn.Module):
@@ -37,58 +41,86 @@ class LevelEstimate(nn.Module):
         options: Of the estimate.
     """
 
+    mean: Tensor
+    scale: Tensor
     weight: Tensor
+    middle_db: Tensor
 
     def __init__(self, options: LevelOptions | None = None):
         super().__init__()
         self.options = options or LevelOptions()
+        self.register_buffer("mean", torch.zeros(self.options.features))
+        self.register_buffer("scale", torch.ones(self.options.features))
         self.register_buffer("weight", torch.zeros(self.options.features))
+        self.register_buffer("middle_db", torch.zeros(1))
 
     @torch.no_grad()
     def fit(self, features: Tensor, snr_db: Tensor) -> None:
-        """Learn from windows whose level is known.
+        """Learn from windows whose level is known, by least squares.
 
         Args:
             features: As `describe` returns them, [windows, features].
             snr_db: [windows].
 
         Raises:
-            ValueError: Fewer windows than features.
+            ValueError: Fewer than two windows.
         """
-        if len(features) < self.options.features:
-            raise ValueError(
-                f"{len(features)} windows are too few for {self.options.features} features."
-            )
+        if len(features) < 2:
+            raise ValueError(f"A level cannot be learnt from {len(features)} window; give many.")
         rows, levels = features.double(), snr_db.double()
-        ridge = RIDGE * torch.eye(rows.shape[1], dtype=torch.float64)
-        self.weight.copy_(torch.linalg.solve(rows.mT @ rows + ridge, rows.mT @ levels))
+        self.mean.copy_(rows.mean(0))
+        self.scale.copy_(rows.std(0).clamp_min(SMALLEST))
+        self.middle_db.copy_(levels.mean())
+        rows = (rows - self.mean) / self.scale
+        ridge = RIDGE * len(rows) * torch.eye(rows.shape[1], dtype=torch.float64)
+        answers = rows.mT @ (levels - levels.mean())
+        self.weight.copy_(torch.linalg.solve(rows.mT @ rows + ridge, answers))
 
     def describe(
-        self, snr_db: Tensor, probabilities: Tensor, agreement: Agreement, mask: Tensor
+        self,
+        snr_db: Tensor,
+        probabilities: Tensor,
+        agreement: Agreement,
+        mask: Tensor,
+        states: Tensor,
     ) -> Tensor:
         """Put together what the estimate is made of.
 
         Args:
             snr_db: Of `ScenarioClassifier`, [batch].
-            probabilities: Of each category, likewise, [batch, categories].
+            probabilities: Of each category, [batch, categories].
             agreement: Of lips and sound.
-            mask: [batch, video_frames], bool, True where a mouth is seen; one at least in a row.
+            mask: [batch, video_frames], bool, True where a mouth is seen.
+            states: What an encoder made of the sound, see `fusion.domain.summarise`,
+                [batch, states].
 
         Returns:
             [batch, features].
         """
-        least = agreement.local.masked_fill(~mask, torch.inf).amin(1)
+        local = agreement.local.masked_fill(~mask, torch.nan).clamp(*LOCAL)
+        heard = agreement.snr_db.clamp(*SNR_DB)
+        parts = torch.tensor(PARTS, device=local.device)
         signs = [
             snr_db.clamp(*SNR_DB),
             agreement.snr_db.mean(1).clamp(*SNR_DB),
             agreement.score.clamp(*SCORE),
-            least.clamp(*LOCAL),
+            local.nan_to_num(nan=LOCAL[1]).amin(1),
         ]
         sound, _, score, _ = signs
         # Categories sum to one: each sign alone is the sum of its products with all of them.
         products = [probabilities * sign[:, None] for sign in (torch.ones_like(sound), *signs)]
-        return torch.cat([torch.stack([score**2, score * sound, sound**2], 1), *products], 1)
+        return torch.cat(
+            [
+                torch.stack([score**2, score * sound, sound**2], 1),
+                *products,
+                local.nanquantile(parts, 1).nan_to_num(nan=LOCAL[1]).mT,
+                heard.quantile(parts, 1).mT,
+                heard.std(1, keepdim=True),
+                states,
+            ],
+            1,
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the signal-to-noise ratio in dB, [batch, features] -> [batch]."""
-        return features @ self.weight
+        return (features - self.mean) / self.scale @ self.weight + self.middle_db

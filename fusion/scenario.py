@@ -107,13 +107,18 @@ class ScenarioClassifier(nn.Module):
         return self.category(hidden), 10 * self.level(hidden)[:, 0]
 
     @torch.no_grad()
-    def name(self, logits: Tensor, snr_db: Tensor) -> list[Scenario]:
-        """Say what each window was taken for, from what `forward` returned."""
-        probabilities, chosen = logits.softmax(1).max(1)
+    def name(self, probabilities: Tensor, snr_db: Tensor) -> list[Scenario]:
+        """Say what each window was taken for.
+
+        Args:
+            probabilities: Of the categories, [batch, categories].
+            snr_db: [batch].
+        """
+        highest, chosen = probabilities.max(1)
         names: Sequence[str] = self.options.categories
         return [
             Scenario(names[int(index)], float(probability), float(level))
-            for index, probability, level in zip(chosen, probabilities, snr_db, strict=True)
+            for index, probability, level in zip(chosen, highest, snr_db, strict=True)
         ]
 
 

@@ -36,9 +36,10 @@ class WhisperEncoder(FrozenEncoder):
         mel: Tensor,
         mask: Tensor | None = None,
         join: Callable[[Tensor], Tensor] | None = None,
+        each: list[Tensor] | None = None,
     ) -> Features:
         """Encode windows: `final_norm` of `states`; arguments and errors as there."""
-        features = self.states(mel, mask, join)
+        features = self.states(mel, mask, join, each)
         return replace(features, values=self.final_norm(features.values))
 
     def states(
@@ -46,6 +47,7 @@ class WhisperEncoder(FrozenEncoder):
         mel: Tensor,
         mask: Tensor | None = None,
         join: Callable[[Tensor], Tensor] | None = None,
+        each: list[Tensor] | None = None,
     ) -> Features:
         """Encode windows up to the last layer.
 
@@ -55,6 +57,7 @@ class WhisperEncoder(FrozenEncoder):
             mask: [batch, frames], bool, True where real; None where all is.
             join: Changes what the convolutions made, [batch, frames / 2, dim], before positions
                 are added; None leaves it.
+            each: Gets what every layer made, in their order.
 
         Returns:
             [batch, frames / 2, dim] with a mask of that length.
@@ -73,6 +76,8 @@ class WhisperEncoder(FrozenEncoder):
         for layer in encoder.layers:
             hidden = layer(hidden, None)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+            if each is not None:
+                each.append(hidden)
         return Features(hidden, mask[:, ::2], self.rate_hz)
 
     def _check(self, mel: Tensor) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from fusion.adapter_sets import SetCard, load_set
 from fusion.agreement import Agreement, AgreementNetwork, AgreementOptions
-from fusion.domain import DomainCheck, DomainOptions
+from fusion.domain import DomainCheck, DomainOptions, summarise
+from fusion.kind import KindOptions, NoiseKind
 from fusion.level import LevelEstimate, LevelOptions
 from fusion.scenario import Scenario, ScenarioClassifier, ScenarioOptions
 from modalities.network_file import load_network
@@ -27,9 +29,10 @@ from tasks.devices import find_device
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 COLLECTION = "collection.json"
-AGREEMENT, SELECTOR, DOMAIN, FACES, LOUDNESS = (
-    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces", "level")
+AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS = (
+    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces", "kind", "level")
 )
+BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
 KNOWN_TOKENS = 16  # of a known window; what goes on beyond is unlike the training data anyway
@@ -166,6 +169,28 @@ def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -
     return SetRecogniser(whisper, None if sets is None else find_collection(sets))
 
 
+@dataclass(frozen=True)
+class Impression:
+    """What is made of the sound of a batch of windows.
+
+    Attributes:
+        mel: [batch, mel_bins, 320].
+        probabilities: Of the categories of noise, [batch, categories].
+        snr_db: Signal-to-noise ratio, by the sound alone, [batch].
+        states: Mean and spread of what the first blocks of the encoder make of it, with the set
+            that hears only, [batch, 2 * dim]; empty, [batch, 0], where there is no such set.
+        encoded: What all blocks make of it, [batch, 160, dim]; None likewise.
+        counts: How many states of each window are of sound.
+    """
+
+    mel: Tensor
+    probabilities: Tensor
+    snr_db: Tensor
+    states: Tensor
+    encoded: Tensor | None
+    counts: tuple[int, ...]
+
+
 class SetRecogniser:
     """Recognises windows of up to 3.2 s with the frozen Whisper or with sets of a collection.
 
@@ -185,6 +210,7 @@ class SetRecogniser:
         self.selector: ScenarioClassifier | None = None
         self.domain: DomainCheck | None = None
         self.faces: DomainCheck | None = None
+        self.kind: NoiseKind | None = None
         self.level: LevelEstimate | None = None
         self._read: tuple[Utterance, ...] = ()
         self._sight: tuple[Sight | None, list[float]] = None, []
@@ -213,6 +239,8 @@ class SetRecogniser:
                 load_network(DomainCheck, DomainOptions, folder / name).to(device)
                 for name in (DOMAIN, FACES)
             )
+        if (folder / KIND).is_file():
+            self.kind = load_network(NoiseKind, KindOptions, folder / KIND).to(device)
         if (folder / LOUDNESS).is_file():
             self.level = load_network(LevelEstimate, LevelOptions, folder / LOUDNESS).to(device)
         for name in collection.sets:
@@ -286,13 +314,10 @@ class SetRecogniser:
     ) -> tuple[list[Heard], list[bool]]:
         """Recognise with one set; also say in which windows lips and sound agree."""
         adapted, fusion = self.adapted, self.fusions[name]
-        adapted.adapters.use(name)
-        try:
+        with self._hearing(name):
             mel = adapted.hear([u.waveform for u in utterances])
             states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
             said = adapted.decode(states)
-        finally:
-            adapted.adapters.use(None)
         scores: list[float | None] = [None] * len(utterances)
         agree = [True] * len(utterances)
         if agreement is not None and sight is not None:
@@ -313,54 +338,76 @@ class SetRecogniser:
         Raises:
             ValueError: There are no sets, so no selector either.
         """
-        selector, mel, logits, snr_db = self._listen([u.waveform for u in utterances])
+        heard = self.listen([u.waveform for u in utterances])
+        assert self.selector is not None
         sight, seen = self._look(utterances)
+        snr_db = heard.snr_db
         if self.level is not None and sight is not None and sight.lips is not None:
-            features = self._level_features(self.level, mel, logits, snr_db, sight)
+            features = self.describe_level(self.level, heard, sight)
             snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
-        found = selector.name(logits, snr_db)
-        lengths = [min(len(u.waveform), WINDOW_SAMPLES) for u in utterances]
-        heard = self._sound_distances(mel, lengths)
-        distances = [min(pair) for pair in zip(heard, seen or heard, strict=True)]
+        found = self.selector.name(heard.probabilities, snr_db)
+        far = self._sound_distances(heard)
+        distances = [min(pair) for pair in zip(far, seen or far, strict=True)]
         return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
 
     @torch.inference_mode()
-    def level_features(
-        self, waveforms: Sequence[np.ndarray], sight: Sight, level: LevelEstimate
-    ) -> Tensor:
+    def describe_level(self, level: LevelEstimate, heard: Impression, sight: Sight) -> Tensor:
         """Return what an estimate of the level is made of, [batch, features].
 
         Args:
-            waveforms: float32 [samples], 16 kHz.
-            sight: What is seen, as `AdaptedWhisper.look` returns it.
             level: The estimate.
+            heard: The sound.
+            sight: What is seen, as `AdaptedWhisper.look` returns it.
 
         Raises:
-            ValueError: There is no selector, or nothing that compares lips and sound.
+            ValueError: There are no lips, or nothing that compares them with the sound.
         """
-        if sight.lips is None:
+        if sight.lips is None or self.adapted.agreement is None:
             raise ValueError("The level is estimated from lips and sound; there are no lips.")
-        _, mel, logits, snr_db = self._listen(waveforms)
-        return self._level_features(level, mel, logits, snr_db, sight)
+        agreement = self.adapted.agreement(heard.mel, sight.lips, sight.mask)
+        return level.describe(
+            heard.snr_db, heard.probabilities, agreement, sight.mask, heard.states
+        )
 
-    def _level_features(
-        self, level: LevelEstimate, mel: Tensor, logits: Tensor, snr_db: Tensor, sight: Sight
-    ) -> Tensor:
-        assert self.adapted.agreement is not None and sight.lips is not None
-        agreement = self.adapted.agreement(mel, sight.lips, sight.mask)
-        return level.describe(snr_db, logits.softmax(1), agreement, sight.mask)
+    @torch.inference_mode()
+    def listen(self, waveforms: Sequence[np.ndarray]) -> Impression:
+        """Say what is made of the sound of windows, of which the first 3.2 s count.
 
-    def _listen(
-        self, waveforms: Sequence[np.ndarray]
-    ) -> tuple[ScenarioClassifier, Tensor, Tensor, Tensor]:
-        """Return the selector, the log-mel of a batch, and what the one makes of the other."""
+        Args:
+            waveforms: float32 [samples], 16 kHz.
+
+        Raises:
+            ValueError: There are no sets, so no selector either.
+        """
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
+        lengths = [min(len(w), WINDOW_SAMPLES) for w in waveforms]
         mel = self.adapted.hear([w[:WINDOW_SAMPLES] for w in waveforms])
-        lengths = torch.tensor([min(len(w), WINDOW_SAMPLES) for w in waveforms])
         frames = torch.arange(WINDOW_SAMPLES // 160)
-        mask = (frames < (lengths // 160)[:, None]).to(self.device)
-        return self.selector, mel, *self.selector(mel, mask)
+        mask = (frames < (torch.tensor(lengths) // 160)[:, None]).to(self.device)
+        logits, snr_db = self.selector(mel, mask)
+        counts = tuple(max(2, length // SAMPLES_PER_STATE) for length in lengths)
+        states, encoded = mel.new_zeros(len(mel), 0), None
+        listeners = self.groups.get("audio", ())
+        if listeners:
+            each: list[Tensor] = []
+            with self._hearing(listeners[0]):
+                encoded = self.adapted.encoder(mel, each=each).values
+            first = each[min(BLOCKS_HEARD, len(each)) - 1]
+            rows = [row[None, :count] for row, count in zip(first, counts, strict=True)]
+            states = torch.cat([summarise(row) for row in rows])
+        if self.kind is not None:
+            logits = self.kind(states)
+        return Impression(mel, logits.softmax(1), snr_db, states, encoded, counts)
+
+    @contextmanager
+    def _hearing(self, name: str) -> Iterator[None]:
+        """Switch a set on, and off when the block ends."""
+        self.adapted.adapters.use(name)
+        try:
+            yield
+        finally:
+            self.adapted.adapters.use(None)
 
     def _look(self, utterances: Sequence[Utterance]) -> tuple[Sight | None, list[float]]:
         """Read the mouths of a batch, some of which may have none.
@@ -399,23 +446,16 @@ class SetRecogniser:
             distances.append(float(self.faces(known)) if known.shape[1] > 1 else math.inf)
         return distances
 
-    def _sound_distances(self, mel: Tensor, lengths: Sequence[int]) -> list[float]:
+    def _sound_distances(self, heard: Impression) -> list[float]:
         """Return how far windows are from the training data, as the set that hears only finds."""
-        listeners = self.groups.get("audio", ())
-        if self.domain is None or not listeners:
-            return [0.0] * len(mel)
-        adapted = self.adapted
-        adapted.adapters.use(listeners[0])
-        try:
-            states, _ = adapted.encode(mel)
-            said = adapted.decode(states, KNOWN_TOKENS)
-        finally:
-            adapted.adapters.use(None)
+        if self.domain is None or heard.encoded is None:
+            return [0.0] * len(heard.mel)
+        with self._hearing(self.groups["audio"][0]):
+            said = self.adapted.decode(heard.encoded, KNOWN_TOKENS)
         doubts = torch.tensor([s.log_probability for s in said], device=self.device)
-        kept = [max(2, length // SAMPLES_PER_STATE) for length in lengths]
-        rows = [row[None, :count] for row, count in zip(states, kept, strict=True)]
+        windows = zip(heard.encoded, heard.counts, doubts, strict=True)
         return torch.cat(
-            [self.domain(row, doubt[None]) for row, doubt in zip(rows, doubts, strict=True)]
+            [self.domain(row[None, :count], doubt[None]) for row, count, doubt in windows]
         ).tolist()
 
     @torch.inference_mode()
@@ -460,16 +500,13 @@ class SetRecogniser:
     ) -> tuple[str, tuple[TimedWord, ...], Agreement | None]:
         """Recognise one utterance: text, words with times, and how lips and sound agree."""
         adapted = self.adapted
-        adapted.adapters.use(name)
-        try:
+        with self._hearing(name):
             mel = adapted.hear([utterance.waveform])
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)
             said = adapted.decode_from(state, 1)[0]
             frames = len(utterance.waveform) // 160
             words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
-        finally:
-            adapted.adapters.use(None)
         return adapted.spell(said), words, agreement
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:

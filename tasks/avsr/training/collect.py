@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from data_prep.shards import Sample
 from fusion.adapter_sets import read_card
 from fusion.domain import DomainCheck, DomainOptions, summarise
+from fusion.kind import KindOptions, NoiseKind
 from fusion.level import LevelEstimate, LevelOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
@@ -21,8 +21,8 @@ from tasks.avsr.sets import (
     AGREEMENT,
     DOMAIN,
     FACES,
+    KIND,
     LOUDNESS,
-    SAMPLES_PER_STATE,
     SELECTOR,
     Collection,
     SetRecogniser,
@@ -39,6 +39,9 @@ LIPS = "lips.safetensors"
 SURE = 0.995  # share of validation windows that is to be known
 DIRECTIONS = 64
 LOUD_DB = 20.0  # up to here the level matters
+STRANGE = 0.5  # share of noise that shows what other recordings sound like
+KIND_WINDOWS = 4  # for each of `CollectConfig.clips`
+BATCH = 20
 FACE_MARGIN = 1.2  # a face in other light or turned away is still known
 
 
@@ -115,7 +118,7 @@ def collect(
     if lips not in SHIPPED:
         shutil.copyfile(lips, folder / LIPS)
         lips = LIPS
-    for name in (DOMAIN, FACES, LOUDNESS):
+    for name in (DOMAIN, FACES, KIND, LOUDNESS):
         (folder / name).unlink(missing_ok=True)
     collection = Collection(
         name=config.name,
@@ -136,6 +139,8 @@ def collect(
     if config.clips and groups.get("audio"):
         save_network(_learn_domain(config, recogniser, progress), folder / DOMAIN)
         save_network(_learn_faces(config, recogniser), folder / FACES)
+        recogniser.kind = _learn_kind(config, recogniser)
+        save_network(recogniser.kind, folder / KIND)
         save_network(_learn_level(config, recogniser), folder / LOUDNESS)
     return read_collection(folder)
 
@@ -168,16 +173,16 @@ def _learn_domain(
 
     def look(samples: list[Sample], total: int, seed: int, own: bool) -> Tensor:
         rows = []
-        for start in range(0, total, 20):
+        for start in range(0, total, BATCH):
             waveforms = []
-            for number in range(start, min(start + 20, total)):
+            for number in range(start, min(start + BATCH, total)):
                 random = np.random.default_rng([seed, number])
                 place = number % len(samples)
                 speech = samples[place].waveform[:WINDOW_SAMPLES]
                 waveforms.append(noise.add(speech, place if own else -1, random).waveform)
             rows.append(_summaries(recogniser, waveforms))
             if progress and own:
-                progress(min(start + 20, total), total)
+                progress(min(start + BATCH, total), total)
         return torch.cat(rows)
 
     check = DomainCheck(DomainOptions(width, directions))
@@ -219,6 +224,31 @@ def _learn_faces(config: CollectConfig, recogniser: SetRecogniser) -> DomainChec
     return _with_limit(check, float(known.quantile(SURE)) * FACE_MARGIN, config.doubt)
 
 
+def _learn_kind(config: CollectConfig, recogniser: SetRecogniser) -> NoiseKind:
+    """Learn the kind of noise from what the encoder makes of it, half of it strange."""
+    selector = recogniser.selector
+    assert selector is not None
+    data, names = config.data, selector.options.categories
+    training = load_clips(find_clips(data, data.train), data.folder)
+    options = replace(
+        config.noise, categories=names, clean=0.0, snr_high_db=LOUD_DB, strange=STRANGE
+    )
+    noise = NoiseMaker(options, [sample.waveform for sample in training])
+    states, categories = [], []
+    for start in range(0, KIND_WINDOWS * config.clips, BATCH):
+        noisy = []
+        for number in range(start, min(start + BATCH, KIND_WINDOWS * config.clips)):
+            random = np.random.default_rng([config.seed + 21, number])
+            place = number % len(training)
+            speech = training[place].waveform[:WINDOW_SAMPLES]
+            noisy.append(noise.add(speech, place, random))
+        states.append(recogniser.listen([n.waveform for n in noisy]).states)
+        categories += [names.index(n.category) for n in noisy if n.category]
+    kind = NoiseKind(KindOptions(names, states[0].shape[1]))
+    kind.fit(torch.cat(states), torch.tensor(categories))
+    return kind
+
+
 def _learn_level(config: CollectConfig, recogniser: SetRecogniser) -> LevelEstimate:
     """Learn the level from lips and sound, of clips that neither network was trained on."""
     selector = recogniser.selector
@@ -229,7 +259,8 @@ def _learn_level(config: CollectConfig, recogniser: SetRecogniser) -> LevelEstim
     unseen = [sample for sample in unseen if sample.clip.mask().any()]
     options = replace(config.noise, clean=0.0, snr_high_db=LOUD_DB)
     noise = NoiseMaker(options, [sample.waveform for sample in training])
-    level = LevelEstimate(LevelOptions(len(selector.options.categories)))
+    kinds, width = len(selector.options.categories), recogniser.adapted.model.config.d_model
+    level = LevelEstimate(LevelOptions(kinds, 2 * width))
     sight = recogniser.adapted.look([s.crops for s in unseen], [s.clip.mask() for s in unseen])
     features, levels = [], []
     for turn in range(-(-config.clips // len(unseen))):
@@ -241,20 +272,15 @@ def _learn_level(config: CollectConfig, recogniser: SetRecogniser) -> LevelEstim
             )
             for number, sample in enumerate(unseen)
         ]
-        features.append(recogniser.level_features([n.waveform for n in noisy], sight, level))
+        heard = recogniser.listen([n.waveform for n in noisy])
+        features.append(recogniser.describe_level(level, heard, sight))
         levels += [n.snr_db for n in noisy]
     level.fit(torch.cat(features), torch.tensor(levels))
     return level
 
 
-@torch.inference_mode()
 def _summaries(recogniser: SetRecogniser, waveforms: list[np.ndarray]) -> Tensor:
-    adapted = recogniser.adapted
-    adapted.adapters.use(recogniser.groups["audio"][0])
-    try:
-        states, _ = adapted.encode(adapted.hear(waveforms))
-    finally:
-        adapted.adapters.use(None)
-    kept = [max(2, len(waveform) // SAMPLES_PER_STATE) for waveform in waveforms]
-    rows: list[Any] = [summarise(row[None, :n]) for row, n in zip(states, kept, strict=True)]
-    return torch.cat(rows)
+    heard = recogniser.listen(waveforms)
+    assert heard.encoded is not None
+    windows = zip(heard.encoded, heard.counts, strict=True)
+    return torch.cat([summarise(row[None, :count]) for row, count in windows])

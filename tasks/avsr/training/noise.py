@@ -11,6 +11,14 @@ from data_prep.noise import Recordings, find_recordings, measure_power, mix, rev
 from data_prep.noise.mixing import cut
 from data_prep.noise.recordings import CATEGORIES, VOICES, load_recording
 from data_prep.noise.synthetic import MAKERS
+from tasks.avsr.training.strange import (
+    BENT_VOICE,
+    bend_spectrum,
+    drop_pauses,
+    record_elsewhere,
+)
+
+FLUENT, FLUENT_CLIPS = 0.5, 3  # share of strange voices without pauses; clips that they are made of
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class NoiseOptions:
         clean: Share of clips without noise.
         made: Share of music and natural noise that is made by rule.
         changed: Share of noise that is played faster or slower: other voices, other pieces.
+        strange: Share of noise that sounds as if others had recorded it, see `strange`.
         room: Share of clips in a room.
         recipe: How power is measured.
     """
@@ -41,6 +50,7 @@ class NoiseOptions:
     clean: float = 0.1
     made: float = 0.4
     changed: float = 0.5
+    strange: float = 0.0
     room: float = 0.1
     recipe: str = "rms"
 
@@ -142,9 +152,16 @@ class NoiseMaker:
         self, category: str, samples: int, own: int, random: np.random.Generator
     ) -> np.ndarray:
         """Return noise of a category, float32 [samples]."""
+        strange = bool(self.options.strange) and random.random() < self.options.strange
+        noise = self._draw(category, samples, own, random, strange)
+        return record_elsewhere(noise, category, self.rooms, random) if strange else noise
+
+    def _draw(
+        self, category: str, samples: int, own: int, random: np.random.Generator, strange: bool
+    ) -> np.ndarray:
         if category in VOICES:
             count = int(random.integers(3, 9)) if category == "babble" else 1
-            return self._voices(samples, count, own, random)
+            return self._voices(samples, count, own, random, strange)
         files = self.recordings.files(category)
         if not files or random.random() < self.options.made:
             return MAKERS[category](samples, random)
@@ -152,12 +169,20 @@ class NoiseMaker:
         return self._part(recording, samples, random)
 
     def _voices(
-        self, samples: int, count: int, own: int, random: np.random.Generator
+        self, samples: int, count: int, own: int, random: np.random.Generator, strange: bool
     ) -> np.ndarray:
-        others = [n for n in random.permutation(len(self.voices))[: count + 1] if n != own]
+        # A strange voice goes on for longer than a clip without pauses lasts.
+        needed = FLUENT_CLIPS * count if strange else count
+        others = [n for n in random.permutation(len(self.voices))[: needed + 1] if n != own]
         total = np.zeros(samples)
-        for number in others[:count]:
-            voice = self._part(self.voices[number], samples, random)
+        for place in range(min(count, len(others))):
+            voice = self.voices[others[place]]
+            if strange and random.random() < FLUENT:
+                clips = [self.voices[n] for n in others[place::count]]
+                voice = np.concatenate([drop_pauses(clip) for clip in clips])
+            voice = self._part(voice, samples, random)
+            if strange and random.random() < BENT_VOICE:
+                voice = bend_spectrum(voice, random)
             power = float(np.mean(np.square(voice, dtype=np.float64)))
             total += voice / np.sqrt(power) if power > 0 else 0
         return total.astype(np.float32)

@@ -193,13 +193,14 @@ def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
     sound = read_audio(clip.media)[:51_200]
     [scenario] = recogniser.describe([Utterance(sound)])
     assert scenario.category in recogniser.selector.options.categories
-    assert recogniser.level is not None
+    assert recogniser.level is not None and recogniser.kind is not None
     crops = np.random.default_rng(0).integers(0, 256, (25, 96, 96), dtype=np.uint8)
     seeing = Utterance(sound, crops, np.ones(25, bool))
     recogniser.collection = replace(collection, farthest=1e9)  # the face is known
     [with_lips] = recogniser.describe([seeing])
     sight = recogniser.adapted.look([seeing.crops], [seeing.mask])
-    features = recogniser.level_features([sound], sight, recogniser.level)
+    heard = recogniser.listen([sound])
+    features = recogniser.describe_level(recogniser.level, heard, sight)
     assert with_lips.snr_db == pytest.approx(float(recogniser.level(features)), abs=1e-3)
     assert with_lips.snr_db != scenario.snr_db and with_lips.category == scenario.category
     far = replace(scenario, distance=1.01)
