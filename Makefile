@@ -18,7 +18,8 @@ demo: .venv/.offline
 	$(BIN)/mcgurk transcribe demo/babble.mp4 --sets grid
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -m "not slow and not peers and not hub and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+		-m "not slow and not peers and not hub and not gpu"
 
 slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
