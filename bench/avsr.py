@@ -84,6 +84,12 @@ def _notes(rows: Sequence[dict[str, Any]], summary: dict[str, Any]) -> list[str]
         f"The selector tells {right:.1f} % of categories right at 0 dB and below, and high from "
         f"low noise in {selector['level_right']:.1f} %."
     )
+    if selector["by_recording"]:
+        line = min(selector["by_recording"], key=lambda line: line["loud_right"])
+        parts.append(
+            f"Least often right is {line['recording']} ({line['condition']}), "
+            f"{line['loud_right']:.0f} % at 0 dB and below; it is heard as {line['heard']}."
+        )
     areas = {a["condition"]: a["area"] for a in summary["agreement"] if a["snr_db"] is None}
     parts.append(
         f"Right and wrong video on clean speech: area under the curve {areas['clean']:.3f}."

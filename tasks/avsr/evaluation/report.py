@@ -188,7 +188,25 @@ def _selector_tables(scores: SelectorScores | None) -> list[str]:
         "Clips by true category (lines) and category heard (columns):",
         _table(["", *scores.said], confusion),
         _table([*head, *(f"abstains ({group}), %" for group in groups)], lines),
+        *_recording_table(scores),
     ]
+
+
+def _recording_table(scores: SelectorScores) -> list[str]:
+    if not scores.by_recording:
+        return []
+    lines = [
+        [
+            line.condition,
+            line.recording,
+            str(line.clips),
+            *map(_percent, (line.category_right, line.loud_right)),
+            line.heard,
+        ]
+        for line in scores.by_recording
+    ]
+    head = ["noise", "recording", "clips", "category right, %", "at 0 dB and below, %"]
+    return [_table([*head, "heard most often as"], lines)]
 
 
 def _agreement_table(report: Report) -> list[str]:

@@ -1,13 +1,17 @@
 """How well the selector knows the noise, and how well lips and sound are told apart."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tasks.avsr.evaluation.conditions import CLEAN, Cell
 from tasks.avsr.evaluation.hearings import Hearings
 from tasks.avsr.evaluation.results import RIGHT, WRONG, Result
 from tasks.avsr.evaluation.sets import BORDER_DB, CATEGORY, LEVEL
 from tasks.scoring import measure_separation
+
+FEW = 12  # recordings of a kind of noise that are told one by one
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,27 @@ class LevelLine:
 
 
 @dataclass(frozen=True)
+class RecordingLine:
+    """The selector on one recording of noise, over all levels.
+
+    Attributes:
+        condition: Name of the noise.
+        recording: Its file, without ending.
+        clips: In which it was heard.
+        category_right: Share whose category was told right, percent.
+        loud_right: The same at 0 dB and below; None where there is none.
+        heard: The category that was told most often.
+    """
+
+    condition: str
+    recording: str
+    clips: int
+    category_right: float
+    loud_right: float | None
+    heard: str
+
+
+@dataclass(frozen=True)
 class SelectorScores:
     """How well the selector knows the noise.
 
@@ -42,6 +67,7 @@ class SelectorScores:
         category_right: Share of noisy clips whose category was told right, percent.
         level_right: As of `LevelLine`, over all levels; None without sets by level.
         by_level: From loud noise to clean speech.
+        by_recording: Of kinds of noise that are single recordings, and few.
     """
 
     said: tuple[str, ...]
@@ -49,6 +75,7 @@ class SelectorScores:
     category_right: float | None
     level_right: float | None
     by_level: tuple[LevelLine, ...]
+    by_recording: tuple[RecordingLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +125,7 @@ def score_selector(hearings: Hearings) -> SelectorScores | None:
         _share([_said(r) == r.category for r in heard if r.category]),
         _level_right(heard, high),
         tuple(_line(level, [r for r in heard if r.snr_db == level], high) for level in ordered),
+        tuple(_list_recordings(heard)),
     )
 
 
@@ -144,6 +172,26 @@ def _line(snr_db: float | None, heard: list[Result], high: str | None) -> LevelL
         _level_right(heard, high),
         abstained,
     )
+
+
+def _list_recordings(heard: Sequence[Result]) -> list[RecordingLine]:
+    """Score each recording, where a kind of noise is one at a time, of `FEW` or fewer."""
+    found: dict[str, dict[str, list[Result]]] = {}
+    for result in heard:
+        if result.scene and len(result.scene.files) == 1:
+            name = Path(result.scene.files[0]).stem
+            found.setdefault(result.condition, {}).setdefault(name, []).append(result)
+    lines = []
+    for condition, recordings in found.items():
+        for name, results in sorted(recordings.items()) if len(recordings) <= FEW else ():
+            right = [_said(r) == r.category for r in results]
+            loud = [
+                _said(r) == r.category for r in results if r.snr_db is not None and r.snr_db <= 0
+            ]
+            [(most, _)] = Counter(map(_said, results)).most_common(1)
+            share = 100 * sum(right) / len(right)
+            lines.append(RecordingLine(condition, name, len(right), share, _share(loud), most))
+    return lines
 
 
 def _level_right(heard: list[Result], high: str | None) -> float | None:

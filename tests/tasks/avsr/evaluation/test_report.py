@@ -83,6 +83,10 @@ def test_the_selector_is_scored(hearings):
     )
     assert (clean.snr_db, clean.category_right, clean.level_right) == (None, None, None)
     assert clean.abstained == {"category": 100, "level": 100}
+    assert {line.condition for line in scores.by_recording} == {"music"}  # babble is many at once
+    assert sum(line.clips for line in scores.by_recording) == 14
+    for line in scores.by_recording:
+        assert (line.category_right, line.loud_right, line.heard) == (0, 0, "babble")
 
 
 def test_agreement_tells_the_right_video_from_the_wrong_one(hearings):
