@@ -58,7 +58,7 @@ avsr: .venv/.offline
 	$(BIN)/mcgurk evaluate configs/avsr/grid_talkers_evaluation.yaml -o build/avsr/evaluation_talkers
 	$(BIN)/python -m bench.avsr
 
-# All methods on spoken digits, and their page: about two hours on two cores.
+# All methods on spoken digits, and their page: about two hours on one core.
 sounds: .venv/.offline
 	$(TRAIN_SOUNDS)/fsdd_study.yaml -o build/audio_classification/fsdd_study
 	$(BIN)/python -m bench.study

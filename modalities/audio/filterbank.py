@@ -13,8 +13,8 @@ FFT_SAMPLES = 512
 LOW_HZ = 20.0
 PRE_EMPHASIS = 0.97
 FLOOR = float(torch.finfo(torch.float32).eps)  # what a silent band has before the logarithm
-BLOCK_BINS = 16  # so many neighbouring bands hear a small part of the spectrum
-CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
+BLOCK_BINS = 32  # so many neighbouring bands hear a small part of the spectrum
+CHUNK_FRAMES = 2000  # spectra of so many frames stay in the cache of a processor
 MOST_FRAMES = 20_000  # at once elsewhere
 
 

@@ -8,6 +8,7 @@ from statistics import mean, stdev
 from data_prep.output import replace_when_whole
 
 TABLE, PLOT, SHOTS_PLOT = "table.md", "parameters.png", "shots.png"
+MARKERS = "osD^v<>pPX*h"
 
 
 @dataclass(frozen=True)
@@ -111,26 +112,30 @@ def _line(cells: Sequence[str]) -> str:
 
 def _draw_parameters(results: Sequence[Result], path: Path) -> None:
     tasks = list(dict.fromkeys(result.task for result in results))
+    methods = list(dict.fromkeys(result.method for result in results))
     figure, axes = _figure(len(tasks))
     for place, task in zip(axes, tasks, strict=True):
-        for method in dict.fromkeys(result.method for result in results):
+        for number, method in enumerate(methods):
             ours = [r for r in results if r.task == task and r.method == method]
             cell = cell_of(ours)
-            trained = ours[0].parameters + ours[0].head
-            place.errorbar(trained, cell.accuracy, cell.deviation, marker="o", capsize=3)
-            place.annotate(
-                method,
-                (trained, cell.accuracy),
-                xytext=(5, 3),
-                textcoords="offset points",
-                fontsize=7,
+            place.errorbar(
+                ours[0].parameters + ours[0].head,
+                cell.accuracy,
+                cell.deviation,
+                # So many methods lie close together that names beside them would cover each other.
+                marker=MARKERS[number % len(MARKERS)],
+                color=f"C{number % 10}",
+                linestyle="none",
+                alpha=0.8,
+                capsize=3,
+                label=method,
             )
         place.set_xscale("log")
         place.set_title(task, fontsize=10)
         place.set_xlabel("trained parameters, head included", fontsize=9)
-        place.margins(x=0.2)
         place.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy, %", fontsize=9)
+    _add_legend(axes)
     _save(figure, path)
 
 
@@ -157,8 +162,12 @@ def _draw_shots(results: Sequence[Result], path: Path) -> None:
         place.set_xlabel("sounds of each class", fontsize=9)
         place.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy, %", fontsize=9)
-    axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    _add_legend(axes)
     _save(figure, path)
+
+
+def _add_legend(axes) -> None:  # type: ignore[no-untyped-def]
+    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
 def _figure(count: int):  # type: ignore[no-untyped-def]
