@@ -61,7 +61,8 @@ class CollectConfig:
         border_db: Between high and low noise.
         data: Clips that the sets were trained on.
         noise: Heard besides.
-        clips: How many noisy clips show what the sets are for; 0 leaves the check out.
+        clips: How many noisy clips show what the sets are for, and four times as many what kinds of
+            noise sound like; 0 leaves the checks, kind and level to the selector alone.
         doubt: See `fusion.domain.DomainOptions`.
         described: Data and licence, as a reader should find them.
         licence: Of the weights.
