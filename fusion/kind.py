@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
+
+from fusion.standard import Standardised
 
 RIDGE = 0.02
 STEPS = 200
-SMALLEST = 1e-4  # spread of a feature that does not vary
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class KindOptions:
             raise ValueError(f"Option 'categories' is {self.categories}; expected two or more.")
 
 
-class NoiseKind(nn.Module):
+class NoiseKind(Standardised):
     """A linear layer on mean and spread of an encoder's states, see `fusion.domain.summarise`.
 
     An encoder that was trained on hundreds of thousands of hours knows voices and music that a
@@ -42,17 +43,14 @@ class NoiseKind(nn.Module):
         Whisper-AT.
     """
 
-    mean: Tensor
-    scale: Tensor
     weight: Tensor
     bias: Tensor
 
     def __init__(self, options: KindOptions | None = None):
-        super().__init__()
-        self.options = options or KindOptions()
-        features, kinds = self.options.features, len(self.options.categories)
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("scale", torch.ones(features))
+        options = options or KindOptions()
+        features, kinds = options.features, len(options.categories)
+        super().__init__(features)
+        self.options = options
         self.register_buffer("weight", torch.zeros(features, kinds))
         self.register_buffer("bias", torch.zeros(kinds))
 
@@ -70,10 +68,7 @@ class NoiseKind(nn.Module):
         missing = set(range(len(kinds))) - set(category.tolist())
         if missing:
             raise ValueError(f"There is no window with {kinds[min(missing)]}; expected some.")
-        rows = features.double()
-        self.mean.copy_(rows.mean(0))
-        self.scale.copy_(rows.std(0).clamp_min(SMALLEST))
-        rows = (rows - self.mean) / self.scale
+        rows = self.fit_scale(features)
         weight = torch.zeros_like(self.weight, dtype=torch.float64, requires_grad=True)
         bias = torch.zeros_like(self.bias, dtype=torch.float64, requires_grad=True)
         optimiser = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
@@ -91,4 +86,4 @@ class NoiseKind(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits of the categories, [batch, features] -> [batch, categories]."""
-        return (features - self.mean) / self.scale @ self.weight + self.bias
+        return self.standardise(features) @ self.weight + self.bias

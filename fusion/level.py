@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fusion.agreement import Agreement
+from fusion.standard import Standardised
 
 RIDGE = 0.2  # of a window
-SMALLEST = 1e-4  # spread of a feature that does not vary
 SNR_DB, SCORE, LOCAL = (-15.0, 25.0), (-4.0, 8.0), (-6.0, 8.0)  # what lies beyond says no more
 PARTS = (0.1, 0.25, 0.5, 0.75, 0.9)  # of the frames of a window
 
@@ -31,7 +31,7 @@ class LevelOptions:
         return 3 + (1 + 4) * self.categories + 2 * len(PARTS) + 1 + self.states
 
 
-class LevelEstimate(nn.Module):
+class LevelEstimate(Standardised):
     """Corrects the level that the sound suggests by how well lips and sound agree.
 
     From the sound alone nobody can say which of two like voices is the one meant, so whether it
@@ -41,16 +41,13 @@ class LevelEstimate(nn.Module):
         options: Of the estimate.
     """
 
-    mean: Tensor
-    scale: Tensor
     weight: Tensor
     middle_db: Tensor
 
     def __init__(self, options: LevelOptions | None = None):
-        super().__init__()
-        self.options = options or LevelOptions()
-        self.register_buffer("mean", torch.zeros(self.options.features))
-        self.register_buffer("scale", torch.ones(self.options.features))
+        options = options or LevelOptions()
+        super().__init__(options.features)
+        self.options = options
         self.register_buffer("weight", torch.zeros(self.options.features))
         self.register_buffer("middle_db", torch.zeros(1))
 
@@ -67,11 +64,8 @@ class LevelEstimate(nn.Module):
         """
         if len(features) < 2:
             raise ValueError(f"A level cannot be learnt from {len(features)} window; give many.")
-        rows, levels = features.double(), snr_db.double()
-        self.mean.copy_(rows.mean(0))
-        self.scale.copy_(rows.std(0).clamp_min(SMALLEST))
+        rows, levels = self.fit_scale(features), snr_db.double()
         self.middle_db.copy_(levels.mean())
-        rows = (rows - self.mean) / self.scale
         ridge = RIDGE * len(rows) * torch.eye(rows.shape[1], dtype=torch.float64)
         answers = rows.mT @ (levels - levels.mean())
         self.weight.copy_(torch.linalg.solve(rows.mT @ rows + ridge, answers))
@@ -123,4 +117,4 @@ class LevelEstimate(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the signal-to-noise ratio in dB, [batch, features] -> [batch]."""
-        return (features - self.mean) / self.scale @ self.weight + self.middle_db
+        return self.standardise(features) @ self.weight + self.middle_db

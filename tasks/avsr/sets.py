@@ -338,7 +338,8 @@ class SetRecogniser:
         Raises:
             ValueError: There are no sets, so no selector either.
         """
-        heard = self.listen([u.waveform for u in utterances])
+        used = any(part is not None for part in (self.domain, self.kind, self.level))
+        heard = self.listen([u.waveform for u in utterances], encode=used)
         assert self.selector is not None
         sight, seen = self._look(utterances)
         snr_db = heard.snr_db
@@ -370,11 +371,12 @@ class SetRecogniser:
         )
 
     @torch.inference_mode()
-    def listen(self, waveforms: Sequence[np.ndarray]) -> Impression:
+    def listen(self, waveforms: Sequence[np.ndarray], encode: bool = True) -> Impression:
         """Say what is made of the sound of windows, of which the first 3.2 s count.
 
         Args:
             waveforms: float32 [samples], 16 kHz.
+            encode: Whether the encoder hears them too, with the set that hears only.
 
         Raises:
             ValueError: There are no sets, so no selector either.
@@ -389,7 +391,7 @@ class SetRecogniser:
         counts = tuple(max(2, length // SAMPLES_PER_STATE) for length in lengths)
         states, encoded = mel.new_zeros(len(mel), 0), None
         listeners = self.groups.get("audio", ())
-        if listeners:
+        if encode and listeners:
             each: list[Tensor] = []
             with self._hearing(listeners[0]):
                 encoded = self.adapted.encoder(mel, each=each).values

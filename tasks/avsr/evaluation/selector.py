@@ -52,7 +52,7 @@ class RecordingLine:
     condition: str
     recording: str
     clips: int
-    category_right: float
+    category_right: float | None
     loud_right: float | None
     heard: str
 
@@ -122,7 +122,7 @@ def score_selector(hearings: Hearings) -> SelectorScores | None:
     return SelectorScores(
         tuple(said),
         confusion,
-        _share([_said(r) == r.category for r in heard if r.category]),
+        _category_right(heard),
         _level_right(heard, high),
         tuple(_line(level, [r for r in heard if r.snr_db == level], high) for level in ordered),
         tuple(_list_recordings(heard)),
@@ -161,13 +161,17 @@ def _share(right: Sequence[bool]) -> float | None:
     return 100 * sum(right) / len(right) if right else None
 
 
+def _category_right(heard: Sequence[Result]) -> float | None:
+    return _share([_said(r) == r.category for r in heard if r.category])
+
+
 def _line(snr_db: float | None, heard: list[Result], high: str | None) -> LevelLine:
     groups = dict.fromkeys(group for result in heard for group in result.chosen)
     abstained = {g: 100 * sum(r.chosen[g] is None for r in heard) / len(heard) for g in groups}
     return LevelLine(
         snr_db,
         len(heard),
-        _share([_said(r) == r.category for r in heard if r.category]),
+        _category_right(heard),
         _share([r.chosen[LEVEL] == high for r in heard]) if high else None,
         _level_right(heard, high),
         abstained,
@@ -184,13 +188,10 @@ def _list_recordings(heard: Sequence[Result]) -> list[RecordingLine]:
     lines = []
     for condition, recordings in found.items():
         for name, results in sorted(recordings.items()) if len(recordings) <= FEW else ():
-            right = [_said(r) == r.category for r in results]
-            loud = [
-                _said(r) == r.category for r in results if r.snr_db is not None and r.snr_db <= 0
-            ]
+            loud = [r for r in results if r.snr_db is not None and r.snr_db <= 0]
             [(most, _)] = Counter(map(_said, results)).most_common(1)
-            share = 100 * sum(right) / len(right)
-            lines.append(RecordingLine(condition, name, len(right), share, _share(loud), most))
+            shares = _category_right(results), _category_right(loud)
+            lines.append(RecordingLine(condition, name, len(results), *shares, most))
     return lines
 
 

@@ -1,7 +1,7 @@
 """Put trained sets, selector and agreement together, and learn what sound they are for."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from tasks.avsr.sets import (
     write_collection,
 )
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.noise import NoiseMaker, NoiseOptions
+from tasks.avsr.training.noise import NoiseMaker, NoiseOptions, Noisy
 from tasks.avsr.training.pictures import NO_CHANGE, AugmentOptions
 from tasks.avsr.training.sights import read_changed
 
@@ -138,11 +138,18 @@ def collect(
     frozen = sum(p.numel() for name, p in weights if "lora_" not in name)
     write_collection(folder, replace(collection, model_parameters=frozen))
     if config.clips and groups.get("audio"):
-        save_network(_learn_domain(config, recogniser, progress), folder / DOMAIN)
-        save_network(_learn_faces(config, recogniser), folder / FACES)
-        recogniser.kind = _learn_kind(config, recogniser)
+        data = config.data
+        training, unseen = (
+            load_clips(find_clips(data, part), data.folder)
+            for part in (data.train, data.validation)
+        )
+        domain = _learn_domain(config, recogniser, training, unseen, progress)
+        save_network(domain, folder / DOMAIN)
+        save_network(_learn_faces(config, recogniser, training, unseen), folder / FACES)
+        recogniser.kind = _learn_kind(config, recogniser, training)
         save_network(recogniser.kind, folder / KIND)
-        save_network(_learn_level(config, recogniser), folder / LOUDNESS)
+        level = _learn_level(config, recogniser, training, unseen)
+        save_network(level, folder / LOUDNESS)
     return read_collection(folder)
 
 
@@ -162,34 +169,41 @@ def _copy_set(source: Path, folder: Path, model: str) -> str:
 def _learn_domain(
     config: CollectConfig,
     recogniser: SetRecogniser,
+    training: Sequence[Sample],
+    unseen: Sequence[Sample],
     progress: Callable[[float, float | None], None] | None,
 ) -> DomainCheck:
-    data = config.data
-    training = load_clips(find_clips(data, data.train), data.folder)
-    unseen = load_clips(find_clips(data, data.validation), data.folder)
     noise = NoiseMaker(config.noise, [sample.waveform for sample in training])
     width = recogniser.adapted.model.config.d_model
     count = min(config.clips, 4 * len(training))
     directions = min(DIRECTIONS, count // 4, 2 * width - 1)
 
-    def look(samples: list[Sample], total: int, seed: int, own: bool) -> Tensor:
+    def look(samples: Sequence[Sample], total: int, seed: int, own: bool) -> Tensor:
         rows = []
-        for start in range(0, total, BATCH):
-            waveforms = []
-            for number in range(start, min(start + BATCH, total)):
-                random = np.random.default_rng([seed, number])
-                place = number % len(samples)
-                speech = samples[place].waveform[:WINDOW_SAMPLES]
-                waveforms.append(noise.add(speech, place if own else -1, random).waveform)
-            rows.append(_summaries(recogniser, waveforms))
+        for noisy in _add_noise(noise, samples, total, seed, own):
+            rows.append(_summaries(recogniser, [n.waveform for n in noisy]))
             if progress and own:
-                progress(min(start + BATCH, total), total)
+                progress(sum(map(len, rows)), total)
         return torch.cat(rows)
 
     check = DomainCheck(DomainOptions(width, directions))
     check.fit(look(training, count, config.seed + 17, True))
     known = check.residual(look(unseen, 4 * len(unseen), config.seed + 18, False))
     return _with_limit(check, float(known.quantile(SURE)), config.doubt)
+
+
+def _add_noise(
+    noise: NoiseMaker, samples: Sequence[Sample], total: int, seed: int, own: bool
+) -> Iterator[list[Noisy]]:
+    """Add noise to clips, over and over, in batches; `own` says that they are its voices too."""
+    for start in range(0, total, BATCH):
+        noisy = []
+        for number in range(start, min(start + BATCH, total)):
+            place = number % len(samples)
+            speech = samples[place].waveform[:WINDOW_SAMPLES]
+            random = np.random.default_rng([seed, number])
+            noisy.append(noise.add(speech, place if own else -1, random))
+        yield noisy
 
 
 def _with_limit(check: DomainCheck, residual: float, doubt: float) -> DomainCheck:
@@ -199,15 +213,17 @@ def _with_limit(check: DomainCheck, residual: float, doubt: float) -> DomainChec
     return final
 
 
-def _learn_faces(config: CollectConfig, recogniser: SetRecogniser) -> DomainCheck:
+def _learn_faces(
+    config: CollectConfig,
+    recogniser: SetRecogniser,
+    training: Sequence[Sample],
+    unseen: Sequence[Sample],
+) -> DomainCheck:
     """Learn which faces are known: training clips, changed a little, and validation clips."""
     lips = recogniser.adapted.lips
     assert lips is not None
-    data = config.data
-    training = load_clips(find_clips(data, data.train), data.folder)
-    unseen = load_clips(find_clips(data, data.validation), data.folder)
 
-    def look(samples: list[Sample], augment: AugmentOptions) -> Tensor:
+    def look(samples: Sequence[Sample], augment: AugmentOptions) -> Tensor:
         rows = []
         for number, sample in enumerate(samples):
             random = np.random.default_rng([config.seed + 19, number])
@@ -225,24 +241,20 @@ def _learn_faces(config: CollectConfig, recogniser: SetRecogniser) -> DomainChec
     return _with_limit(check, float(known.quantile(SURE)) * FACE_MARGIN, config.doubt)
 
 
-def _learn_kind(config: CollectConfig, recogniser: SetRecogniser) -> NoiseKind:
+def _learn_kind(
+    config: CollectConfig, recogniser: SetRecogniser, training: Sequence[Sample]
+) -> NoiseKind:
     """Learn the kind of noise from what the encoder makes of it, half of it strange."""
     selector = recogniser.selector
     assert selector is not None
-    data, names = config.data, selector.options.categories
-    training = load_clips(find_clips(data, data.train), data.folder)
+    names = selector.options.categories
     options = replace(
         config.noise, categories=names, clean=0.0, snr_high_db=LOUD_DB, strange=STRANGE
     )
     noise = NoiseMaker(options, [sample.waveform for sample in training])
     states, categories = [], []
-    for start in range(0, KIND_WINDOWS * config.clips, BATCH):
-        noisy = []
-        for number in range(start, min(start + BATCH, KIND_WINDOWS * config.clips)):
-            random = np.random.default_rng([config.seed + 21, number])
-            place = number % len(training)
-            speech = training[place].waveform[:WINDOW_SAMPLES]
-            noisy.append(noise.add(speech, place, random))
+    total = KIND_WINDOWS * config.clips
+    for noisy in _add_noise(noise, training, total, config.seed + 21, True):
         states.append(recogniser.listen([n.waveform for n in noisy]).states)
         categories += [names.index(n.category) for n in noisy if n.category]
     kind = NoiseKind(KindOptions(names, states[0].shape[1]))
@@ -250,13 +262,15 @@ def _learn_kind(config: CollectConfig, recogniser: SetRecogniser) -> NoiseKind:
     return kind
 
 
-def _learn_level(config: CollectConfig, recogniser: SetRecogniser) -> LevelEstimate:
+def _learn_level(
+    config: CollectConfig,
+    recogniser: SetRecogniser,
+    training: Sequence[Sample],
+    unseen: Sequence[Sample],
+) -> LevelEstimate:
     """Learn the level from lips and sound, of clips that neither network was trained on."""
     selector = recogniser.selector
     assert selector is not None
-    data = config.data
-    training = load_clips(find_clips(data, data.train), data.folder)
-    unseen = load_clips(find_clips(data, data.validation), data.folder)
     unseen = [sample for sample in unseen if sample.clip.mask().any()]
     options = replace(config.noise, clean=0.0, snr_high_db=LOUD_DB)
     noise = NoiseMaker(options, [sample.waveform for sample in training])
