@@ -1,4 +1,4 @@
-"""Products of one row with a matrix, where reading the matrix from memory is all the time.
+"""Products of few rows with a matrix, where reading the matrix from memory is all the time.
 
 A CPU reads it fastest with both halves at once on two threads, from a matrix that is stored by
 columns if it is tall.
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+FEW = 8  # rows; more are a matrix, whose product is about arithmetic
 
 
 def store_by_columns(linears: Sequence[nn.Linear]) -> None:
@@ -24,7 +26,7 @@ def store_by_columns(linears: Sequence[nn.Linear]) -> None:
 
 
 class RowProduct:
-    """Linear layers that read the same input, for one row at a time.
+    """Linear layers that read the same input, for one row at a time or a few.
 
     What is not a plain linear layer on a CPU, such as one that an adapter wraps, is called as it
     is.
@@ -45,13 +47,17 @@ class RowProduct:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """[batch, tokens, inputs] -> [batch, tokens, outputs of all layers]."""
-        if self.halves is None or rows.shape[:-1].numel() > 1:
+        count = rows.shape[:-1].numel()
+        if self.halves is None or count > FEW:
             outputs = [linear(rows) for linear in self.linears]
             return outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
         if self.splits_input:
-            product = torch.bmm(rows.reshape(2, 1, -1), self.halves).sum(0, keepdim=True)
+            split = rows.reshape(count, 2, -1).transpose(0, 1)
+            product = torch.bmm(split, self.halves).sum(0)
         else:
-            product = torch.bmm(rows.expand(2, -1, -1), self.halves).reshape(1, 1, -1)
+            same = rows.reshape(1, count, -1).expand(2, -1, -1)
+            product = torch.bmm(same, self.halves).transpose(0, 1)
+        product = product.reshape(*rows.shape[:-1], -1)
         return product if self.bias is None else product + self.bias
 
 

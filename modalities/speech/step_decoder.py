@@ -71,6 +71,7 @@ class StepDecoder:
     """
 
     def __init__(self, model: WhisperForConditionalGeneration):
+        self.model = model
         self.decoder = model.model.decoder
         self.layers = cast(list[WhisperDecoderLayer], list(self.decoder.layers))
         self.head = RowProduct(model.proj_out)
@@ -84,6 +85,7 @@ class StepDecoder:
             states: Encoder output, [batch, frames, dim].
         """
         # Anew for every window, since adapters come and go.
+        self.head = RowProduct(self.model.proj_out)
         self.products = [[RowProduct(*group) for group in _groups(layer)] for layer in self.layers]
         cross = []
         for layer in self.layers:
@@ -122,8 +124,8 @@ class StepDecoder:
         return self.decoder.layer_norm(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Give next-token logits, [vocabulary], of one hidden state, [dim]."""
-        return self.head(hidden[None, None])[0, 0]
+        """Give next-token logits of hidden states, [..., dim] -> [..., vocabulary]."""
+        return self.head(hidden[None])[0]
 
     def _block(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
         layer = self.layers[index]

@@ -1,5 +1,6 @@
 """A frozen Whisper on short windows, with what an adapter set adds: LoRA inside, lips beside."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -171,18 +172,25 @@ class AdaptedWhisper(nn.Module):
         return self.model.proj_out(hidden)
 
     @torch.inference_mode()
-    def decode(self, states: Tensor, most_tokens: int = MOST_TOKENS) -> list[Said]:
+    def decode(
+        self, states: Tensor, most_tokens: int = MOST_TOKENS, least: float = -math.inf
+    ) -> list[Said]:
         """Decode greedily, without timestamps.
 
         Args:
             states: [batch, states, dim].
             most_tokens: What does not end by itself ends after so many.
+            least: Sum of log-probabilities; what falls below it is given up.
         """
-        return self.decode_from(self.steps.start(states), len(states), most_tokens)
+        return self.decode_from(self.steps.start(states), len(states), most_tokens, least)
 
     @torch.inference_mode()
     def decode_from(
-        self, state: StepState, batch: int, most_tokens: int = MOST_TOKENS
+        self,
+        state: StepState,
+        batch: int,
+        most_tokens: int = MOST_TOKENS,
+        least: float = -math.inf,
     ) -> list[Said]:
         """Decode what `StepDecoder.start` has read, which is not changed; else as `decode`."""
         state = self.steps.restart(state)
@@ -192,14 +200,13 @@ class AdaptedWhisper(nn.Module):
         total = torch.zeros(batch, device=device)
         going = torch.ones(batch, dtype=torch.bool, device=device)
         for _ in range(most_tokens):
-            hidden = self.steps.read(state, tokens)[:, -1]
-            logits = self.model.proj_out(hidden)  # [batch, vocabulary]
+            logits = self.steps.logits(self.steps.read(state, tokens)[:, -1])
             best, tokens = logits.max(1)
             total += (best - logits.logsumexp(1)) * going
             for row, token in enumerate(tokens.tolist()):
                 if going[row] and token != self.end:
                     said[row].append(token)
-            going &= tokens != self.end
+            going &= (tokens != self.end) & (total >= least)
             if not bool(going.any()):
                 break
             tokens = tokens[:, None]

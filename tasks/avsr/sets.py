@@ -452,8 +452,10 @@ class SetRecogniser:
         """Return how far windows are from the training data, as the set that hears only finds."""
         if self.domain is None or heard.encoded is None:
             return [0.0] * len(heard.mel)
+        # What is less likely than this is unknown however it goes on, so it need not go on.
+        least = -self.domain.options.doubt * (KNOWN_TOKENS + 1)
         with self._hearing(self.groups["audio"][0]):
-            said = self.adapted.decode(heard.encoded, KNOWN_TOKENS)
+            said = self.adapted.decode(heard.encoded, KNOWN_TOKENS, least)
         doubts = torch.tensor([s.log_probability for s in said], device=self.device)
         windows = zip(heard.encoded, heard.counts, doubts, strict=True)
         return torch.cat(

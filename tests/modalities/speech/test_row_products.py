@@ -1,4 +1,4 @@
-"""One row through linear layers laid out for it comes out as through the layers themselves."""
+"""Rows through linear layers laid out for few come out as through the layers themselves."""
 
 import pytest
 import torch
@@ -18,10 +18,10 @@ def _by_layer(linears: list[nn.Linear], rows: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("inputs, outputs", [(8, 8), (8, 32), (32, 8), (7, 8), (8, 7)])
 @pytest.mark.parametrize("biases", [[True], [False], [True, False, True]])
-@pytest.mark.parametrize("tokens", [1, 5])
-def test_equals_the_layers(inputs, outputs, biases, tokens):
+@pytest.mark.parametrize("batch, tokens", [(1, 1), (1, 5), (3, 1), (2, 3), (16, 1)])
+def test_equals_the_layers(inputs, outputs, biases, batch, tokens):
     linears = _linears(inputs, outputs, biases)
-    rows = torch.randn(1, tokens, inputs)
+    rows = torch.randn(batch, tokens, inputs)
     expected = _by_layer(linears, rows)
     before = [linear.weight.detach().clone() for linear in linears]
     for _ in range(2):  # as the layers come, then laid out

@@ -130,6 +130,25 @@ def test_greedy_decoding_of_a_batch_is_that_of_each_row(prepared):
             assert alone.tokens == said[row].tokens
 
 
+def test_what_is_too_unlikely_is_given_up_and_nothing_else():
+    whisper = AdaptedWhisper(load_whisper("whisper-tiny.en"))
+    clips = [np.random.default_rng(n).normal(0, 0.1, 48_000).astype(np.float32) for n in range(4)]
+    with torch.no_grad():
+        states, _ = whisper.encode(whisper.hear(clips))
+        whole = whisper.decode(states, 12)
+        least = min(said.log_probability * (len(said.tokens) + 1) for said in whole) / 2
+        found = whisper.decode(states, 12, least)
+    for before, now in zip(whole, found, strict=True):
+        total = now.log_probability * (len(now.tokens) + 1)
+        if before.log_probability * (len(before.tokens) + 1) >= least:
+            assert now.tokens == before.tokens
+            assert now.log_probability == pytest.approx(before.log_probability, abs=1e-5)
+        else:
+            assert now.tokens == before.tokens[: len(now.tokens)]
+            assert total < least
+    assert any(len(n.tokens) < len(b.tokens) for n, b in zip(found, whole, strict=True))
+
+
 def test_mistakes(prepared, tmp_path):
     with pytest.raises(ValueError, match="needs lips and agreement"):
         SetConfig(fusion="joint")
