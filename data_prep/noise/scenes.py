@@ -9,7 +9,7 @@ import numpy as np
 
 from data_prep.noise.levels import measure_power
 from data_prep.noise.mixing import Mixture, cut, mix, reverberate
-from data_prep.noise.recordings import Recordings, load_recording
+from data_prep.noise.recordings import VOICES, Recordings, load_recording
 
 BABBLE_VOICES = 6
 DRAWS = 20  # a recording with silence in it is cut elsewhere, so often at most
@@ -76,9 +76,10 @@ def draw_scene(
     files = [p for p in recordings.files(category) if avoid not in (p.stem, str(p))]
     count = voices if category == "babble" else 1
     if len(files) < count:
+        kind = "voices" if category in VOICES else category
         raise ValueError(
             f"Category {category!r} needs {count} recordings besides the clip itself; there are "
-            f"{len(files)}. Add some."
+            f"{len(files)}. Add some to the folder {kind!r} of the noise."
         )
     random = np.random.default_rng(list(seed))
     chosen = [files[i] for i in random.choice(len(files), count, replace=False)]

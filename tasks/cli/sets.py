@@ -10,6 +10,8 @@ import typer
 from tasks.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tasks.avsr.sets import Collection
 
 app = typer.Typer(help="Adapter sets: what there is, and taking them elsewhere.")
@@ -61,7 +63,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 def _print_collection(collection: "Collection", cards: dict[str, Any], size: int) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
+
+    from data_prep.noise.recordings import CATEGORIES
 
     console = Console(highlight=False)
     facts = {
@@ -80,10 +85,11 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
             card = cards[name]
             scenario = card["scenario"]
             low, high = scenario.get("snr_db", (None, None))
+            kinds = scenario.get("categories", ())
             table.add_row(
                 name,
                 group,
-                ", ".join(scenario.get("categories", ())),
+                "all kinds" if set(kinds) == set(CATEGORIES) else ", ".join(kinds),
                 "" if low is None else f"{low:g} to {high:g}",
                 card["fusion"] or "none, hears only",
                 f"{card['parameters']:,}",
@@ -91,8 +97,26 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
     console.print(table)
     if collection.model_parameters:
         console.print(_describe_parameters(collection, cards))
-    for key, value in collection.scores.items():
-        console.print(f"{key}: {value}")
+    for what, score in collection.scores.items():
+        if isinstance(score, dict) and all(isinstance(row, dict) for row in score.values()):
+            console.print(_score_table(what, score))
+        else:
+            console.print(f"[bold]{escape(what)}[/]: {escape(str(score))}")
+
+
+def _score_table(what: str, score: dict[str, dict[str, float]]) -> "Table":
+    """Lay out word error rates by row and level."""
+    from rich.table import Table
+
+    levels = list(dict.fromkeys(level for row in score.values() for level in row))
+    table = Table(title=f"Word error rate, %: {what}", title_justify="left")
+    table.add_column("row")
+    for level in levels:
+        table.add_column(level, justify="right")
+    for name, row in score.items():
+        rates = (f"{row[level]:.1f}" if level in row else "" for level in levels)
+        table.add_row(name, *rates)
+    return table
 
 
 def _describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str:

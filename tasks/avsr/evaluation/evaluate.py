@@ -6,8 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from data_prep.media.waveform import RATE_HZ
 from tasks.avsr.evaluation.clips import ClipSet
-from tasks.avsr.evaluation.conditions import NoiseSource
+from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.evaluation.config import SNR_DB, EvaluationConfig
 from tasks.avsr.evaluation.hearings import Hearings
 from tasks.avsr.evaluation.pictures import CONFUSION, HEAT_MAP, draw_confusion, draw_heat_map
@@ -54,6 +55,8 @@ def plan_evaluation(config: EvaluationConfig, found: ClipSet) -> Evaluation:
     folder = found.folder or Path()
     plan = Plan(found.clips, folder, sources, levels, config.seed, config.recipe, config.batch)
     _ = plan.cells  # refuses what cannot be
+    for source in sources:  # likewise, and before the clips are prepared
+        draw_noise(found.clips[0], source, 0.0, RATE_HZ, config.seed, config.recipe)
     return Evaluation(config, plan, config.normaliser or ("grid" if found.spelled else "whisper"))
 
 

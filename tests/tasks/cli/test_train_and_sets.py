@@ -1,8 +1,10 @@
 """mcgurk train on two processes, and mcgurk sets on a collection made here."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from modalities.network_file import save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions
 from tasks.__main__ import run
-from tasks.avsr.sets import Collection, SetRecogniser, write_collection
+from tasks.avsr.sets import Collection, SetRecogniser, read_collection, write_collection
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,17 @@ def test_sets_are_listed_and_shown(collection, capsys):
     assert found["bytes"] > 100_000
     assert run(["sets", "show", str(collection)]) == 0
     assert "hears only" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_scores_are_shown_as_a_table(collection, tmp_path, capsys):
+    copy = tmp_path / "scored"
+    shutil.copytree(collection, copy)
+    scores = {"a talker": {"plain": {"clean": 30.5, "0 dB": 109.86}}, "hours": 4}
+    write_collection(copy, replace(read_collection(copy), scores=scores))
+    assert run(["sets", "show", str(copy)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split("│")[1:-1] == [" plain ", "  30.5 ", " 109.9 "] for line in lines)
+    assert "hours: 4" in lines and not any("{" in line for line in lines)
 
 
 def test_mistakes_of_sets_are_one_line(collection, tmp_path, capsys):

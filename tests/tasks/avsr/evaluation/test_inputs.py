@@ -111,6 +111,14 @@ def test_voices_are_the_clips_where_the_folder_has_none(noise):
     assert find_sources(config, voices)[0].recordings.voices == voices
 
 
+def test_too_few_voices_are_told_before_any_work(raw):
+    config = config_of(raw, voices_from_clips=True, categories=("babble",))
+    with pytest.raises(ValueError, match="'babble' needs 6 .* there are 2. Add some .* 'voices'"):
+        plan_evaluation(config, find_clips(config))
+    config = replace(config, categories=("sidespeaker",))
+    assert len(plan_evaluation(config, find_clips(config)).plan.cells) == 6
+
+
 def test_a_condition_has_a_name_and_recordings_of_its_own(noise):
     options = ConditionOptions("one piece", "music", only=("piece1",))
     config = EvaluationConfig(noise=str(noise), categories=("music",), conditions=[options])
