@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def _save_part(model: Any, part: Part, folder: Path) -> None:
         PEFT_PREFIX + name: tensor.detach().cpu().contiguous()
         for name, tensor in tensors_of(model, part).items()
     }
-    config = model.peft_config[part.key] if part.bits is None else _config_of_packed(part)
+    config = copy(model.peft_config[part.key]) if part.bits is None else _config_of_packed(part)
+    config.target_modules = list(part.sites)  # PEFT's set would be written in any order
     base = getattr(getattr(model, "config", None), "_name_or_path", None)
     config.base_model_name_or_path = config.base_model_name_or_path or base or None
     # The weights come last: a folder without them was not finished.

@@ -1,5 +1,7 @@
 """The interface: roles, names, several parts, and what a mistake gets."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -137,6 +139,13 @@ def test_merged_adapters_have_to_be_unmerged_first(whisper):
         attach(whisper, "lora", name="two")
     adapters.unmerge()
     assert adapters.active == ["one"]
+
+
+def test_the_same_adapter_is_the_same_file(whisper, tmp_path):
+    adapters = attach(whisper, "lora", where=["encoder.v", "encoder.q", "decoder.k"], name="one")
+    adapters.save(tmp_path, "one")
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert config["target_modules"] == list(adapters.parts("one")[0].sites)  # not a set's order
 
 
 def test_files_of_another_model_or_damaged_ones_are_told(whisper, build, tmp_path):
