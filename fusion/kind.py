@@ -54,12 +54,13 @@ class NoiseKind(Standardised):
         self.register_buffer("weight", torch.zeros(features, kinds))
         self.register_buffer("bias", torch.zeros(kinds))
 
-    def fit(self, features: Tensor, category: Tensor) -> None:
+    def fit(self, features: Tensor, category: Tensor, importance: Tensor | None = None) -> None:
         """Learn from windows whose noise is known; the same windows give the same result.
 
         Args:
             features: [windows, features].
             category: Places in the categories, [windows].
+            importance: How much a window of each category counts, [categories]; all alike without.
 
         Raises:
             ValueError: A category does not occur.
@@ -69,13 +70,14 @@ class NoiseKind(Standardised):
         if missing:
             raise ValueError(f"There is no window with {kinds[min(missing)]}; expected some.")
         rows = self.fit_scale(features)
+        counts = None if importance is None else importance.double()
         weight = torch.zeros_like(self.weight, dtype=torch.float64, requires_grad=True)
         bias = torch.zeros_like(self.bias, dtype=torch.float64, requires_grad=True)
         optimiser = torch.optim.LBFGS([weight, bias], max_iter=STEPS, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimiser.zero_grad()
-            value = functional.cross_entropy(rows @ weight + bias, category)
+            value = functional.cross_entropy(rows @ weight + bias, category, counts)
             value = value + RIDGE * weight.square().sum()
             value.backward()
             return value

@@ -37,6 +37,17 @@ def test_it_learns_the_same_again_and_survives_its_file(tmp_path):
     assert torch.equal(read(features).argmax(1), first(features).argmax(1))
 
 
+def test_what_counts_for_more_is_missed_less_often():
+    features, category = windows()
+    features[:, 3] -= 0.6 * 0.04 * (category == 2)  # nearer to the others
+    missed = []
+    for importance in (1.0, 10.0):
+        kind = NoiseKind(OPTIONS)
+        kind.fit(features, category, torch.tensor([1.0, 1.0, importance]))
+        missed.append(int((kind(features).argmax(1)[category == 2] != 2).sum()))
+    assert missed[1] < missed[0]
+
+
 def test_a_feature_that_never_varies_does_no_harm():
     features, category = windows()
     features[:, 5] = 1.0

@@ -14,14 +14,17 @@ from tasks.avsr.evaluation.hearings import Hearings
 from tasks.avsr.evaluation.pictures import CONFUSION, HEAT_MAP, draw_confusion, draw_heat_map
 from tasks.avsr.evaluation.recognise import Plan, recognise_all
 from tasks.avsr.evaluation.report import Report, build_report, save_report
-from tasks.avsr.evaluation.results import open_results
+from tasks.avsr.evaluation.results import SELECTOR_FILES, open_results
 from tasks.avsr.evaluation.sets import SetNames, name_sets
 from tasks.avsr.evaluation.sources import find_sources
 from tasks.avsr.recogniser import Recogniser
+from tasks.avsr.sets import DOMAIN, KIND, LOUDNESS, SELECTOR
 from tasks.scoring import find_normaliser
 from tasks.scoring.intervals import RESAMPLES
 
-FORM = 1  # of the results; another number starts anew
+FORM = 2  # of the results; another number starts anew
+# What only describes and chooses; the rest of a collection changes what sets recognise.
+OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS})
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def list_settings(evaluation: Evaluation, names: SetNames) -> dict[str, Any]:
         "model": config.model,
         "model_files": digest_files(config.model),
         "sets": config.sets,
-        "sets_files": digest_files(config.sets),
+        "sets_files": digest_files(config.sets, lambda name: name not in OF_SELECTOR),
+        SELECTOR_FILES: digest_files(config.sets, OF_SELECTOR.__contains__),
         "groups": names.groups,
         "clips": f"{len(clips)}, {_digest(clips)}",
         "seed": plan.seed,
@@ -116,12 +120,19 @@ def list_settings(evaluation: Evaluation, names: SetNames) -> dict[str, Any]:
     }
 
 
-def digest_files(folder: str | None) -> str | None:
-    """Return a sum of the files below a folder, which changes when they do; None for a name."""
+def digest_files(
+    folder: str | None, wanted: Callable[[str], bool] = lambda name: True
+) -> str | None:
+    """Return a sum of files below a folder, which changes when they do; None for a name.
+
+    Args:
+        folder: Of the model or the sets.
+        wanted: Says by its name whether a file counts.
+    """
     if folder is None or not Path(folder).is_dir():
         return None
     total = sha256()
-    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file() and wanted(p.name)):
         total.update(f"{path.relative_to(folder)}\n".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 
 from data_prep.manifest import Clip
@@ -79,6 +80,7 @@ def recognise_all(
             done += len(clips)
             if progress:
                 progress(done, len(plan.clips) * len(cells))
+    results.tidy()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class _Recognition:
         if not any(self._is_missing(clip, cell) for clip in clips):
             return
         trials = self._describe([self._set_up(clip, cell) for clip in clips])
+        self.results.append(result for trial in trials for result in self._renew(trial))
         todo: dict[Way, list[_Trial]] = {}
         for trial in trials:
             for way in self._missing(trial.clip, cell, trial.chosen):
@@ -128,8 +131,9 @@ class _Recognition:
         return self.recogniser.with_set(shown, name)
 
     def _known(self, clip: Clip, cell: Cell) -> Result | None:
-        """Return the result that every clip has first, which also says what was chosen."""
-        return self.results.by_key.get((clip.id, cell.condition, cell.snr_db, None, NO_VIDEO))
+        """Return the result that every clip has first, if it says what was chosen."""
+        found = self.results.by_key.get((clip.id, cell.condition, cell.snr_db, None, NO_VIDEO))
+        return None if found and self.names.selected and not found.scenario else found
 
     def _is_missing(self, clip: Clip, cell: Cell) -> bool:
         known = self._known(clip, cell)
@@ -176,6 +180,17 @@ class _Recognition:
             if before is None
             else replace(trial, scenario=before.scenario, chosen=before.chosen)
             for trial, before in zip(trials, known, strict=True)
+        ]
+
+    def _renew(self, trial: _Trial) -> list[Result]:
+        """Return what was recognised before another selector chose, with its choice."""
+        place = trial.clip.id, trial.cell.condition, trial.cell.snr_db
+        ways = product((None, *self.names.every), (RIGHT, WRONG, NO_VIDEO))
+        before = [self.results.by_key.get((*place, *way)) for way in ways]
+        return [
+            replace(result, scenario=trial.scenario, chosen=trial.chosen)
+            for result in before
+            if result and trial.scenario and not result.scenario
         ]
 
     def _choose(self, scenario: Scenario) -> dict:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from data_prep.output import replace_when_whole
 from fusion.scenario import Scenario
 
 RESULTS, SETTINGS = "results.jsonl", "settings.json"
+SELECTOR_FILES = "selector_files"  # the one setting that may change
 RIGHT, WRONG, NO_VIDEO = "right", "wrong", "none"
 Key = tuple[str, str, float | None, str | None, str]
 
@@ -97,6 +98,7 @@ class ResultFile:
         self.by_key: dict[Key, Result] = {}
         data = path.read_bytes() if path.exists() else b""
         whole = data[: data.rfind(b"\n") + 1]
+        self.lines = whole.count(b"\n")
         for number, line in enumerate(whole.decode().split("\n")[:-1], 1):
             try:
                 result = Result.from_json(line)
@@ -119,11 +121,42 @@ class ResultFile:
         new = list(results)
         with self.path.open("a", encoding="utf-8") as file:
             file.write("".join(f"{result.to_json()}\n" for result in new))
+        self.lines += len(new)
         self.by_key |= {result.key: result for result in new}
+
+    def forget_choices(self) -> None:
+        """Take out what a selector made of the clips; what the sets recognised stays.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        self.by_key = {
+            key: replace(result, scenario=None, chosen={}) for key, result in self.by_key.items()
+        }
+        self._write_anew()
+
+    def tidy(self) -> None:
+        """Leave one line for each result where a later one has replaced another.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if self.lines > len(self.by_key):
+            self._write_anew()
+
+    def _write_anew(self) -> None:
+        with (
+            replace_when_whole(self.path) as partial,
+            partial.open("w", encoding="utf-8") as file,
+        ):
+            file.writelines(f"{result.to_json()}\n" for result in self.by_key.values())
+        self.lines = len(self.by_key)
 
 
 def open_results(folder: Path, settings: dict[str, Any]) -> ResultFile:
     """Open the results of an evaluation, to begin it or to go on with it.
+
+    Where only the selector has changed, what the sets recognised stays and the choices go.
 
     Args:
         folder: Made where missing.
@@ -137,16 +170,25 @@ def open_results(folder: Path, settings: dict[str, Any]) -> ResultFile:
     path = folder / SETTINGS
     settings = json.loads(json.dumps(settings))
     if path.exists():
-        _check_same(folder, json.loads(path.read_text(encoding="utf-8")), settings)
-    elif (folder / RESULTS).exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        _check_same(folder, before, {**settings, SELECTOR_FILES: before.get(SELECTOR_FILES)})
+        results = ResultFile(folder / RESULTS)
+        if before != settings:
+            results.forget_choices()
+            _write_settings(path, settings)
+        return results
+    if (folder / RESULTS).exists():
         raise ValueError(
             f"{folder} has {RESULTS} without {SETTINGS}, so it cannot be told what of. Give "
             "another output folder, or remove it."
         )
-    else:
-        with replace_when_whole(path) as partial:
-            partial.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    _write_settings(path, settings)
     return ResultFile(folder / RESULTS)
+
+
+def _write_settings(path: Path, settings: dict[str, Any]) -> None:
+    with replace_when_whole(path) as partial:
+        partial.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

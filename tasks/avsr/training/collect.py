@@ -40,6 +40,8 @@ SURE = 0.995  # share of validation windows that is to be known
 DIRECTIONS = 64
 LOUD_DB = 20.0  # up to here the level matters
 STRANGE = 0.5  # share of noise that shows what other recordings sound like
+CROWD = 0.12  # share of natural noise
+VOICE_WEIGHT = 3.0  # of one voice as noise: training clips have fewer voices than there are
 KIND_WINDOWS = 4  # for each of `CollectConfig.clips`
 BATCH = 20
 FACE_MARGIN = 1.2  # a face in other light or turned away is still known
@@ -249,7 +251,12 @@ def _learn_kind(
     assert selector is not None
     names = selector.options.categories
     options = replace(
-        config.noise, categories=names, clean=0.0, snr_high_db=LOUD_DB, strange=STRANGE
+        config.noise,
+        categories=names,
+        clean=0.0,
+        snr_high_db=LOUD_DB,
+        strange=STRANGE,
+        crowd=CROWD,
     )
     noise = NoiseMaker(options, [sample.waveform for sample in training])
     states, categories = [], []
@@ -258,7 +265,8 @@ def _learn_kind(
         states.append(recogniser.listen([n.waveform for n in noisy]).states)
         categories += [names.index(n.category) for n in noisy if n.category]
     kind = NoiseKind(KindOptions(names, states[0].shape[1]))
-    kind.fit(torch.cat(states), torch.tensor(categories))
+    importance = torch.tensor([VOICE_WEIGHT if name == "sidespeaker" else 1.0 for name in names])
+    kind.fit(torch.cat(states), torch.tensor(categories), importance)
     return kind
 
 

@@ -19,6 +19,9 @@ from tasks.avsr.training.strange import (
 )
 
 FLUENT, FLUENT_CLIPS = 0.5, 3  # share of strange voices without pauses; clips that they are made of
+CROWD = (15, 40)  # voices; of fewer each can be followed, as in babble
+CROWD_DEPTH_DB = 15.0  # between its nearest and its farthest voice
+CROWD_INDOORS = 0.7  # share
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class NoiseOptions:
         made: Share of music and natural noise that is made by rule.
         changed: Share of noise that is played faster or slower: other voices, other pieces.
         strange: Share of noise that sounds as if others had recorded it, see `strange`.
+        crowd: Share of natural noise that is a crowd, as in a hall: of so many voices that it is
+            no babble any more.
         room: Share of clips in a room.
         recipe: How power is measured.
     """
@@ -51,6 +56,7 @@ class NoiseOptions:
     made: float = 0.4
     changed: float = 0.5
     strange: float = 0.0
+    crowd: float = 0.0
     room: float = 0.1
     recipe: str = "rms"
 
@@ -162,6 +168,8 @@ class NoiseMaker:
         if category in VOICES:
             count = int(random.integers(3, 9)) if category == "babble" else 1
             return self._voices(samples, count, own, random, strange)
+        if category == "natural" and self.options.crowd and random.random() < self.options.crowd:
+            return self._crowd(samples, own, random)
         files = self.recordings.files(category)
         if not files or random.random() < self.options.made:
             return MAKERS[category](samples, random)
@@ -186,6 +194,25 @@ class NoiseMaker:
             power = float(np.mean(np.square(voice, dtype=np.float64)))
             total += voice / np.sqrt(power) if power > 0 else 0
         return total.astype(np.float32)
+
+    def _crowd(self, samples: int, own: int, random: np.random.Generator) -> np.ndarray:
+        """Let many voices talk at once, near and far."""
+        count = int(random.integers(CROWD[0], CROWD[1] + 1))
+        total = np.zeros(samples)
+        for place in random.permutation(len(self.voices))[:count]:
+            voice = self.voices[place]
+            fluent, bent = random.random(2) < (FLUENT, BENT_VOICE)
+            voice = self._part(drop_pauses(voice) if fluent else voice, samples, random)
+            voice = bend_spectrum(voice, random) if bent else voice
+            power = float(np.mean(np.square(voice, dtype=np.float64)))
+            gain = 10 ** (-random.uniform(0, CROWD_DEPTH_DB) / 20)
+            if power > 0 and place != own:
+                total += voice * gain / np.sqrt(power)
+        crowd = total.astype(np.float32)
+        if self.rooms and random.random() < CROWD_INDOORS:
+            room = self.rooms[int(random.integers(len(self.rooms)))]
+            crowd = reverberate(crowd, load_recording(room))
+        return crowd
 
     def _part(self, recording: np.ndarray, samples: int, random: np.random.Generator) -> np.ndarray:
         """Cut a part out, at times at another pace, which also moves its pitch."""

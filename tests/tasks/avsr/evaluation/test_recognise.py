@@ -112,6 +112,37 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
         open_results(tmp_path, {"seed": 0})
 
 
+def test_another_selector_chooses_anew_among_what_was_recognised(plan, fake, tmp_path):
+    class Other(type(fake)):
+        def describe(self, utterances):
+            return [replace(s, category="music") for s in super().describe(utterances)]
+
+        def with_set(self, utterances, name):
+            if getattr(self, "killed", False):
+                raise Killed
+            return super().with_set(utterances, name)
+
+    settings = {"seed": 3, "selector_files": "a"}
+    run(plan, fake, open_results(tmp_path, settings))
+    expected = run(plan, Other(), ResultFile(tmp_path / "expected.jsonl"))
+
+    results = open_results(tmp_path, {**settings, "selector_files": "b"})
+    assert all(not r.chosen and r.scenario is None for r in results.by_key.values())
+    killed = Other()
+    killed.killed = True
+    with pytest.raises(Killed):
+        run(plan, killed, results)
+    again = Other()
+    results = open_results(tmp_path, {**settings, "selector_files": "b"})
+    run(plan, again, results)
+    # The face of another and none, for the set that is chosen now.
+    assert Counter(again.calls) == Counter(("music", n) for n in range(7) for _ in range(2 * 4))
+    assert {r.key: r for r in expected}.items() <= results.by_key.items()
+    assert all(r.scenario for r in results.by_key.values())
+    assert ResultFile(results.path).by_key == results.by_key
+    assert sum(1 for _ in results.path.open()) == len(results.by_key)
+
+
 def test_a_damaged_line_is_told_and_odd_characters_are_none(tmp_path):
     path = tmp_path / "results.jsonl"
     odd = Result("a", "clean", None, None, None, "none", "x\u2028y\x85", "z")

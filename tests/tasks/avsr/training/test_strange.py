@@ -65,3 +65,20 @@ def test_strange_voices_pause_less():
         return float(np.mean([np.abs(one.reshape(-1, 800)).max(1) < 1e-3 for one in drawn]))
 
     assert silent(1.0) < 0.7 * silent(0.0)
+
+
+def test_a_crowd_is_of_so_many_that_nobody_is_followed():
+    options = NoiseOptions(changed=0.0, crowd=1.0)
+    for seed in range(6):
+        crowd = NoiseMaker(options, voices()).draw(
+            "natural", SAMPLES, -1, np.random.default_rng(seed)
+        )
+        assert crowd.shape == (SAMPLES,) and crowd.dtype == np.float32
+        power = np.square(crowd.reshape(-1, 1600)).mean(1)
+        assert power.min() > 0.2 * power.mean()
+    alone = [voices(1)[0], *np.zeros((39, SAMPLES), np.float32)]
+    heard = [
+        NoiseMaker(options, alone).draw("natural", SAMPLES, own, np.random.default_rng(3))
+        for own in (0, -1)
+    ]
+    assert not heard[0].any() and heard[1].any()
