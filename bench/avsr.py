@@ -86,9 +86,11 @@ def _notes(rows: Sequence[dict[str, Any]], summary: dict[str, Any]) -> list[str]
     )
     if selector["by_recording"]:
         line = min(selector["by_recording"], key=lambda line: line["loud_right"])
+        # What is mostly told right is mostly heard as what it is.
+        heard = f"; it is heard as {line['heard']}" if line["loud_right"] < 50 else ""
         parts.append(
             f"Least often right is {line['recording']} ({line['condition']}), "
-            f"{line['loud_right']:.0f} % at 0 dB and below; it is heard as {line['heard']}."
+            f"{line['loud_right']:.0f} % at 0 dB and below{heard}."
         )
     areas = {a["condition"]: a["area"] for a in summary["agreement"] if a["snr_db"] is None}
     parts.append(
