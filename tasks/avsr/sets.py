@@ -23,15 +23,20 @@ from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.words import Word as TimedWord
 from modalities.speech.words import WordAligner
 from modalities.vision.lips import load_lip_encoder
+from tasks.avsr.collection_files import (
+    AGREEMENT,
+    COLLECTION,
+    DOMAIN,
+    FACES,
+    KIND,
+    LOUDNESS,
+    SELECTOR,
+)
 from tasks.avsr.model import WINDOW_SAMPLES, AdaptedWhisper, Sight
 from tasks.avsr.recogniser import Heard, Recognised, Utterance
 from tasks.devices import find_device
 
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
-COLLECTION = "collection.json"
-AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS = (
-    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces", "kind", "level")
-)
 BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.media.waveform import RATE_HZ
+from tasks.avsr.collection_files import OF_SELECTOR
 from tasks.avsr.evaluation.clips import ClipSet
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.evaluation.config import SNR_DB, EvaluationConfig
@@ -18,13 +19,10 @@ from tasks.avsr.evaluation.results import SELECTOR_FILES, open_results
 from tasks.avsr.evaluation.sets import SetNames, name_sets
 from tasks.avsr.evaluation.sources import find_sources
 from tasks.avsr.recogniser import Recogniser
-from tasks.avsr.sets import DOMAIN, KIND, LOUDNESS, SELECTOR
 from tasks.scoring import find_normaliser
 from tasks.scoring.intervals import RESAMPLES
 
 FORM = 2  # of the results; another number starts anew
-# What only describes and chooses; the rest of a collection changes what sets recognise.
-OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS})
 
 
 @dataclass(frozen=True)

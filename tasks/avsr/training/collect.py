@@ -16,14 +16,9 @@ from fusion.kind import KindOptions, NoiseKind
 from fusion.level import LevelEstimate, LevelOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
+from tasks.avsr.collection_files import AGREEMENT, DOMAIN, FACES, KIND, LOUDNESS, SELECTOR
 from tasks.avsr.model import WINDOW_SAMPLES
 from tasks.avsr.sets import (
-    AGREEMENT,
-    DOMAIN,
-    FACES,
-    KIND,
-    LOUDNESS,
-    SELECTOR,
     Collection,
     SetRecogniser,
     load_recogniser,
