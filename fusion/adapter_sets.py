@@ -33,6 +33,7 @@ class SetCard:
         licence: Of the weights.
         parameters: Trained, adapters and fusion.
         command: That trained it.
+        seconds: That it took; None where nobody measured them.
         scores: Measured while training.
     """
 
@@ -44,6 +45,7 @@ class SetCard:
     licence: str = ""
     parameters: int = 0
     command: str = ""
+    seconds: float | None = None
     scores: dict[str, float] = field(default_factory=dict)
 
 

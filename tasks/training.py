@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -81,7 +82,7 @@ class Trainable(Protocol):
         ...
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
-        """Write what was trained; the last measurement may be told with it."""
+        """Write what was trained; it may tell the last measurement, with the "seconds" it took."""
         ...
 
 
@@ -151,6 +152,7 @@ class _Run:
         self.module, self.optimiser = accelerator.prepare(self.bare, optimiser)
         self.trained = trained
         self.metrics: list[dict[str, float]] = []
+        self.began, self.before = perf_counter(), 0.0  # seconds, and those of interrupted runs
         folder.mkdir(parents=True, exist_ok=True)
 
     def go(self, progress: Progress | None) -> dict[str, float]:
@@ -175,10 +177,14 @@ class _Run:
                 progress(done, options.steps)
         if self.accelerator.is_main_process:
             self.bare.eval()
-            self.task.export(self.folder, self._last_measured())
+            seconds = round(self._seconds(), 1)
+            self.task.export(self.folder, {**self._last_measured(), "seconds": seconds})
             draw_curves(self.metrics, self.folder / CURVES)
         self.accelerator.wait_for_everyone()
         return self._last_measured()
+
+    def _seconds(self) -> float:
+        return self.before + perf_counter() - self.began
 
     def _last_measured(self) -> dict[str, float]:
         rows = [row for row in self.metrics if row.get("measured")]
@@ -248,6 +254,7 @@ class _Run:
             "module": {name: value for name, value in state.items() if name in names},
             "optimiser": self.optimiser.state_dict(),
             "metrics": self.metrics,
+            "seconds": self._seconds(),
         }
         with replace_when_whole(self.folder / CHECKPOINT) as partial:
             torch.save(content, partial)
@@ -271,6 +278,7 @@ class _Run:
         self.bare.load_state_dict(content["module"], strict=False)
         self.optimiser.load_state_dict(content["optimiser"])
         self.metrics = content["metrics"]
+        self.before = content.get("seconds", 0.0)
         return content["step"]
 
 

@@ -79,7 +79,7 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
     }
     for fact, value in facts.items():
         console.print(f"[bold]{fact}[/]: {value}" if value else f"[bold]{fact}[/]: not said")
-    table = Table("set", "group", "noise", "SNR, dB", "fusion", "trained parameters")
+    table = Table("set", "group", "noise", "SNR, dB", "fusion", "trained parameters", "minutes")
     for group, names in collection.groups.items():
         for name in names:
             card = cards[name]
@@ -93,6 +93,7 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
                 "" if low is None else f"{low:g} to {high:g}",
                 card["fusion"] or "none, hears only",
                 f"{card['parameters']:,}",
+                "" if card["seconds"] is None else f"{card['seconds'] / 60:.1f}",
             )
     console.print(table)
     if collection.model_parameters:

@@ -207,7 +207,12 @@ class AdapterSetTraining:
             licence=config.licence,
             parameters=count_trained(self.module),
             command=f"mcgurk train, {config.loop.steps} steps, seed {config.loop.seed}",
-            scores={n: round(v, 3) for n, v in measured.items() if n not in ("step", "loss")},
+            seconds=measured["seconds"],
+            scores={
+                name: round(value, 3)
+                for name, value in measured.items()
+                if name not in ("step", "loss", "seconds")
+            },
         )
         save_set(folder / "set", self.whisper.adapters, self.fusion, card)
 
