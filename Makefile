@@ -36,7 +36,7 @@ lint: .venv/.dev
 bench: .venv/.bench
 	$(BIN)/python -m bench --tflite .venv/peers
 
-# From raw clips to the shipped adapter sets and their table: about four hours on two cores. What
+# From raw clips to the shipped adapter sets and their table: about five hours on two cores. What
 # was interrupted goes on where it was.
 avsr: .venv/.offline
 	$(BIN)/mcgurk prepare grid $(GRID) build/avsr/grid

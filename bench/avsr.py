@@ -117,7 +117,7 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
             if row["row"] == name:
                 level = "clean" if row["snr_db"] is None else f"{row['snr_db']:g} dB"
                 levels.setdefault(level, []).append(row["wer"])
-        found[name] = {k: round(sum(v) / len(v), 4) for k, v in levels.items()}
+        found[name] = {k: sum(v) / len(v) for k, v in levels.items()}
     return found
 
 

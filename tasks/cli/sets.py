@@ -62,6 +62,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 
 def _print_collection(collection: "Collection", cards: dict[str, Any], size: int) -> None:
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -79,21 +80,27 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
     }
     for fact, value in facts.items():
         console.print(f"[bold]{fact}[/]: {value}" if value else f"[bold]{fact}[/]: not said")
-    table = Table("set", "group", "noise", "SNR, dB", "fusion", "trained parameters", "minutes")
+    timed = any(card["seconds"] is not None for card in cards.values())
+    table = Table("set", "group", "noise", "SNR, dB", "fusion", box=SIMPLE, pad_edge=False)
+    table.add_column("trained", justify="right")
+    if timed:
+        table.add_column("minutes", justify="right")
     for group, names in collection.groups.items():
         for name in names:
             card = cards[name]
             scenario = card["scenario"]
             low, high = scenario.get("snr_db", (None, None))
             kinds = scenario.get("categories", ())
+            seconds = card["seconds"]
+            minutes = "" if seconds is None else f"{seconds / 60:.1f}"
             table.add_row(
                 name,
                 group,
                 "all kinds" if set(kinds) == set(CATEGORIES) else ", ".join(kinds),
                 "" if low is None else f"{low:g} to {high:g}",
-                card["fusion"] or "none, hears only",
+                card["fusion"] or "hears only",
                 f"{card['parameters']:,}",
-                "" if card["seconds"] is None else f"{card['seconds'] / 60:.1f}",
+                *([minutes] if timed else []),
             )
     console.print(table)
     if collection.model_parameters:
@@ -107,10 +114,11 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
 
 def _score_table(what: str, score: dict[str, dict[str, float]]) -> "Table":
     """Lay out word error rates by row and level."""
+    from rich.box import SIMPLE
     from rich.table import Table
 
     levels = list(dict.fromkeys(level for row in score.values() for level in row))
-    table = Table(title=f"Word error rate, %: {what}", title_justify="left")
+    table = Table(title=f"Word error rate, %: {what}", title_justify="left", box=SIMPLE)
     table.add_column("row")
     for level in levels:
         table.add_column(level, justify="right")

@@ -145,7 +145,7 @@ def test_scores_are_shown_as_a_table(collection, tmp_path, capsys):
     write_collection(copy, replace(read_collection(copy), scores=scores))
     assert run(["sets", "show", str(copy)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.split("│")[1:-1] == [" plain ", "  30.5 ", " 109.9 "] for line in lines)
+    assert ["plain", "30.5", "109.9"] in [line.split() for line in lines]
     assert "hours: 4" in lines and not any("{" in line for line in lines)
 
 
