@@ -74,7 +74,6 @@ class StepDecoder:
         self.model = model
         self.decoder = model.model.decoder
         self.layers = cast(list[WhisperDecoderLayer], list(self.decoder.layers))
-        self.head = RowProduct(model.proj_out)
         self.products: list[list[RowProduct]] = []
         self.max_tokens: int = model.config.max_target_positions
 

@@ -65,13 +65,14 @@ def test_a_killed_training_ends_where_one_that_was_not_does(tmp_path):
         train(Line(stop_at=33), OPTIONS, tmp_path / "killed", device="cpu")
     cut = torch.load(tmp_path / "killed" / CHECKPOINT, weights_only=True)
     assert cut["step"] == 6 and cut["seconds"] > 0
+    torch.save({**cut, "seconds": 1000.0}, tmp_path / "killed" / CHECKPOINT)
     resumed = Line()
     again = train(resumed, OPTIONS, tmp_path / "killed", device="cpu")
     assert torch.equal(state(resumed), state(whole))
     assert again == measured
     assert {**measured, "seconds": whole.exported["seconds"]} == whole.exported
     ended = torch.load(tmp_path / "killed" / CHECKPOINT, weights_only=True)
-    assert ended["seconds"] > cut["seconds"]  # those before it was killed count too
+    assert ended["seconds"] > 1000 > whole.exported["seconds"]  # before it was killed, too
     lines = [(tmp_path / name / METRICS).read_text() for name in ("whole", "killed")]
     assert lines[0] == lines[1]
     assert (tmp_path / "killed" / CURVES).stat().st_size > 1000

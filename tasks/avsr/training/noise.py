@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.noise import Recordings, find_recordings, measure_power, mix, reverberate
+from data_prep.noise import Recordings, find_recordings, measure_power, mix
 from data_prep.noise.mixing import cut
 from data_prep.noise.recordings import CATEGORIES, VOICES, load_recording
 from data_prep.noise.synthetic import MAKERS
@@ -15,6 +15,7 @@ from tasks.avsr.training.strange import (
     BENT_VOICE,
     bend_spectrum,
     drop_pauses,
+    put_into_room,
     record_elsewhere,
 )
 
@@ -132,9 +133,7 @@ class NoiseMaker:
             fresh: False never leaves a clip clean.
         """
         options = self.options
-        if self.rooms and random.random() < options.room:
-            response = load_recording(self.rooms[int(random.integers(len(self.rooms)))])
-            speech = reverberate(speech, response)
+        speech = put_into_room(speech, self.rooms, options.room, random)
         if fresh and random.random() < options.clean:
             return Noisy(speech, speech)
         category = options.categories[int(random.integers(len(options.categories)))]
@@ -208,11 +207,7 @@ class NoiseMaker:
             gain = 10 ** (-random.uniform(0, CROWD_DEPTH_DB) / 20)
             if power > 0 and place != own:
                 total += voice * gain / np.sqrt(power)
-        crowd = total.astype(np.float32)
-        if self.rooms and random.random() < CROWD_INDOORS:
-            room = self.rooms[int(random.integers(len(self.rooms)))]
-            crowd = reverberate(crowd, load_recording(room))
-        return crowd
+        return put_into_room(total.astype(np.float32), self.rooms, CROWD_INDOORS, random)
 
     def _part(self, recording: np.ndarray, samples: int, random: np.random.Generator) -> np.ndarray:
         """Cut a part out, at times at another pace, which also moves its pitch."""

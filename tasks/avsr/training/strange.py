@@ -40,6 +40,15 @@ def drop_pauses(waveform: np.ndarray) -> np.ndarray:
     return frames[loud].reshape(-1) if loud.sum() > 20 else waveform
 
 
+def put_into_room(
+    waveform: np.ndarray, rooms: Sequence[Path], share: float, random: np.random.Generator
+) -> np.ndarray:
+    """Let a sound be heard in one of some rooms, in a share of cases; never where there is none."""
+    if not rooms or random.random() >= share:
+        return waveform
+    return reverberate(waveform, load_recording(rooms[int(random.integers(len(rooms)))]))
+
+
 def record_elsewhere(
     noise: np.ndarray, category: str, rooms: Sequence[Path], random: np.random.Generator
 ) -> np.ndarray:
@@ -53,8 +62,7 @@ def record_elsewhere(
     """
     if random.random() < BENT:
         noise = bend_spectrum(noise, random)
-    if rooms and random.random() < FAR:
-        noise = reverberate(noise, load_recording(rooms[int(random.integers(len(rooms)))]))
+    noise = put_into_room(noise, rooms, FAR, random)
     if category != "natural" and random.random() < HISS:
         hiss = bend_spectrum(random.normal(size=len(noise)), random)
         power, of_hiss = (float(np.mean(np.square(x, dtype=np.float64))) for x in (noise, hiss))
