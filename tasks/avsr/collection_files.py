@@ -6,3 +6,7 @@ AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS = (
 )
 # What only describes and chooses; all else changes what sets recognise.
 OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS})
+# Entries of collection.json and of a set's card that change nothing recognised.
+TOLD = frozenset(
+    {"data", "licence", "command", "scores", "parameters", "model_parameters", "seconds"}
+)

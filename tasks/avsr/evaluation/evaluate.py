@@ -1,5 +1,6 @@
 """Evaluate a recogniser: prepare, recognise, score, report."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -7,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.media.waveform import RATE_HZ
-from tasks.avsr.collection_files import OF_SELECTOR
+from fusion.adapter_sets import CARD
+from tasks.avsr.collection_files import COLLECTION, OF_SELECTOR, TOLD
 from tasks.avsr.evaluation.clips import ClipSet
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.evaluation.config import SNR_DB, EvaluationConfig
@@ -124,14 +126,23 @@ def digest_files(
     """Return a sum of files below a folder, which changes when they do; None for a name.
 
     Args:
-        folder: Of the model or the sets.
+        folder: Of the model or the sets; what a card only tells of a set does not count.
         wanted: Says by its name whether a file counts.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: A card is damaged.
     """
     if folder is None or not Path(folder).is_dir():
         return None
     total = sha256()
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file() and wanted(p.name)):
         total.update(f"{path.relative_to(folder)}\n".encode())
+        if path.name in (CARD, COLLECTION):
+            card = json.loads(path.read_text(encoding="utf-8"))
+            used = {name: value for name, value in card.items() if name not in TOLD}
+            total.update(json.dumps(used, sort_keys=True).encode())
+            continue
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 total.update(block)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from data_prep.noise import render_scene
 from data_prep.shards import load_sample
 from tasks.avsr.evaluation.conditions import Cell, draw_noise, lay_out_cells
+from tasks.avsr.evaluation.evaluate import digest_files
 from tasks.avsr.evaluation.faces import exchange_faces, fit_face
 from tasks.avsr.evaluation.recognise import recognise_all
 from tasks.avsr.evaluation.results import Result, ResultFile, open_results
 from tasks.avsr.evaluation.sets import name_sets
+from tasks.avsr.sets import list_collections
 
 
 class Killed(Exception):
@@ -110,6 +113,23 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
     (tmp_path / "settings.json").unlink()
     with pytest.raises(ValueError, match=r"results.jsonl without settings.json"):
         open_results(tmp_path, {"seed": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "same"),
+    [
+        ("all/set.json", {"seconds": 1.5, "scores": {"clean": 0.0}, "command": "by hand"}, True),
+        ("all/set.json", {"fusion": ""}, False),
+        ("collection.json", {"scores": {}, "licence": "none"}, True),
+        ("collection.json", {"border_db": 3.0}, False),
+    ],
+)
+def test_what_a_card_only_tells_makes_no_other_settings(name, entry, same, tmp_path):
+    copytree(list_collections()["grid"], tmp_path / "grid")
+    before = digest_files(str(tmp_path / "grid"))
+    path = tmp_path / "grid" / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entry}))
+    assert (digest_files(str(tmp_path / "grid")) == before) == same
 
 
 def test_another_selector_chooses_anew_among_what_was_recognised(plan, fake, tmp_path):
