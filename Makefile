@@ -7,7 +7,7 @@ TRAIN = $(BIN)/mcgurk train configs/avsr
 TRAIN_SOUNDS = $(BIN)/mcgurk train configs/audio_classification
 SCENARIO = $(TRAIN)/grid_scenario.yaml
 
-.PHONY: demo test slow peers lint bench avsr sounds docs clean
+.PHONY: demo test slow peers lint bench avsr grid sounds docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.offline
@@ -40,7 +40,6 @@ bench: .venv/.bench
 # Each training has one core, so that any machine's number of cores gives the same weights. What was
 # interrupted goes on where it was.
 AVSR := build/avsr
-CLIPS := $(AVSR)/grid/manifest.jsonl
 LIPS := $(AVSR)/grid_lips/lips.safetensors
 SELECTOR := $(AVSR)/grid_selector/selector.safetensors
 AGREEMENT := $(AVSR)/grid_agreement/agreement.safetensors
@@ -54,23 +53,22 @@ avsr: export OMP_NUM_THREADS = 1
 avsr: $(COLLECTION)
 	$(BIN)/mcgurk evaluate configs/avsr/grid_evaluation.yaml -o $(AVSR)/evaluation
 	$(BIN)/mcgurk evaluate configs/avsr/grid_talkers_evaluation.yaml -o $(AVSR)/evaluation_talkers
-	cp -R $(AVSR)/collection/. tasks/avsr/weights/grid
 	$(BIN)/python -m bench.avsr
 
-$(CLIPS): | .venv/.offline
-	$(BIN)/mcgurk prepare grid $(GRID) $(@D)
+grid: .venv/.offline
+	$(BIN)/mcgurk prepare grid $(GRID) $(AVSR)/grid
 
-$(LIPS): configs/avsr/grid_lips.yaml $(CLIPS)
+$(LIPS): configs/avsr/grid_lips.yaml | grid
 	$(TRAIN)/grid_lips.yaml -o $(@D)
 	cp $@ modalities/vision/weights/lips_grid.safetensors
 
-$(SELECTOR): configs/avsr/grid_selector.yaml $(CLIPS)
+$(SELECTOR): configs/avsr/grid_selector.yaml | grid
 	$(TRAIN)/grid_selector.yaml -o $(@D)
 
 $(AGREEMENT): configs/avsr/grid_agreement.yaml $(LIPS)
 	$(TRAIN)/grid_agreement.yaml -o $(@D)
 
-$(call sets,audio): configs/avsr/grid_audio.yaml $(CLIPS)
+$(call sets,audio): configs/avsr/grid_audio.yaml | grid
 	$(TRAIN)/grid_audio.yaml -o $(AVSR)/grid_audio
 
 $(call sets,all): configs/avsr/grid_all.yaml $(AGREEMENT) $(call sets,audio)

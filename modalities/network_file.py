@@ -23,7 +23,7 @@ def save_network(network: Any, path: str | Path, half: bool = True) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {
         name: value.half().contiguous()
@@ -35,7 +35,7 @@ def save_network(network: Any, path: str | Path, half: bool = True) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    save_file(state, partial, {KIND: json.dumps(described)})
+    partial.write_bytes(save(state, {KIND: json.dumps(described)}))
     partial.replace(path)
 
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -16,7 +17,15 @@ from fusion.kind import KindOptions, NoiseKind
 from fusion.level import LevelEstimate, LevelOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
-from tasks.avsr.collection_files import AGREEMENT, DOMAIN, FACES, KIND, LOUDNESS, SELECTOR
+from tasks.avsr.collection_files import (
+    AGREEMENT,
+    COLLECTION,
+    DOMAIN,
+    FACES,
+    KIND,
+    LOUDNESS,
+    SELECTOR,
+)
 from tasks.avsr.model import WINDOW_SAMPLES
 from tasks.avsr.sets import (
     Collection,
@@ -104,20 +113,27 @@ def collect(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as kept:
+        partial = Path(kept)
+        collection = _fill(config, partial, progress)
+        _put(partial, folder)
+    return collection
+
+
+def _fill(
+    config: CollectConfig,
+    folder: Path,
+    progress: Callable[[float, float | None], None] | None,
+) -> Collection:
     groups: dict[str, list[str]] = {}
     for group, paths in config.sets.items():
         groups[group] = [_copy_set(Path(path), folder, config.model) for path in paths]
-    names = [name for members in groups.values() for name in members]
-    if len(set(names)) < len(names):
-        raise ValueError(f"Two sets of {', '.join(names)} have one name; train under another.")
     for source, name in ((config.agreement, AGREEMENT), (config.selector, SELECTOR)):
         shutil.copyfile(source, folder / name)
     lips = config.lips
     if lips not in SHIPPED:
         shutil.copyfile(lips, folder / LIPS)
         lips = LIPS
-    for name in (DOMAIN, FACES, KIND, LOUDNESS):
-        (folder / name).unlink(missing_ok=True)
     collection = Collection(
         name=config.name,
         model=config.model,
@@ -150,13 +166,24 @@ def collect(
     return read_collection(folder)
 
 
+def _put(made: Path, folder: Path) -> None:
+    """Move what was made into a folder; without collection.json, which comes last, it is none."""
+    for name in (COLLECTION, DOMAIN, FACES, KIND, LOUDNESS):
+        (folder / name).unlink(missing_ok=True)
+    for source in sorted(made.iterdir(), key=lambda path: (path.name == COLLECTION, path.name)):
+        target = folder / source.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        shutil.move(source, target)
+
+
 def _copy_set(source: Path, folder: Path, model: str) -> str:
     card = read_card(source)
     if card.model != model:
         raise ValueError(f"Set {source} is for {card.model}; expected {model}.")
     target = folder / card.name
     if target.exists():
-        shutil.rmtree(target)
+        raise ValueError(f"Two sets are named {card.name!r}; train one under another name.")
     shutil.copytree(source, target)
     for path in target.iterdir():
         path.chmod(0o644)

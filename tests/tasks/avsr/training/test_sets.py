@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -192,18 +193,23 @@ def test_the_papers_road_learns_without_transcripts(prepared, tmp_path):
     assert seen[-1] < 0.8 * seen[0]
 
 
-def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
-    train(AdapterSetTraining(config_of(prepared, name="ear")), LOOP, tmp_path / "ear", device="cpu")
-    save_network(ScenarioClassifier(ScenarioOptions(channels=4)), tmp_path / "selector.safetensors")
-    config = CollectConfig(
+def config_of_collection(prepared, folder):
+    """Train a set, make a selector, and say that they belong together."""
+    train(AdapterSetTraining(config_of(prepared, name="ear")), LOOP, folder / "ear", device="cpu")
+    save_network(ScenarioClassifier(ScenarioOptions(channels=4)), folder / "selector.safetensors")
+    return CollectConfig(
         name="made",
         lips=str(prepared / "lips.safetensors"),
         agreement=str(prepared / "agreement.safetensors"),
-        selector=str(tmp_path / "selector.safetensors"),
-        sets={"audio": [str(tmp_path / "ear/set")]},
+        selector=str(folder / "selector.safetensors"),
+        sets={"audio": [str(folder / "ear/set")]},
         data=DataOptions(str(prepared)),
         clips=24,
     )
+
+
+def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
+    config = config_of_collection(prepared, tmp_path)
     collection = collect(config, tmp_path / "made")
     assert collection.sets == ["ear"]
     recogniser = SetRecogniser(load_whisper("whisper-tiny.en"), tmp_path / "made")
@@ -245,3 +251,28 @@ def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
     seen = np.zeros((75, 96, 96), np.uint8)
     assert wrapped.transcribe(sound).text == frozen.transcribe(sound).text
     assert wrapped.transcribe(sound, seen).text == frozen.transcribe(sound, seen).text
+
+
+def test_a_collection_appears_when_it_is_whole(prepared, tmp_path, monkeypatch):
+    config = config_of_collection(prepared, tmp_path)
+    made = tmp_path / "parent/made"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(
+            "tasks.avsr.training.collect._learn_kind", Mock(side_effect=KeyboardInterrupt)
+        )
+        collect(config, made)
+    assert list(made.parent.rglob("*")) == [made]
+
+    collect(config, made)
+    (made / "notes.txt").write_text("mine")
+    files = {path.name for path in made.rglob("*") if path.is_file()}
+    assert {"collection.json", "kind.safetensors", "adapter_model.safetensors"} < files
+    assert {path.stat().st_mode & 0o444 for path in made.rglob("*") if path.is_file()} == {0o444}
+    twice = replace(config, sets={**config.sets, "all": config.sets["audio"]})
+    with pytest.raises(ValueError, match="Two sets are named 'ear'"):
+        collect(twice, made)
+    assert {path.name for path in made.rglob("*") if path.is_file()} == files
+
+    collect(replace(config, clips=0), made)
+    learnt = {f"{name}.safetensors" for name in ("domain", "faces", "kind", "level")}
+    assert {path.name for path in made.rglob("*") if path.is_file()} == files - learnt
