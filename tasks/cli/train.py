@@ -26,9 +26,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train an experiment or a study of many, or go on with what was interrupted."""
+    from tasks.cli.memory import keep_freed_memory
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
+    keep_freed_memory()
     from tasks.cli.progress import progress_bar
     from tasks.config import read_config, read_name
     from tasks.experiments import EXPERIMENTS, STUDIES
