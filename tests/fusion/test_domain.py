@@ -18,12 +18,13 @@ def test_what_lies_beside_the_directions_is_far():
     check = DomainCheck(OPTIONS)
     check.fit(plane(50, 1))
     assert check.residual(plane(20, 2)).max() < 0.1
-    assert check.residual(torch.randn(20, 16) * 3).min() > 1
+    elsewhere = torch.randn(20, 16, generator=torch.Generator().manual_seed(3))
+    assert check.residual(elsewhere * 3).min() > 1
 
 
 def test_both_signs_have_to_say_unknown():
     check = DomainCheck(OPTIONS)
-    states = torch.randn(2, 5, 8) * 9
+    states = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(4)) * 9
     sure, unsure = torch.tensor([-0.01, -0.01]), torch.tensor([-0.5, -0.5])
     assert (check(states, sure) < 1).all()
     assert (check(states, unsure) > 1).all()
