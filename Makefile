@@ -39,6 +39,7 @@ bench: .venv/.bench
 # From raw clips to the shipped adapter sets and their table: about five hours by `make -j 2 avsr`.
 # Each training has one core, so that any machine's number of cores gives the same weights. What was
 # interrupted goes on where it was.
+CORES ?= $(shell nproc)
 AVSR := build/avsr
 LIPS := $(AVSR)/grid_lips/lips.safetensors
 SELECTOR := $(AVSR)/grid_selector/selector.safetensors
@@ -51,7 +52,8 @@ COLLECTION := $(AVSR)/collection/collection.json
 
 avsr: export OMP_NUM_THREADS = 1
 avsr: $(COLLECTION)
-	$(BIN)/mcgurk evaluate configs/avsr/grid_evaluation.yaml -o $(AVSR)/evaluation
+	$(BIN)/mcgurk evaluate configs/avsr/grid_evaluation.yaml --processes $(CORES) \
+		-o $(AVSR)/evaluation
 	$(BIN)/mcgurk evaluate configs/avsr/grid_talkers_evaluation.yaml -o $(AVSR)/evaluation_talkers
 	$(BIN)/python -m bench.avsr
 

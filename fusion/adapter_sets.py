@@ -33,7 +33,8 @@ class SetCard:
         licence: Of the weights.
         parameters: Trained, adapters and fusion.
         command: That trained it.
-        seconds: That it took; None where nobody measured them.
+        seconds: That its steps and measurements took, loading apart; None where nobody measured
+            them.
         scores: Measured while training.
     """
 

@@ -1,6 +1,7 @@
 """mcgurk evaluate."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,6 +44,9 @@ def evaluate(
     ] = None,
     clips: Annotated[int | None, typer.Option(help="How many, drawn by the seed.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps; auto.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="That recognise, one core each and each with the model; 1.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder; build/evaluation and the name without."),
@@ -64,6 +68,7 @@ def evaluate(
         "normaliser": normaliser,
         "clips": clips,
         "device": device,
+        "processes": processes,
     }
     config = read_target(target, {key: value for key, value in given.items() if value is not None})
     folder = output or Path("build", "evaluation", target.resolve().stem)
@@ -113,12 +118,13 @@ def run_evaluation(config: "EvaluationConfig", folder: Path, hidden: bool) -> "R
 
     found = evaluation.find_clips(config)
     evaluation.plan_evaluation(config, found)  # what is wrong with the noise is told before work
-    recogniser = load_recogniser(config.model, config.sets, config.device)
+    load = partial(load_recogniser, config.model, config.sets, config.device)
+    recogniser = load()
     with progress_bar("Preparing clips", hidden, "{:.0f}".format) as show:
         prepared = evaluation.prepare_clips(found, folder, config.workers, show)
     plan = evaluation.plan_evaluation(config, prepared)
     with progress_bar("Recognising", hidden, "{:.0f} clips".format) as show:
-        return evaluation.evaluate(plan, recogniser, folder, show)
+        return evaluation.evaluate(plan, recogniser, folder, show, load)
 
 
 def print_report(report: "Report", folder: Path) -> None:

@@ -59,6 +59,7 @@ class EvaluationConfig:
             of GRID clips, else "whisper".
         batch: Clips that are recognised at once.
         workers: Processes that prepare raw clips; one per core without.
+        processes: That recognise, one core each; each holds the model. The results are the same.
     """
 
     target: str = ""
@@ -81,9 +82,10 @@ class EvaluationConfig:
     normaliser: str | None = None
     batch: int = 16
     workers: int | None = None
+    processes: int = 1
 
     def __post_init__(self):
-        for option, least in (("clips", 1), ("batch", 1), ("seed", 0)):
+        for option, least in (("clips", 1), ("batch", 1), ("seed", 0), ("processes", 1)):
             value = getattr(self, option)
             if value is not None and value < least:
                 raise ValueError(f"{option} is {value}; expected {least} or more.")

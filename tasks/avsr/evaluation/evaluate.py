@@ -68,6 +68,7 @@ def evaluate(
     recogniser: Recogniser,
     output: Path,
     progress: Callable[[int, int], None] | None = None,
+    load: Callable[[], Recogniser] | None = None,
 ) -> Report:
     """Recognise, score and write the report; goes on where it was interrupted.
 
@@ -77,6 +78,8 @@ def evaluate(
         output: Folder for results.jsonl, rows.json, summary.json, report.md, heat_map.png and,
             with a selector, confusion.png.
         progress: Called with the clips and conditions done, and all.
+        load: Loads the recogniser once more where the configuration asks for several processes; see
+            `recognise_all`.
 
     Returns:
         What was written, too.
@@ -89,7 +92,8 @@ def evaluate(
     plan = evaluation.plan
     names = name_sets(recogniser, [source.category for source in plan.sources])
     results = open_results(output, list_settings(evaluation, names))
-    recognise_all(plan, recogniser, names, results, progress)
+    processes = evaluation.config.processes
+    recognise_all(plan, recogniser, names, results, progress, processes, load)
     normalise = find_normaliser(evaluation.normaliser)
     hearings = Hearings(plan.clips, plan.cells, names, results.by_key, normalise)
     report = build_report(hearings, _list_facts(evaluation, names), plan.seed)

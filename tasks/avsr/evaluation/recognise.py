@@ -1,18 +1,22 @@
 """Recognise every clip in every condition in every way, each once."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from itertools import product
+from multiprocessing import parent_process
 from pathlib import Path
+from typing import Protocol
 
 from data_prep.manifest import Clip
 from data_prep.noise import Scene, render_scene
+from data_prep.pool import run_in_processes
 from data_prep.shards import Sample, load_sample
 from fusion.scenario import Scenario
 from tasks.avsr.evaluation.conditions import Cell, NoiseSource, draw_noise, lay_out_cells
 from tasks.avsr.evaluation.faces import exchange_faces, fit_face
-from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Result, ResultFile
+from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Key, Result, ResultFile
 from tasks.avsr.evaluation.sets import CATEGORY, SetNames
 from tasks.avsr.recogniser import Heard, Recogniser, Utterance
 
@@ -54,6 +58,8 @@ def recognise_all(
     names: SetNames,
     results: ResultFile,
     progress: Progress | None = None,
+    processes: int = 1,
+    load: Callable[[], Recogniser] | None = None,
 ) -> None:
     """Recognise what the results lack, and add it to them in batches.
 
@@ -66,21 +72,86 @@ def recognise_all(
         names: Of its sets.
         results: On disk; a run that was interrupted goes on with them.
         progress: Called with the clips and conditions done, and all.
+        processes: How many recognise, one core each.
+        load: Loads the recogniser once more in each of several processes; a function of a module,
+            or `functools.partial` of one.
 
     Raises:
         OSError: A file is not there, or results cannot be written.
         ValueError: A clip is silent or damaged, or there are too few recordings.
     """
     recognition = _Recognition(plan, recogniser, names, results)
-    cells, done = plan.cells, 0
-    for start in range(0, len(plan.clips), plan.batch):
-        clips = plan.clips[start : start + plan.batch]
-        for cell in cells:
+    starts = range(0, len(plan.clips), plan.batch)
+    batches = [plan.clips[start : start + plan.batch] for start in starts]
+    parts = [(clips, cell) for clips in batches for cell in plan.cells]
+    total = sum(len(clips) for clips, _ in parts)
+    todo = [part for part in parts if recognition.lacks(*part)]
+    done = total - sum(len(clips) for clips, _ in todo)
+
+    def tell(clips: int) -> None:
+        nonlocal done
+        done += clips
+        if progress:
+            progress(done, total)
+
+    tell(0)
+    if load is None or min(processes, len(todo)) <= 1:
+        for clips, cell in todo:
             recognition.run_cell(clips, cell)
-            done += len(clips)
-            if progress:
-                progress(done, len(plan.clips) * len(cells))
+            tell(len(clips))
+    else:
+        jobs = [_Job(clips, cell, tuple(recognition.known(clips, cell))) for clips, cell in todo]
+        work = partial(_run_job, plan, names, load)
+        for clips, found in run_in_processes(work, jobs, processes):
+            results.append(found)
+            tell(clips)
     results.tidy()
+
+
+class _Results(Protocol):
+    by_key: dict[Key, Result]
+
+    def append(self, results: Iterable[Result]) -> None: ...
+
+
+@dataclass
+class _Memory:
+    """Results of a process that writes no file."""
+
+    by_key: dict[Key, Result]
+    new: list[Result] = field(default_factory=list)
+
+    def append(self, results: Iterable[Result]) -> None:
+        found = list(results)
+        self.new += found
+        self.by_key |= {result.key: result for result in found}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A batch in a condition, with the results that there are."""
+
+    clips: tuple[Clip, ...]
+    cell: Cell
+    known: tuple[Result, ...]
+
+
+_here: dict[str, "_Recognition"] = {}  # of a process that does jobs
+
+
+def _run_job(
+    plan: Plan, names: SetNames, load: Callable[[], Recogniser], job: _Job
+) -> tuple[int, list[Result]]:
+    """Do a job in a process of its own; return how many clips it had, and new results."""
+    if parent_process() is not None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # it writes nothing: end at once
+    results = _Memory({result.key: result for result in job.known})
+    if "recognition" not in _here:
+        _here["recognition"] = _Recognition(plan, load(), names, results)
+    recognition = _here["recognition"]
+    recognition.results = results
+    recognition.run_cell(job.clips, job.cell)
+    return len(job.clips), results.new
 
 
 @dataclass(frozen=True)
@@ -98,7 +169,7 @@ class _Trial:
 class _Recognition:
     """The parts of one run that belong together."""
 
-    def __init__(self, plan: Plan, recogniser: Recogniser, names: SetNames, results: ResultFile):
+    def __init__(self, plan: Plan, recogniser: Recogniser, names: SetNames, results: _Results):
         self.plan, self.recogniser, self.names, self.results = plan, recogniser, names, results
         self.by_id = {clip.id: clip for clip in plan.clips}
         self.sources = {source.name: source for source in plan.sources}
@@ -107,10 +178,16 @@ class _Recognition:
         # The clips of a batch and those whose faces they get stay in memory from cell to cell.
         self.load = lru_cache(maxsize=2 * plan.batch)(self._load)
 
+    def lacks(self, clips: Sequence[Clip], cell: Cell) -> bool:
+        """Return whether a result of some clips in one condition is missing."""
+        return any(self._is_missing(clip, cell) for clip in clips)
+
+    def known(self, clips: Sequence[Clip], cell: Cell) -> list[Result]:
+        """Return the results that there are of some clips in one condition."""
+        return [found for clip in clips for found in self._results_of(clip, cell)]
+
     def run_cell(self, clips: Sequence[Clip], cell: Cell) -> None:
         """Recognise what is missing of some clips in one condition."""
-        if not any(self._is_missing(clip, cell) for clip in clips):
-            return
         trials = self._describe([self._set_up(clip, cell) for clip in clips])
         self.results.append(result for trial in trials for result in self._renew(trial))
         todo: dict[Way, list[_Trial]] = {}
@@ -184,14 +261,17 @@ class _Recognition:
 
     def _renew(self, trial: _Trial) -> list[Result]:
         """Return what was recognised before another selector chose, with its choice."""
-        place = trial.clip.id, trial.cell.condition, trial.cell.snr_db
-        ways = product((None, *self.names.every), (RIGHT, WRONG, NO_VIDEO))
-        before = [self.results.by_key.get((*place, *way)) for way in ways]
         return [
             replace(result, scenario=trial.scenario, chosen=trial.chosen)
-            for result in before
-            if result and trial.scenario and not result.scenario
+            for result in self._results_of(trial.clip, trial.cell)
+            if trial.scenario and not result.scenario
         ]
+
+    def _results_of(self, clip: Clip, cell: Cell) -> list[Result]:
+        place = clip.id, cell.condition, cell.snr_db
+        ways = product((None, *self.names.every), (RIGHT, WRONG, NO_VIDEO))
+        found = (self.results.by_key.get((*place, *way)) for way in ways)
+        return [result for result in found if result]
 
     def _choose(self, scenario: Scenario) -> dict:
         chosen = {group: self.recogniser.choose(scenario, group) for group in self.names.selected}

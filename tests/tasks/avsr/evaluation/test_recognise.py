@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from shutil import copytree
 
 import numpy as np
@@ -16,7 +17,7 @@ from tasks.avsr.evaluation.faces import exchange_faces, fit_face
 from tasks.avsr.evaluation.recognise import recognise_all
 from tasks.avsr.evaluation.results import Result, ResultFile, open_results
 from tasks.avsr.evaluation.sets import name_sets
-from tasks.avsr.sets import list_collections
+from tasks.avsr.sets import list_collections, load_recogniser
 
 
 class Killed(Exception):
@@ -102,6 +103,22 @@ def test_a_killed_run_goes_on_without_repeating_or_losing(plan, fake, tmp_path, 
     assert sum(1 for _ in path.open()) == len(whole.by_key)
     run(plan, again, results)
     assert len(again.calls) == len(whole.by_key) - before
+
+
+def test_several_processes_find_the_same(plan, tmp_path):
+    load = partial(load_recogniser, "whisper-tiny.en", "grid", "cpu")
+    recogniser = load()
+    names = name_sets(recogniser, ("babble",))
+    small = replace(plan, clips=plan.clips[:4], sources=plan.sources[:1], snr_db=(0.0,), batch=2)
+    one, two = ResultFile(tmp_path / "one"), ResultFile(tmp_path / "two")
+    recognise_all(small, recogniser, names, one)
+    kept = [result for result in one.by_key.values() if result.adapter_set != "all"][:30]
+    two.append(kept)  # of a run that was killed
+    seen = []
+    recognise_all(small, recogniser, names, two, lambda *counts: seen.append(counts), 2, load)
+    assert two.by_key == one.by_key
+    assert two.lines == len(one.by_key)
+    assert seen[-1] == (8, 8) and seen == sorted(seen)
 
 
 def test_other_settings_in_the_same_folder_are_refused(tmp_path):
