@@ -152,7 +152,7 @@ class _Run:
         self.module, self.optimiser = accelerator.prepare(self.bare, optimiser)
         self.trained = trained
         self.metrics: list[dict[str, float]] = []
-        self.began, self.before = perf_counter(), 0.0  # seconds, and those of interrupted runs
+        self.began = perf_counter()  # as if interrupted runs had ended just before this one
         folder.mkdir(parents=True, exist_ok=True)
 
     def go(self, progress: Progress | None) -> dict[str, float]:
@@ -184,7 +184,7 @@ class _Run:
         return self._last_measured()
 
     def _seconds(self) -> float:
-        return self.before + perf_counter() - self.began
+        return perf_counter() - self.began
 
     def _last_measured(self) -> dict[str, float]:
         rows = [row for row in self.metrics if row.get("measured")]
@@ -278,7 +278,7 @@ class _Run:
         self.bare.load_state_dict(content["module"], strict=False)
         self.optimiser.load_state_dict(content["optimiser"])
         self.metrics = content["metrics"]
-        self.before = content.get("seconds", 0.0)
+        self.began -= content.get("seconds", 0.0)
         return content["step"]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import product
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Protocol
 
@@ -143,8 +142,7 @@ def _run_job(
     plan: Plan, names: SetNames, load: Callable[[], Recogniser], job: _Job
 ) -> tuple[int, list[Result]]:
     """Do a job in a process of its own; return how many clips it had, and new results."""
-    if parent_process() is not None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # it writes nothing: end at once
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # it writes nothing: end at once
     results = _Memory({result.key: result for result in job.known})
     if "recognition" not in _here:
         _here["recognition"] = _Recognition(plan, load(), names, results)
