@@ -36,7 +36,7 @@ lint: .venv/.dev
 bench: .venv/.bench
 	$(BIN)/python -m bench --tflite .venv/peers
 
-# From raw clips to the shipped adapter sets and their table: about five hours by `make -j 2 avsr`.
+# From raw clips to the shipped adapter sets and their table: about 4.5 hours by `make -j 2 avsr`.
 # The number of threads of a training is fixed, as it decides how sums are rounded: with the pinned
 # versions and on the same kind of processor the weights are the shipped ones. One each, but two for
 # the set that nothing can be trained beside. What was interrupted goes on where it was.

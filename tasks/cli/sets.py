@@ -98,11 +98,13 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
                 group,
                 "all kinds" if set(kinds) == set(CATEGORIES) else ", ".join(kinds),
                 "" if low is None else f"{low:g} to {high:g}",
-                card["fusion"] or "hears only",
+                card["fusion"] or "none",
                 f"{card['parameters']:,}",
                 *([minutes] if timed else []),
             )
     console.print(table)
+    if timed:
+        console.print("Minutes are of a set's last training, from the set that it started from.")
     if collection.model_parameters:
         console.print(_describe_parameters(collection, cards))
     for what, score in collection.scores.items():

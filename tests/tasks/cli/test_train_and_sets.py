@@ -1,6 +1,7 @@
 """mcgurk train on two processes, and mcgurk sets on a collection made here."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -135,7 +136,9 @@ def test_sets_are_listed_and_shown(collection, capsys):
     assert found["cards"]["low"]["model"] == "whisper-tiny.en"
     assert found["bytes"] > 100_000
     assert run(["sets", "show", str(collection)]) == 0
-    assert "hears only" in capsys.readouterr().out.replace("\n", " ")
+    shown = capsys.readouterr().out
+    assert re.search(r"\blow\b.* none ", shown)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_scores_are_shown_as_a_table(collection, tmp_path, capsys):
