@@ -23,6 +23,9 @@ def main() -> None:
     finally:
         if interrupts:  # what libraries do at the end is not to be interrupted once more
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # An interrupt that came out of an `exec` of a library (a dataclass of one, say) has
+            # Python kill itself instead of giving our exit code, until another `exec` went well.
+            exec("")
         # A library may turn our exit code into its own, as Ray does.
         if stops:
             sys.exit(128 + stops[0])

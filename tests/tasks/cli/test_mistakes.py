@@ -1,7 +1,10 @@
 """A user's mistake gets one line on stderr and exit code 2, never a traceback or half a file."""
 
+import os
 import random
 import shutil
+import subprocess
+import sys
 
 import av
 import numpy as np
@@ -147,6 +150,25 @@ def test_an_interrupt_inside_a_library_is_an_interrupt(capsys, demo_clip, monkey
     monkeypatch.setattr("modalities.speech.whisper.build_model", interrupt)
     assert run(["transcribe", str(demo_clip)]) == 130
     assert capsys.readouterr().err == "mcgurk: interrupted; nothing half-written was kept.\n"
+
+
+def test_an_interrupt_inside_an_exec_of_a_library_exits_130(tmp_path):
+    """Python otherwise ends a program by the signal for it, after all clean-up."""
+    (tmp_path / "interrupted.py").write_text(
+        "import tasks.cli\n"
+        "from tasks.__main__ import main\n"
+        "raises = 'import signal; signal.raise_signal(signal.SIGINT)'\n"
+        "tasks.cli.app = lambda *_, **__: exec(raises)\n"
+        "main()\n"
+    )
+    program = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert program.returncode == 130
+    assert program.stderr == "mcgurk: interrupted; nothing half-written was kept.\n"
 
 
 def test_a_file_that_cannot_be_written_is_named(capsys, tmp_path, demo_clip):
