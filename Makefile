@@ -14,7 +14,7 @@ demo: .venv/.offline
 	@mkdir -p demo
 	$(BIN)/mcgurk transcribe tests/assets/white_house_address.mp4 -o demo/transcript.srt \
 		-o demo/transcript.json --preview demo/preview.mp4
-	$(BIN)/python -m bench.babble tests/assets/white_house_address.mp4 demo/babble.mp4 --snr 0
+	$(BIN)/python -m tools.mix_babble tests/assets/white_house_address.mp4 demo/babble.mp4 --snr 0
 	$(BIN)/mcgurk transcribe demo/babble.mp4 --sets grid
 
 test: .venv/.dev
@@ -56,7 +56,7 @@ avsr: $(COLLECTION)
 	$(BIN)/mcgurk evaluate configs/avsr/grid_evaluation.yaml --processes $(CORES) \
 		-o $(AVSR)/evaluation
 	$(BIN)/mcgurk evaluate configs/avsr/grid_talkers_evaluation.yaml -o $(AVSR)/evaluation_talkers
-	$(BIN)/python -m bench.avsr
+	$(BIN)/python -m tools.publish_avsr
 
 grid: .venv/.offline
 	$(BIN)/mcgurk prepare grid $(GRID) $(AVSR)/grid
@@ -97,7 +97,7 @@ $(COLLECTION): configs/avsr/grid_collection.yaml $(SELECTOR) $(KINDS) $(AGAIN) $
 # All methods on spoken digits, and their page: about two hours on one core.
 sounds: .venv/.offline
 	$(TRAIN_SOUNDS)/fsdd_study.yaml -o build/audio_classification/fsdd_study
-	$(BIN)/python -m bench.study
+	$(BIN)/python -m tools.publish_sounds
 
 .venv/.torch: constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -128,7 +128,7 @@ sounds: .venv/.offline
 	@touch $@
 
 docs: .venv/.offline
-	$(BIN)/python -m fusion.table docs/adapters.md
+	$(BIN)/python -m fusion.papers.table docs/adapters.md
 
 clean:
 	rm -rf .venv build demo *.egg-info

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from bench.marks import rewrite
-from bench.pairs import Row, to_markdown
+from bench.compare import Row, to_markdown
+from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
 

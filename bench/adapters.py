@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.pairs import Row, compare
-from fusion.adapters import Adapters, attach
+from bench.compare import Row, compare
+from fusion.adapters.interface import Adapters, attach
 
 FEW, MANY, MERGED_RUNS, MIXED = 2, 40, 200, 8
 

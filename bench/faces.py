@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from bench.compare import Row, compare
 from bench.media import DEMO
-from bench.pairs import Row, compare
 from data_prep.media import stream_video
 from modalities.vision import load_face_detector
 

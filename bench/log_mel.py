@@ -5,7 +5,7 @@ from argparse import Namespace
 import numpy as np
 import torch
 
-from bench.pairs import Row, compare
+from bench.compare import Row, compare
 from modalities.audio.log_mel import LogMel
 
 RATE_HZ = 16_000

@@ -6,8 +6,8 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
+from bench.compare import Row
 from bench.media import write_clip
-from bench.pairs import Row
 
 CODE = """
 import resource, sys

@@ -4,10 +4,10 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-from bench.pairs import Row, compare
-from data_prep.datasets.grid import find_grid_clips
+from bench.compare import Row, compare
+from data_prep.datasets.speech.grid import find_grid_clips
 from tasks.avsr import AVSRPipeline
-from tasks.avsr.sets import SetRecogniser
+from tasks.avsr.sets.set_recogniser import SetRecogniser
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "tests/assets/white_house_address.mp4"

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.pairs import Row, compare
-from data_prep.datasets.classes import find_class_sounds
-from data_prep.labelled import Fold
+from bench.compare import Row, compare
+from data_prep.datasets.sounds.classes import find_class_sounds
 from data_prep.media.wav import encode_wav
-from fusion.adapters import attach
+from data_prep.sounds.labelled import Fold
+from fusion.adapters.interface import attach
 from modalities.audio.ast import random_ast
 from modalities.audio.filterbank import Filterbank
 from tasks.audio_classification.config import ClassificationConfig

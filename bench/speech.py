@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from bench.pairs import Row, seconds
+from bench.compare import Row, seconds
 from bench.peers import Transcriber, faster_whisper, openai_whisper, transformers_pipeline
 from data_prep.media import read_audio
 from modalities.speech.whisper import load_whisper, offline_folder

@@ -4,8 +4,8 @@ import tempfile
 from argparse import Namespace
 from pathlib import Path
 
+from bench.compare import Row, compare
 from bench.media import write_clip
-from bench.pairs import Row, compare
 from tasks.avsr import AVSROptions, AVSRPipeline
 
 

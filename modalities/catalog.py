@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from modalities.audio.ast import ASTS, RANDOM, load_ast
+from modalities.audio.audio_encoder import AudioEncoder
 from modalities.audio.clap import CLAPS, load_clap_audio
-from modalities.audio.encoder import AudioEncoder
-from modalities.audio.pretrained import read_model_type
 from modalities.encoder import FrozenEncoder
 from modalities.hub import fetch, is_hub_id
-from modalities.speech.audio_encoder import load_whisper_audio_encoder
-from modalities.speech.encoder import load_whisper_encoder
+from modalities.pretrained import read_model_type
+from modalities.speech.whisper_audio_encoder import load_whisper_audio_encoder
+from modalities.speech.whisper_encoder import load_whisper_encoder
 from modalities.speech.whisper_names import WHISPERS
 from modalities.vision.lips import SHIPPED, load_lip_encoder
 

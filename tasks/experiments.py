@@ -6,10 +6,10 @@ from typing import Any
 from tasks.audio_classification.config import ClassificationConfig
 from tasks.audio_classification.study import StudyConfig, run_study
 from tasks.audio_classification.training import SoundClassification
+from tasks.avsr.training.adapter_set import AdapterSetTraining, SetConfig
 from tasks.avsr.training.agreement import AgreementConfig, AgreementTraining
 from tasks.avsr.training.lips import LipConfig, LipReading
 from tasks.avsr.training.selector import SelectorConfig, SelectorTraining
-from tasks.avsr.training.sets import AdapterSetTraining, SetConfig
 
 EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "lips": (LipConfig, LipReading),

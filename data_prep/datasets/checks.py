@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_prep.labelled import Sound, classes_of
+from data_prep.sounds.labelled import Sound, classes_of
 
 SHOWN = 3
 

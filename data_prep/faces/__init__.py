@@ -1,12 +1,12 @@
 """Face tracks, mouth crops and the choice of the talking face."""
 
 from data_prep.faces.crops import crop_mouth
+from data_prep.faces.finder import FaceFinder, FinderConfig
 from data_prep.faces.landmark_file import load_landmarks
 from data_prep.faces.ready import ReadyMouths, use_box, use_landmarks, use_mouth_video
 from data_prep.faces.replay import FaceView, replay
 from data_prep.faces.report import build_report
 from data_prep.faces.results import FaceTrack, MouthChunk, MouthSource, Totals
-from data_prep.faces.stream import FaceFinder, FinderConfig
 
 __all__ = [
     "FaceFinder",

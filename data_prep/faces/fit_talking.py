@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.faces.finder import FaceFinder
 from data_prep.faces.results import SAMPLES_PER_FRAME
-from data_prep.faces.stream import FaceFinder
 from data_prep.faces.talking import describe_mouth, fit_mapping, hear, normalize_sound
 from data_prep.media import read_audio, stream_video
 

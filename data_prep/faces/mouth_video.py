@@ -16,7 +16,7 @@ from data_prep.faces.results import (
     MouthSource,
     Picture,
 )
-from data_prep.output import replace_when_whole
+from modalities.whole_file import replace_when_whole
 
 FRAMES_AT_ONCE = round(RATE_HZ)  # one second, as a block of sound
 

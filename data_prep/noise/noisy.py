@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.manifest import Clip, read_entries
+from data_prep.clips.manifest import Clip, read_entries
+from data_prep.clips.shards import Sample, load_crops
 from data_prep.media import read_audio
 from data_prep.noise.mixing import Mixture
 from data_prep.noise.scenes import Scene, render_scene
-from data_prep.shards import Sample, load_crops
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def name_mixture(clip: Clip, category: str, snr_db: float) -> str:
 
 
 def read_noisy_manifest(path: str | Path) -> Iterator[NoisyClip]:
-    """Read a manifest of `mix_manifest`, as `data_prep.manifest.read_manifest` reads others.
+    """Read a manifest of `mix_manifest`, as `data_prep.clips.manifest.read_manifest` reads others.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -9,7 +9,8 @@ from zlib import crc32
 
 import numpy as np
 
-from data_prep.manifest import Clip, read_manifest
+from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.splits import choose_clips
 from data_prep.media import read_audio
 from data_prep.media.wav import encode_wav
 from data_prep.noise.levels import RECIPES
@@ -22,10 +23,9 @@ from data_prep.noise.recordings import (
     find_recordings,
 )
 from data_prep.noise.scenes import BABBLE_VOICES, draw_scene, render_scene
-from data_prep.output import replace_when_whole
-from data_prep.pool import run_in_processes
-from data_prep.resume import Outcome, Progress, complete_manifest
-from data_prep.splits import choose_clips
+from data_prep.workers.processes import run_in_processes
+from data_prep.workers.resume import Outcome, Progress, complete_manifest
+from modalities.whole_file import replace_when_whole
 
 MANIFEST, SETTINGS, AUDIO = "manifest.jsonl", "settings.json", "audio"
 Pair = tuple[str, float]  # category and ratio in decibels

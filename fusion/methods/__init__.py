@@ -1,6 +1,6 @@
 """Every adapter method, by name."""
 
-from fusion.method import Adapter, PeftMethod
+from fusion.contract.method import Adapter, PeftMethod
 from fusion.methods.bias_scale import BiasScale
 from fusion.methods.bitfit import BitFit
 from fusion.methods.bottleneck import Bottleneck

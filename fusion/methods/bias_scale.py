@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion.method import Adapter, Delta
-from fusion.options import check_choice
-from fusion.sites import Site
+from fusion.contract.method import Adapter, Delta
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fusion.method import Adapter, Delta
-from fusion.sites import Site
+from fusion.contract.method import Adapter, Delta
+from fusion.contract.sites import Site
 
 
 @dataclass(frozen=True)

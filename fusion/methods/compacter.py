@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fusion.method import Adapter
+from fusion.contract.method import Adapter
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site
 from fusion.methods.bottleneck import ACTIVATIONS
-from fusion.options import check_choice
-from fusion.sites import Site
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.method import Adapter
-from fusion.options import check_choice
-from fusion.sites import Site
+from fusion.contract.method import Adapter
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site
 
 TAPS = 3  # of the convolution, along each axis
 

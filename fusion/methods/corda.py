@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.holder import ATTRIBUTE
-from fusion.method import Adapter, Delta
-from fusion.options import check_choice
-from fusion.sites import Site, unwrap
+from fusion.contract.holder import ATTRIBUTE
+from fusion.contract.method import Adapter, Delta
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site, unwrap
 
 if TYPE_CHECKING:
-    from fusion.adapters import Adapters
-    from fusion.selection import Part
+    from fusion.adapters.interface import Adapters
+    from fusion.contract.selection import Part
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def to_lora(model: nn.Module, name: str, new_name: str) -> "Adapters":
     Raises:
         ValueError: The adapter is not CorDA, or has no such name.
     """
-    from fusion.adapters import Adapters, attach
+    from fusion.adapters.interface import Adapters, attach
 
     parts = Adapters(model).parts(name)
     if [part.method for part in parts] != ["corda"]:

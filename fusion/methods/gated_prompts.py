@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fusion.method import Adapter, Attention
+from fusion.contract.method import Adapter, Attention
+from fusion.contract.sites import Site, unwrap
 from fusion.methods.prefix import asks_adapters, check_tokens, new_tokens, split_heads
-from fusion.sites import Site, unwrap
 
 KEY_NAMES = ("k_proj", "key", "k")
 VALUE_NAMES = ("v_proj", "value", "v")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from fusion.method import Adapter
+from fusion.contract.method import Adapter
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site, unwrap
 from fusion.methods.bottleneck import ACTIVATIONS
-from fusion.options import check_choice
-from fusion.sites import Site, unwrap
 
 if TYPE_CHECKING:
-    from fusion.adapters import Adapters
+    from fusion.adapters.interface import Adapters
 
 
 @dataclass(frozen=True)

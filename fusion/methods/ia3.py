@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion.blocks import BLOCKS
-from fusion.method import Delta, PeftMethod
-from fusion.sites import Site
+from fusion.contract.blocks import BLOCKS
+from fusion.contract.method import Delta, PeftMethod
+from fusion.contract.sites import Site
 
 _LAST = sorted({b.sublayers[-1].parts["fc2"] for kinds in BLOCKS.values() for b in kinds})
 # The number of the block in front tells BERT's output.dense from its attention.output.dense.

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from fusion.method import Delta, PeftMethod
-from fusion.sites import Site
+from fusion.contract.method import Delta, PeftMethod
+from fusion.contract.sites import Site
 
 
 @dataclass(frozen=True)

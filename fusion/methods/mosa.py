@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.method import Adapter
+from fusion.contract.method import Adapter
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site
 from fusion.methods.bottleneck import ACTIVATIONS
-from fusion.options import check_choice
-from fusion.sites import Site
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from fusion.method import Adapter, Attention
+from fusion.contract.method import Adapter, Attention
+from fusion.contract.sites import Site
 from fusion.methods.prefix import check_tokens
 from fusion.methods.prompts import (
     check_pairs,
@@ -18,7 +19,6 @@ from fusion.methods.prompts import (
     longer_mask,
     takes_prompts,
 )
-from fusion.sites import Site
 
 
 @dataclass(frozen=True)

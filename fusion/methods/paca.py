@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.method import Adapter, Delta
-from fusion.sites import Site
+from fusion.contract.method import Adapter, Delta
+from fusion.contract.sites import Site
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fusion.attention import with_prefix
-from fusion.method import Adapter, Attention
-from fusion.sites import Site
+from fusion.contract.attention import with_prefix
+from fusion.contract.method import Adapter, Attention
+from fusion.contract.sites import Site
 
 
 @dataclass(frozen=True)

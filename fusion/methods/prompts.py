@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from fusion.attention import with_prefix
-from fusion.method import Adapter, Attention
+from fusion.contract.attention import with_prefix
+from fusion.contract.method import Adapter, Attention
+from fusion.contract.sites import Site, unwrap
 from fusion.methods.gated_prompts import projections
 from fusion.methods.prefix import asks_adapters, check_tokens, new_tokens, split_heads
-from fusion.sites import Site, unwrap
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from peft.tuners.shira import Linear
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.method import Delta, PeftMethod
+from fusion.contract.method import Delta, PeftMethod
+from fusion.contract.options import check_choice
+from fusion.contract.sites import Site
 from fusion.methods.shira_masks import BY_DATA, MASKS, choose, collect_gradients
-from fusion.options import check_choice
-from fusion.sites import Site
 
 
 @dataclass(frozen=True)

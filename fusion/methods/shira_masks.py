@@ -9,8 +9,8 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from fusion.selection import selection_of
-from fusion.sites import Site
+from fusion.contract.selection import selection_of
+from fusion.contract.sites import Site
 
 MASKS = ("random", "struct", "magnitude", "gradient", "snip")
 BY_DATA = ("gradient", "snip")

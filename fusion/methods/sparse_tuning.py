@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.holder import ATTRIBUTE
-from fusion.method import Adapter, Delta
+from fusion.contract.holder import ATTRIBUTE
+from fusion.contract.method import Adapter, Delta
+from fusion.contract.sites import Site, unwrap
 from fusion.methods.norm_tuning import normalisation_of
-from fusion.sites import Site, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fusion.adapters import Adapters
-    from fusion.selection import Part
+    from fusion.adapters.interface import Adapters
+    from fusion.contract.selection import Part
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
-from modalities.audio.encoder import AudioEncoder, mark
+from modalities.audio.audio_encoder import AudioEncoder, mark
 from modalities.audio.filterbank import FRAME_SAMPLES, HOP_SAMPLES, Filterbank
-from modalities.audio.pretrained import find_folder, load_extractor, load_model
 from modalities.encoder import Features
+from modalities.pretrained import find_folder, load_extractor, load_model
 
 if TYPE_CHECKING:
     from transformers import ASTModel

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from modalities.audio import encoder
+from modalities.audio import audio_encoder as encoder
+from modalities.audio.audio_encoder import AudioEncoder
 from modalities.audio.clap_log_mel import FRAMES, RATE_HZ, ClapLogMel
-from modalities.audio.encoder import AudioEncoder
-from modalities.audio.pretrained import find_folder, load_extractor, load_model
 from modalities.audio.resample import resample
 from modalities.encoder import Features
+from modalities.pretrained import find_folder, load_extractor, load_model
 
 if TYPE_CHECKING:
     from transformers import ClapAudioModel

@@ -14,7 +14,7 @@ from modalities.speech.constraints import TokenConstraints
 from modalities.speech.segments import FRAME_S, split_at_timestamps
 from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
 from modalities.speech.whisper import Whisper
-from modalities.speech.words import Word, WordAligner
+from modalities.speech.word_times import Word, WordAligner
 
 FRAMES_PER_WINDOW = 3000
 # Bounds on what damaged sound can cost. English has 3 to 8 tokens a second, scripts that Whisper

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modalities.audio.pretrained import load_model
 from modalities.hub import reason_of
+from modalities.pretrained import load_model
 
 if TYPE_CHECKING:
     from transformers import WhisperForConditionalGeneration, WhisperTokenizer

@@ -10,8 +10,8 @@ import torch
 
 from data_prep.media import stream_audio
 from modalities.audio.resample import resample
-from tasks.audio_classification.saved import load_classifier
-from tasks.audio_classification.sounds import (
+from tasks.audio_classification.classifier_files import load_classifier
+from tasks.audio_classification.windows import (
     LEAST_S,
     RATE_HZ,
     SILENCE,

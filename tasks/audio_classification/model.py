@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.adapters import Adapters, attach
-from modalities.audio.encoder import AudioEncoder
+from fusion.adapters.interface import Adapters, attach
+from modalities.audio.audio_encoder import AudioEncoder
 from modalities.encoder import Features
 from tasks.audio_classification.config import FULL, ClassificationConfig
 

@@ -6,17 +6,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from data_prep.labelled import Fold
-from data_prep.output import replace_when_whole
+from data_prep.sounds.labelled import Fold
 from modalities.catalog import load_audio_encoder
+from modalities.whole_file import replace_when_whole
+from tasks.audio_classification.classifier_files import CARD, read_card
 from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions, find_fold
 from tasks.audio_classification.model import attach_method
-from tasks.audio_classification.saved import CARD, read_card
-from tasks.audio_classification.sounds import Kept, Progress
 from tasks.audio_classification.study_report import Result, write_report
 from tasks.audio_classification.training import SoundClassification
+from tasks.audio_classification.windows import Kept, Progress
 from tasks.config import changed
-from tasks.training import CHECKPOINT, train
+from tasks.training.loop import CHECKPOINT, train
 
 RESULTS = "results.json"
 
@@ -118,7 +118,7 @@ def run_study(
         config: Of the study.
         folder: For it; each experiment has a folder in it.
         progress: Called with the experiments done, and all.
-        device: As of `tasks.training.train`.
+        device: As of `tasks.training.loop.train`.
 
     Raises:
         FileNotFoundError: Data or weights are not there.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from data_prep.output import replace_when_whole
+from modalities.whole_file import replace_when_whole
 
 TABLE, PLOT, SHOTS_PLOT = "table.md", "parameters.png", "shots.png"
 MARKERS = "osD^v<>pPX*h"

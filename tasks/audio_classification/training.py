@@ -7,20 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data_prep.labelled import Fold, classes_of
+from data_prep.sounds.labelled import Fold, classes_of
 from modalities.catalog import load_audio_encoder
-from tasks.audio_classification.calibration import fit_temperature
+from tasks.audio_classification.classifier_files import ClassifierCard, save_classifier
 from tasks.audio_classification.config import ClassificationConfig, find_fold
 from tasks.audio_classification.model import SoundModel, spec_augment
-from tasks.audio_classification.saved import ClassifierCard, save_classifier
-from tasks.audio_classification.scores import accuracy, score
-from tasks.audio_classification.sounds import Kept, Progress, SoundSource
+from tasks.audio_classification.windows import Kept, Progress, SoundSource
+from tasks.scoring.calibration import fit_temperature
+from tasks.scoring.classification import accuracy, score
 
 BATCH = 32  # of windows, where nothing is trained
 
 
 class SoundClassification:
-    """The task; see `tasks.training.Trainable`.
+    """The task; see `tasks.training.loop.Trainable`.
 
     Args:
         config: Of the experiment.

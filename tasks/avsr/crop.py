@@ -11,10 +11,10 @@ import torch
 from data_prep.faces import FaceFinder, MouthChunk, build_report
 from data_prep.faces.mouth_video import find_mouths, write_mouth_video
 from data_prep.media import probe, stream_audio
-from data_prep.output import replace_when_whole
-from tasks.avsr.inputs import VIDEO_RATE_HZ, ReadyMouth, open_pictures
+from modalities.whole_file import replace_when_whole
+from tasks.avsr.inputs.media import VIDEO_RATE_HZ, ReadyMouth, open_pictures
+from tasks.avsr.outputs.contact_sheet import ContactSheet, check_sheet_path
 from tasks.avsr.pipeline import Progress, load_faces
-from tasks.avsr.sheet import ContactSheet, check_sheet_path
 
 
 def write_mouths(

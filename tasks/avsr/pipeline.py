@@ -15,15 +15,22 @@ from modalities.speech.decoding import DecodingOptions, WindowDecoder, WindowTex
 from modalities.speech.voice_activity import SileroNetwork, SpeechDetector, load_silero
 from modalities.speech.whisper import load_whisper
 from modalities.vision import FaceDetector, load_face_detector
-from tasks.avsr.inputs import VIDEO_RATE_HZ, Input, MouthSource, ReadyMouth, Source, open_input
-from tasks.avsr.listening import Listened, listen
-from tasks.avsr.model import WINDOW_SAMPLES
-from tasks.avsr.mouths import MouthBuffer, Mouths
-from tasks.avsr.pieces import cut_pieces
-from tasks.avsr.recogniser import PieceRecogniser, Recognised
-from tasks.avsr.result import Face, Segment, Transcript, Word
-from tasks.avsr.sets import SetRecogniser, find_collection
-from tasks.avsr.windows import RATE_HZ, Window, WindowFeeder
+from tasks.avsr.inputs.media import (
+    VIDEO_RATE_HZ,
+    Input,
+    MouthSource,
+    ReadyMouth,
+    Source,
+    open_input,
+)
+from tasks.avsr.inputs.mouths import MouthBuffer, Mouths
+from tasks.avsr.inputs.windows import RATE_HZ, Window, WindowFeeder
+from tasks.avsr.outputs.transcript import Face, Segment, Transcript, Word
+from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
+from tasks.avsr.sets.contract import PieceRecogniser, Recognised
+from tasks.avsr.sets.pieces import cut_pieces
+from tasks.avsr.sets.piecewise import Listened, listen
+from tasks.avsr.sets.set_recogniser import SetRecogniser, find_collection
 from tasks.devices import find_device
 
 Progress = Callable[[float, float | None], None]

@@ -31,7 +31,7 @@ def crop(
 
     silence_libraries()
     from tasks.avsr.crop import write_mouths
-    from tasks.avsr.inputs import ReadyMouth
+    from tasks.avsr.inputs.media import ReadyMouth
     from tasks.devices import find_device
 
     video = output or Path(f"{file.stem}.mouth.mp4")

@@ -113,7 +113,7 @@ def run_evaluation(config: "EvaluationConfig", folder: Path, hidden: bool) -> "R
         ValueError: Clips, noise, model or sets are not what is expected.
     """
     from tasks.avsr import evaluation
-    from tasks.avsr.sets import load_recogniser
+    from tasks.avsr.sets.set_recogniser import load_recogniser
     from tasks.cli.progress import progress_bar
 
     found = evaluation.find_clips(config)

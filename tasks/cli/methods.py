@@ -12,7 +12,7 @@ from tasks.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fusion.table import MethodRow
+    from fusion.papers.table import MethodRow
 
 WIDTH = 150  # columns that the table needs
 
@@ -28,7 +28,7 @@ def methods(
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
-    from fusion.table import MODEL, counts_to_markdown, method_rows, to_markdown
+    from fusion.papers.table import MODEL, counts_to_markdown, method_rows, to_markdown
 
     if counts:
         print(counts_to_markdown())
@@ -53,7 +53,7 @@ def print_table(console: "Console", rows: list["MethodRow"]) -> None:
     """Print a line or some for each method, for wide terminals and files."""
     from rich.table import Table
 
-    from fusion.table import COLUMNS
+    from fusion.papers.table import COLUMNS
 
     name, paper, formula, sites, _, *traits = COLUMNS
     table = Table(box=None, padding=(0, 2, 1, 0), header_style="bold")

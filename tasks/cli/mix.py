@@ -50,9 +50,9 @@ def mix(
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
+    from data_prep.clips.splits import read_split
     from data_prep.noise.noisy_manifest import MANIFEST, MixOptions, mix_manifest
-    from data_prep.resume import FAILED
-    from data_prep.splits import read_split
+    from data_prep.workers.resume import FAILED
     from tasks.cli.progress import progress_bar
 
     options = MixOptions(

@@ -36,11 +36,11 @@ def prepare(
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
-    from data_prep.datasets import DATASETS
-    from data_prep.lhotse_cuts import check_cuts_file, write_cuts
-    from data_prep.manifest import read_manifest
-    from data_prep.prepare import MANIFEST, prepare
-    from data_prep.resume import FAILED
+    from data_prep.clips.lhotse_cuts import check_cuts_file, write_cuts
+    from data_prep.clips.manifest import read_manifest
+    from data_prep.clips.prepare import MANIFEST, prepare
+    from data_prep.datasets.speech.catalog import DATASETS
+    from data_prep.workers.resume import FAILED
     from tasks.cli.progress import progress_bar
 
     if name not in DATASETS:

@@ -12,7 +12,7 @@ from tasks.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tasks.avsr.sets import Collection
+    from tasks.avsr.sets.set_recogniser import Collection
 
 app = typer.Typer(help="Adapter sets: what there is, and taking them elsewhere.")
 Name = Annotated[str, typer.Argument(help="A collection: a name that list shows, or a folder.")]
@@ -23,7 +23,7 @@ Output = Annotated[Path, typer.Argument(help="Folder to write; new or empty.")]
 @app.command("list")
 def list_sets(as_json: AsJson = False) -> None:
     """List the collections that come with mcgurk."""
-    from tasks.avsr.sets import list_collections, read_collection
+    from tasks.avsr.sets.set_recogniser import list_collections, read_collection
 
     found = {name: read_collection(folder) for name, folder in list_collections().items()}
     if as_json:
@@ -47,8 +47,8 @@ def list_sets(as_json: AsJson = False) -> None:
 @app.command("show")
 def show(name: Name, as_json: AsJson = False) -> None:
     """Say what a collection is: its sets, sizes, data, licence and scores."""
-    from fusion.adapter_sets import read_card
-    from tasks.avsr.sets import find_collection, read_collection
+    from fusion.sets.files import read_card
+    from tasks.avsr.sets.set_recogniser import find_collection, read_collection
 
     folder = find_collection(name)
     collection = read_collection(folder)
@@ -147,7 +147,7 @@ def _describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str
 @app.command("merge")
 def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
     """Write a Whisper with a set's adapters in its weights, as transformers reads it."""
-    from tasks.avsr.merging import merge_set
+    from tasks.avsr.sets.export import merge_set
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
@@ -158,7 +158,7 @@ def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False
 @app.command("export")
 def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
     """Copy a set out of a collection; PEFT reads its adapters."""
-    from tasks.avsr.merging import export_set
+    from tasks.avsr.sets.export import export_set
 
     _tell(output, export_set(name, set_name, output).name, as_json)
 

@@ -34,7 +34,7 @@ def train(
     from tasks.cli.progress import progress_bar
     from tasks.config import read_config, read_name
     from tasks.experiments import EXPERIMENTS, STUDIES
-    from tasks.training import CURVES, train
+    from tasks.training.loop import CURVES, train
 
     name = read_name(config, "task")
     if name not in {**EXPERIMENTS, **STUDIES}:

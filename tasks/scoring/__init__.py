@@ -8,7 +8,7 @@ from tasks.scoring.intervals import (
     ratio_interval,
 )
 from tasks.scoring.normalisers import NORMALISERS, find_normaliser
-from tasks.scoring.separation import measure_separation
+from tasks.scoring.roc_area import measure_separation
 from tasks.scoring.word_errors import WordErrors, count_errors
 
 __all__ = [

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from modalities.audio.ast import AstEncoder, random_ast
+from modalities.audio.audio_encoder import AudioEncoder
 from modalities.audio.clap import ClapAudioEncoder, random_clap
-from modalities.audio.encoder import AudioEncoder
 from modalities.catalog import AUDIO_ENCODERS, load_audio_encoder
-from modalities.speech.audio_encoder import WhisperAudioEncoder
 from modalities.speech.whisper import offline_folder
+from modalities.speech.whisper_audio_encoder import WhisperAudioEncoder
 
 from .conftest import build_small
 

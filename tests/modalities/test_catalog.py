@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from modalities.catalog import ENCODERS, load_encoder
-from modalities.speech.encoder import WhisperEncoder
+from modalities.speech.whisper_encoder import WhisperEncoder
 from modalities.speech.whisper_names import WHISPERS
 
 from .conftest import build_small

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_prep.clips.manifest import Clip, Word, write_manifest
 from data_prep.faces import MouthChunk
 from data_prep.faces.mouth_video import write_mouth_video
-from data_prep.manifest import Clip, Word, write_manifest
 
 CLIPS = 8
 

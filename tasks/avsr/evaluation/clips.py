@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.datasets.folder import find_folder_clips
-from data_prep.datasets.grid import spell
-from data_prep.manifest import Clip, read_manifest
-from data_prep.prepare import MANIFEST, prepare
-from data_prep.splits import choose_clips, read_split
+from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.prepare import MANIFEST, prepare
+from data_prep.clips.splits import choose_clips, read_split
+from data_prep.datasets.speech.folder import find_folder_clips
+from data_prep.datasets.speech.grid import spell
 from tasks.avsr.evaluation.config import EvaluationConfig
 
 PREPARED = "clips"  # folder for those that came raw

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from data_prep.manifest import Clip
+from data_prep.clips.manifest import Clip
 from data_prep.noise import Recordings, Scene, draw_scene
 from data_prep.noise.scenes import BABBLE_VOICES
 

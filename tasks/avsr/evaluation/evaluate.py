@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.media.waveform import RATE_HZ
-from fusion.adapter_sets import CARD
-from tasks.avsr.collection_files import COLLECTION, OF_SELECTOR, TOLD
+from fusion.sets.files import CARD
 from tasks.avsr.evaluation.clips import ClipSet
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.evaluation.config import SNR_DB, EvaluationConfig
-from tasks.avsr.evaluation.hearings import Hearings
-from tasks.avsr.evaluation.pictures import CONFUSION, HEAT_MAP, draw_confusion, draw_heat_map
+from tasks.avsr.evaluation.noise_sources import find_sources
+from tasks.avsr.evaluation.outcomes import Hearings
+from tasks.avsr.evaluation.plots import CONFUSION, HEAT_MAP, draw_confusion, draw_heat_map
 from tasks.avsr.evaluation.recognise import Plan, recognise_all
 from tasks.avsr.evaluation.report import Report, build_report, save_report
 from tasks.avsr.evaluation.results import SELECTOR_FILES, open_results
-from tasks.avsr.evaluation.sets import SetNames, name_sets
-from tasks.avsr.evaluation.sources import find_sources
-from tasks.avsr.recogniser import Recogniser
+from tasks.avsr.evaluation.set_groups import SetNames, name_sets
+from tasks.avsr.sets.collection_files import COLLECTION, OF_SELECTOR, TOLD
+from tasks.avsr.sets.contract import Recogniser
 from tasks.scoring import find_normaliser
 from tasks.scoring.intervals import RESAMPLES
 

@@ -8,16 +8,16 @@ from itertools import product
 from pathlib import Path
 from typing import Protocol
 
-from data_prep.manifest import Clip
+from data_prep.clips.manifest import Clip
+from data_prep.clips.shards import Sample, load_sample
 from data_prep.noise import Scene, render_scene
-from data_prep.pool import run_in_processes
-from data_prep.shards import Sample, load_sample
-from fusion.scenario import Scenario
+from data_prep.workers.processes import run_in_processes
+from fusion.scenarios.classifier import Scenario
 from tasks.avsr.evaluation.conditions import Cell, NoiseSource, draw_noise, lay_out_cells
-from tasks.avsr.evaluation.faces import exchange_faces, fit_face
+from tasks.avsr.evaluation.exchanged_faces import exchange_faces, fit_face
 from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Key, Result, ResultFile
-from tasks.avsr.evaluation.sets import CATEGORY, SetNames
-from tasks.avsr.recogniser import Heard, Recogniser, Utterance
+from tasks.avsr.evaluation.set_groups import CATEGORY, SetNames
+from tasks.avsr.sets.contract import Heard, Recogniser, Utterance
 
 Way = tuple[str | None, str]  # a set, None for none, and which video
 Progress = Callable[[int, int], None]

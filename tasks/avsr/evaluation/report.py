@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from data_prep.output import replace_when_whole
+from modalities.whole_file import replace_when_whole
 from tasks.avsr.evaluation.conditions import Cell
-from tasks.avsr.evaluation.hearings import Hearings
+from tasks.avsr.evaluation.outcomes import Hearings
 from tasks.avsr.evaluation.rows import HEARING, SELECTED, LoudScore, RowErrors, RowScore
-from tasks.avsr.evaluation.selector import (
+from tasks.avsr.evaluation.selector_scores import (
     AgreementScore,
     SelectorScores,
     score_agreement,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.noise import Scene
-from data_prep.output import replace_when_whole
-from fusion.scenario import Scenario
+from fusion.scenarios.classifier import Scenario
+from modalities.whole_file import replace_when_whole
 
 RESULTS, SETTINGS = "results.jsonl", "settings.json"
 SELECTOR_FILES = "selector_files"  # the one setting that may change

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data_prep.shards import Sample
-from fusion.agreement import AgreementNetwork, AgreementOptions, smooth
+from data_prep.clips.shards import Sample
+from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions, smooth
 from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network
 from modalities.vision.lips import load_lip_encoder
-from tasks.avsr.model import WINDOW_PICTURES, WINDOW_SAMPLES
+from tasks.avsr.sets.adapted_whisper import WINDOW_PICTURES, WINDOW_SAMPLES
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.noise import NoiseMaker, NoiseOptions, Noisy
-from tasks.avsr.training.pictures import NO_CHANGE, AugmentOptions
-from tasks.avsr.training.sights import SightExample, SightOptions, SightSource
-from tasks.training import LoopOptions
+from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
+from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
+from tasks.avsr.training.shown_mouths import SightExample, SightOptions, SightSource
+from tasks.training.loop import LoopOptions
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AgreementConfig:
 
 
 class AgreementTraining:
-    """The task; see `tasks.training.Trainable`.
+    """The task; see `tasks.training.loop.Trainable`.
 
     Args:
         config: Of the experiment.

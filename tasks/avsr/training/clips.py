@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from data_prep.manifest import Clip, read_manifest
-from data_prep.shards import Sample, load_sample
-from data_prep.splits import choose_clips, read_split
+from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.shards import Sample, load_sample
+from data_prep.clips.splits import choose_clips, read_split
 
 
 @dataclass(frozen=True)

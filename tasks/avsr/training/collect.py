@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_prep.shards import Sample
-from fusion.adapter_sets import read_card
-from fusion.domain import DomainCheck, DomainOptions, summarise
-from fusion.kind import KindOptions, NoiseKind
-from fusion.level import LevelEstimate, LevelOptions
+from data_prep.clips.shards import Sample
+from fusion.scenarios.category import KindOptions, NoiseKind
+from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
+from fusion.scenarios.level import LevelEstimate, LevelOptions
+from fusion.sets.files import read_card
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
-from tasks.avsr.collection_files import (
+from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
+from tasks.avsr.sets.collection_files import (
     AGREEMENT,
     COLLECTION,
     DOMAIN,
@@ -26,8 +27,7 @@ from tasks.avsr.collection_files import (
     LOUDNESS,
     SELECTOR,
 )
-from tasks.avsr.model import WINDOW_SAMPLES
-from tasks.avsr.sets import (
+from tasks.avsr.sets.set_recogniser import (
     Collection,
     SetRecogniser,
     load_recogniser,
@@ -35,9 +35,9 @@ from tasks.avsr.sets import (
     write_collection,
 )
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.noise import NoiseMaker, NoiseOptions, Noisy
-from tasks.avsr.training.pictures import NO_CHANGE, AugmentOptions
-from tasks.avsr.training.sights import read_changed
+from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
+from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
+from tasks.avsr.training.shown_mouths import read_changed
 
 LIPS = "lips.safetensors"
 SURE = 0.995  # share of validation windows that is to be known
@@ -61,15 +61,15 @@ class CollectConfig:
         lips: A lip encoder by name or file; a file is copied.
         agreement: File.
         selector: File.
-        sets: Folders of sets by group, see `tasks.avsr.sets.GROUPS`; of "level" the one for high
-            noise comes first.
-        choose_by: See `tasks.avsr.sets.CHOICES`.
+        sets: Folders of sets by group, see `tasks.avsr.sets.set_recogniser.GROUPS`;
+            of "level" the one for high noise comes first.
+        choose_by: See `tasks.avsr.sets.set_recogniser.CHOICES`.
         border_db: Between high and low noise.
         data: Clips that the sets were trained on.
         noise: Heard besides.
         clips: How many noisy clips show what the sets are for, and four times as many what kinds of
             noise sound like; 0 leaves the checks, kind and level to the selector alone.
-        doubt: See `fusion.domain.DomainOptions`.
+        doubt: See `fusion.scenarios.domain.DomainOptions`.
         described: Data and licence, as a reader should find them.
         licence: Of the weights.
         command: That trains all of it.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data_prep.shards import Sample
+from data_prep.clips.shards import Sample
 from modalities.network_file import save_network
 from modalities.vision.lips import (
     RATE_HZ,
@@ -20,8 +20,8 @@ from modalities.vision.lips import (
     normalise,
 )
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.pictures import AugmentOptions, change_pictures
-from tasks.training import LoopOptions, to_device
+from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures
+from tasks.training.loop import LoopOptions, to_device
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LipConfig:
 
 
 class LipReading:
-    """The task; see `tasks.training.Trainable`.
+    """The task; see `tasks.training.loop.Trainable`.
 
     Args:
         config: Of the experiment.

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fusion.scenario import ScenarioClassifier, ScenarioOptions
+from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network
-from tasks.avsr.model import WINDOW_SAMPLES
+from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.noise import NoiseMaker, NoiseOptions, Noisy
-from tasks.training import LoopOptions
+from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
+from tasks.training.loop import LoopOptions
 
 CLEAN_DB = 25.0  # what clean sound counts as
 LEVELS_DB = (-10.0, -5.0, 0.0, 5.0, 10.0)
@@ -43,7 +43,7 @@ class SelectorConfig:
 
 
 class SelectorTraining:
-    """The task; see `tasks.training.Trainable`.
+    """The task; see `tasks.training.loop.Trainable`.
 
     Args:
         config: Of the experiment.

@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_prep.datasets.folder import find_folder_clips
-from data_prep.manifest import Clip, read_manifest
+from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.prepare import prepare
+from data_prep.datasets.speech.folder import find_folder_clips
 from data_prep.media import read_audio
 from data_prep.noise import (
     MixOptions,
@@ -24,7 +25,6 @@ from data_prep.noise import (
 )
 from data_prep.noise import recordings as kept_recordings
 from data_prep.noise.recordings import load_recording
-from data_prep.prepare import prepare
 
 RATIOS = (-5.0, 0.0, 12.5)
 ALL = ("babble", "sidespeaker", "music", "natural")
@@ -298,7 +298,7 @@ def test_recordings_are_kept_up_to_a_bound_of_memory(tmp_path, monkeypatch):
 
 
 def test_grid_with_real_noise(shared_data, tmp_path):
-    from data_prep.datasets.grid import find_grid_clips
+    from data_prep.datasets.speech.grid import find_grid_clips
 
     clips = [replace(clip, duration_s=3.0) for clip in find_grid_clips(shared_data / "grid")[:8]]
     (tmp_path / "in").mkdir()

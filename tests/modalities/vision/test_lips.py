@@ -100,10 +100,10 @@ def test_crops_of_another_size_are_refused(encoder):
 
 def test_the_shipped_weights_read_words_of_the_talker_they_know(shared_data):
     """On 20 clips of the test split: far more frames right than silence alone would give."""
-    from data_prep.datasets.grid import find_grid_clips
-    from data_prep.prepare import prepare
-    from data_prep.shards import load_sample
-    from data_prep.splits import read_split
+    from data_prep.clips.prepare import prepare
+    from data_prep.clips.shards import load_sample
+    from data_prep.clips.splits import read_split
+    from data_prep.datasets.speech.grid import find_grid_clips
     from tasks.avsr.training.lips import label_frames
 
     encoder = load_lip_encoder("lips-grid")
@@ -113,7 +113,7 @@ def test_the_shipped_weights_read_words_of_the_talker_they_know(shared_data):
 
     with tempfile.TemporaryDirectory() as folder:
         prepare(clips, folder, workers=1)
-        from data_prep.manifest import read_manifest
+        from data_prep.clips.manifest import read_manifest
 
         samples = [load_sample(c, folder) for c in read_manifest(f"{folder}/manifest.jsonl")]
     right = []

@@ -11,12 +11,12 @@ import torch
 
 from tasks.__main__ import run
 from tasks.audio_classification import SoundClassifier
+from tasks.audio_classification.classifier_files import load_classifier, read_card
 from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions
 from tasks.audio_classification.model import SoundModel
-from tasks.audio_classification.saved import load_classifier, read_card
-from tasks.audio_classification.scores import accuracy
 from tasks.audio_classification.training import SoundClassification
-from tasks.training import LoopOptions, train
+from tasks.scoring.classification import accuracy
+from tasks.training.loop import LoopOptions, train
 
 from .conftest import RATE_HZ, tone, write_wav
 

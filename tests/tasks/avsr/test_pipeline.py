@@ -9,8 +9,8 @@ import torch
 from data_prep.media import read_audio, stream_video
 from modalities.audio.resample import resample
 from tasks.avsr import AVSROptions, AVSRPipeline
-from tasks.avsr.inputs import ReadyMouth
-from tasks.avsr.recogniser import Recognised
+from tasks.avsr.inputs.media import ReadyMouth
+from tasks.avsr.sets.contract import Recognised
 
 SAID = (
     "today after two years of negotiations the united states together with our "

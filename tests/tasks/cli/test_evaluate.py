@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from data_prep.datasets.grid import find_grid_clips
-from data_prep.prepare import prepare
-from fusion.scenario import Scenario
+from data_prep.clips.prepare import prepare
+from data_prep.datasets.speech.grid import find_grid_clips
+from fusion.scenarios.classifier import Scenario
 from tasks.__main__ import run
-from tasks.avsr.recogniser import Heard
+from tasks.avsr.sets.contract import Heard
 
 NAMES = ("bbaf2n", "sgwo1p", "pwbz5s")
 
@@ -46,7 +46,9 @@ def loaded(monkeypatch):
         return Fake()
 
     monkeypatch.setitem(
-        sys.modules, "tasks.avsr.sets", SimpleNamespace(load_recogniser=load_recogniser)
+        sys.modules,
+        "tasks.avsr.sets.set_recogniser",
+        SimpleNamespace(load_recogniser=load_recogniser),
     )
     return asked
 

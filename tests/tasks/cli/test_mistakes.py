@@ -131,7 +131,7 @@ def test_interrupt_exits_130_and_leaves_no_file(capsys, tmp_path, demo_clip, mon
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasks.avsr.preview.Painter.subtitle", interrupt)
+    monkeypatch.setattr("tasks.avsr.outputs.preview.Painter.subtitle", interrupt)
     out = tmp_path / "out.mp4"
     assert run(["transcribe", str(demo_clip), "--preview", str(out)]) == 130
     assert "mcgurk: interrupted" in capsys.readouterr().err

@@ -12,15 +12,20 @@ import pytest
 import torch
 from transformers import WhisperForConditionalGeneration
 
-from fusion.adapter_sets import SetCard, save_set
-from fusion.adapters import attach
-from fusion.agreement import AgreementNetwork, AgreementOptions
-from fusion.scenario import ScenarioClassifier, ScenarioOptions
+from fusion.adapters.interface import attach
+from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
+from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
+from fusion.sets.files import SetCard, save_set
 from modalities.network_file import save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions
 from tasks.__main__ import run
-from tasks.avsr.sets import Collection, SetRecogniser, read_collection, write_collection
+from tasks.avsr.sets.set_recogniser import (
+    Collection,
+    SetRecogniser,
+    read_collection,
+    write_collection,
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from data_prep.datasets.grid import ADVERBS, COLOURS, COMMANDS, DIGITS, PREPOSITIONS, spell
+from data_prep.datasets.speech.grid import ADVERBS, COLOURS, COMMANDS, DIGITS, PREPOSITIONS, spell
 from tasks.scoring import NORMALISERS, find_normaliser
 
 LETTERS = "abcdefghijklmnopqrstuvxyz"

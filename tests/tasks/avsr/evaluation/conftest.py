@@ -8,14 +8,14 @@ from zlib import crc32
 import numpy as np
 import pytest
 
+from data_prep.clips.manifest import Clip, write_manifest
 from data_prep.faces.mouth_video import write_mouth_video
 from data_prep.faces.results import MouthChunk
-from data_prep.manifest import Clip, write_manifest
 from data_prep.noise import Recordings
-from fusion.scenario import Scenario
+from fusion.scenarios.classifier import Scenario
 from tasks.avsr.evaluation import NoiseSource, Plan
 from tasks.avsr.evaluation.results import ResultFile
-from tasks.avsr.recogniser import Heard
+from tasks.avsr.sets.contract import Heard
 
 CLIPS = 7
 WORDS = "bin blue at f two now".split()
@@ -137,7 +137,7 @@ def noise(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def plan(prepared, noise) -> Plan:
-    from data_prep.manifest import read_manifest
+    from data_prep.clips.manifest import read_manifest
 
     clips = tuple(read_manifest(prepared / "manifest.jsonl"))
     music = tuple(sorted((noise / "music").iterdir()))

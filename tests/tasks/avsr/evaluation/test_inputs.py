@@ -13,7 +13,7 @@ from tasks.avsr.evaluation import (
     plan_evaluation,
     prepare_clips,
 )
-from tasks.avsr.evaluation.sources import find_sources
+from tasks.avsr.evaluation.noise_sources import find_sources
 from tasks.config import read_config
 
 

@@ -7,13 +7,13 @@ import av
 import pytest
 
 from tasks.avsr.evaluation import ROWS, Cell, Evaluation, EvaluationConfig, evaluate
-from tasks.avsr.evaluation.hearings import Hearings
-from tasks.avsr.evaluation.pictures import draw_confusion, draw_heat_map, split_panels
+from tasks.avsr.evaluation.outcomes import Hearings
+from tasks.avsr.evaluation.plots import draw_confusion, draw_heat_map, split_panels
 from tasks.avsr.evaluation.recognise import recognise_all
 from tasks.avsr.evaluation.report import build_report, rows_to_json, to_markdown
 from tasks.avsr.evaluation.rows import RowErrors
-from tasks.avsr.evaluation.selector import score_agreement, score_selector
-from tasks.avsr.evaluation.sets import name_sets
+from tasks.avsr.evaluation.selector_scores import score_agreement, score_selector
+from tasks.avsr.evaluation.set_groups import name_sets
 from tasks.scoring import NORMALISERS
 
 LOUD = Cell("babble", "babble", -5.0)

@@ -1,0 +1,1 @@
+"""Utterances: manifest, splits, samples, shards, preparation, lhotse's cuts."""

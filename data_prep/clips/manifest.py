@@ -1,0 +1,159 @@
+"""Clips with what is known about them, one JSON object a line."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from modalities.whole_file import replace_when_whole
+
+
+class Entry(Protocol):
+    """What a manifest is made of."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its manifest."""
+        ...
+
+    def to_json(self) -> str:
+        """Return one line without its end."""
+        ...
+
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and its time.
+
+    Attributes:
+        text: As written.
+        start_s: Seconds from the start of the clip.
+        end_s: Likewise.
+    """
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording of one utterance.
+
+    Attributes:
+        id: Unique in its manifest; also the name of its files.
+        media: The recording, absolute or relative to the manifest's folder.
+        text: What is said, or None.
+        speaker: Who, or None.
+        words: With times, where these are known.
+        duration_s: Length of the sound; None until it is prepared.
+        frames: Of the mouth video, 25 per second; None without.
+        mouth: The mouth video, relative to the manifest's folder; None without.
+        seen: Stretches of its frames that show a mouth, first and the one after the last.
+    """
+
+    id: str
+    media: str
+    text: str | None = None
+    speaker: str | None = None
+    words: tuple[Word, ...] = ()
+    duration_s: float | None = None
+    frames: int | None = None
+    mouth: str | None = None
+    seen: tuple[tuple[int, int], ...] = ()
+
+    def mask(self) -> np.ndarray:
+        """Return where a mouth is seen, bool [frames]."""
+        mask = np.zeros(self.frames or 0, bool)
+        for start, stop in self.seen:
+            mask[start:stop] = True
+        return mask
+
+    def to_json(self) -> str:
+        """Return one line without its end."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Clip":
+        """Read what `to_json` returned.
+
+        Raises:
+            ValueError: It is damaged, or of another form.
+        """
+        return cls.from_data(json.loads(line))
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "Clip":
+        """Read what stands in a line, as `dataclasses.asdict` has it.
+
+        Raises:
+            ValueError: It is of another form.
+        """
+        try:
+            words = tuple(Word(**word) for word in data.get("words", ()))
+            seen = tuple((int(start), int(stop)) for start, stop in data.get("seen", ()))
+            return cls(**{**data, "words": words, "seen": seen})
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"is no clip ({error})") from error
+
+
+def runs_of(mask: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Return the stretches of a mask that are True, first and the one after the last."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return tuple((int(start), int(stop)) for start, stop in edges.reshape(-1, 2))
+
+
+def read_manifest(path: str | Path) -> Iterator[Clip]:
+    """Read a manifest, clip by clip.
+
+    A last line without its end is what an interrupted run was writing, and is left out.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged.
+    """
+    return read_entries(path, Clip.from_json, "prepare")
+
+
+def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -> Iterator[Read]:
+    """Read a manifest of any kind, line by line, without a last line that has no end.
+
+    Args:
+        path: The manifest.
+        parse: Reads a line, or raises a ValueError.
+        command: What wrote it, for messages.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected a manifest that `{command}` wrote.")
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield parse(line)
+            except ValueError as error:
+                raise ValueError(
+                    f"{path}, line {number} {error}; expected what `{command}` writes. Is it the "
+                    "right folder? If so, make it again."
+                ) from error
+
+
+def write_manifest(path: str | Path, entries: Iterable[Entry]) -> None:
+    """Write a manifest as a whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with replace_when_whole(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(f"{entry.to_json()}\n" for entry in entries)

@@ -1,0 +1,118 @@
+"""From clips as they are published to a manifest with mouth crops, resumable and in parallel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+from data_prep.clips.manifest import Clip, read_manifest, runs_of
+from data_prep.faces import FaceFinder
+from data_prep.faces.mouth_video import find_mouths, write_mouth_video
+from data_prep.media import probe, stream_audio, stream_video
+from data_prep.media.waveform import RATE_HZ
+from data_prep.workers.processes import run_in_processes
+from data_prep.workers.resume import Outcome, Progress, complete_manifest
+from modalities.vision import FaceDetector, load_face_detector
+
+MANIFEST, MOUTHS = "manifest.jsonl", "mouths"
+LARGEST_SIDE = 1280  # faces in larger pictures are looked for at this size
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` has done.
+
+    Attributes:
+        clips: In the manifest now.
+        new: Prepared by this call.
+        failed: What went wrong, by the id of the clip.
+    """
+
+    clips: int
+    new: int
+    failed: dict[str, str]
+
+
+def prepare(
+    clips: Sequence[Clip],
+    folder: str | Path,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    ray: str | None = None,
+) -> Prepared:
+    """Crop the mouths of clips and write their manifest.
+
+    A run that was interrupted goes on where it was: each clip is one line of the manifest, written
+    once its mouth video is whole. In the end the manifest has the order of the clips.
+
+    Args:
+        clips: As `data_prep.datasets.speech.catalog` finds them.
+        folder: To write to: manifest.jsonl, mouths/ID.mp4, and failed.jsonl where a clip could not
+            be read; those are tried again by the next run.
+        workers: Processes; as many as cores without.
+        progress: Called with the clips done, and all.
+        ray: Address of a Ray cluster to work on, or "local", see `data_prep.workers.ray_cluster`;
+            None for processes of this machine.
+
+    Returns:
+        How many there are, and what failed.
+
+    Raises:
+        OSError: The folder cannot be written, or the cluster is lost.
+        ValueError: The manifest there is damaged, two clips have one id, Ray is not installed, or
+            no cluster answers.
+    """
+    folder = Path(folder).resolve()  # other machines have another current folder
+    if len({clip.id for clip in clips}) < len(clips):
+        raise ValueError("Two clips have the same id; expected ids that are unique.")
+    (folder / MOUTHS).mkdir(parents=True, exist_ok=True)
+    manifest = folder / MANIFEST
+    known = {clip.id: clip for clip in read_manifest(manifest)} if manifest.exists() else {}
+    done = {clip.id: known[clip.id] for clip in clips if clip.id in known}
+    todo = [clip for clip in clips if clip.id not in done]
+    work = partial(prepare_clip, folder=folder)
+    if ray is None or not todo:
+        outcomes = run_in_processes(work, todo, workers)
+    else:
+        from data_prep.workers.ray_cluster import run_on_ray
+
+        outcomes = run_on_ray(work, todo, ray, workers)
+    failed = complete_manifest(manifest, [clip.id for clip in clips], done, outcomes, progress)
+    return Prepared(len(done), len(todo) - len(failed), failed)
+
+
+def prepare_clip(clip: Clip, folder: Path) -> Outcome[Clip]:
+    """Prepare one clip.
+
+    Args:
+        clip: As found.
+        folder: The manifest's.
+
+    Returns:
+        The clip with what was found, or why it failed.
+    """
+    try:
+        return Outcome((_prepare(clip, folder),))
+    except (ValueError, FileNotFoundError) as error:
+        return Outcome(failed={clip.id: str(error)})
+
+
+def _prepare(clip: Clip, folder: Path) -> Clip:
+    info = probe(clip.media)
+    samples = sum(len(block) for block in stream_audio(clip.media)) if info.audio else 0
+    if not samples:
+        raise ValueError(f"{clip.media} has no sound; expected speech.")
+    found = replace(clip, duration_s=samples / RATE_HZ)
+    if info.video is None:
+        return found
+    frames = stream_video(clip.media, max_side=LARGEST_SIDE)
+    mouths = find_mouths(FaceFinder(_detector()), frames, stream_audio(clip.media))
+    name = f"{MOUTHS}/{clip.id}.mp4"
+    mask = write_mouth_video(folder / name, mouths)
+    return replace(found, mouth=name, frames=len(mask), seen=runs_of(mask))
+
+
+@cache
+def _detector() -> FaceDetector:
+    """Load the network, once a process."""
+    return load_face_detector("full")

@@ -1,0 +1,156 @@
+"""Prepared clips as WebDataset shards: tar files that training reads from front to back."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.media import read_audio, stream_video
+from data_prep.media.wav import decode_wav, encode_wav
+from modalities.whole_file import replace_when_whole
+
+CLIPS_PER_SHARD = 500
+PATTERN = "clips-{:05d}.tar"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip, read.
+
+    Attributes:
+        clip: What is known about it.
+        waveform: float32 [samples], 16 kHz.
+        crops: Mouth crops, uint8 [video_frames, 96, 96]; none without video.
+    """
+
+    clip: Clip
+    waveform: np.ndarray
+    crops: np.ndarray
+
+
+def load_sample(clip: Clip, folder: str | Path) -> Sample:
+    """Read the sound and the mouth of a prepared clip.
+
+    Args:
+        clip: Of a manifest.
+        folder: The manifest's.
+
+    Raises:
+        FileNotFoundError: A file is not where it was.
+        ValueError: It is damaged.
+    """
+    return Sample(clip, read_audio(Path(folder) / clip.media), load_crops(clip, folder))
+
+
+def load_crops(clip: Clip, folder: str | Path) -> np.ndarray:
+    """Read the mouth of a prepared clip, uint8 [video_frames, 96, 96]; no frames without video.
+
+    Args:
+        clip: Of a manifest.
+        folder: The manifest's.
+
+    Raises:
+        FileNotFoundError: The mouth video is not where it was.
+        ValueError: It is damaged.
+    """
+    if clip.mouth is None:
+        return np.zeros((0, 96, 96), np.uint8)
+    return read_crops(Path(folder) / clip.mouth)
+
+
+def read_crops(path: str | Path) -> np.ndarray:
+    """Read a mouth video, uint8 [video_frames, 96, 96]."""
+    return np.stack([frame.gray() for frame in stream_video(path)])
+
+
+def write_shards(
+    folder: str | Path,
+    output: str | Path,
+    clips_per_shard: int = CLIPS_PER_SHARD,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Pack the clips of a manifest: of each the sound, the mouth video and what is known.
+
+    Shards that are there are kept, so that an interrupted call goes on.
+
+    Args:
+        folder: With manifest.jsonl, as `prepare` wrote it.
+        output: Folder of the shards.
+        clips_per_shard: How many go into one.
+        progress: Called with the shards done, and all.
+
+    Returns:
+        The shards.
+
+    Raises:
+        FileNotFoundError: There is no manifest, or a file is not where it was.
+        ValueError: `clips_per_shard` is below 1, or a file is damaged.
+        OSError: A shard cannot be written.
+    """
+    if clips_per_shard < 1:
+        raise ValueError(f"clips_per_shard is {clips_per_shard}; expected 1 or more.")
+    folder, output = Path(folder), Path(output)
+    clips = list(read_manifest(folder / "manifest.jsonl"))
+    groups = [clips[n : n + clips_per_shard] for n in range(0, len(clips), clips_per_shard)]
+    shards = []
+    for number, group in enumerate(groups):
+        shard = output / PATTERN.format(number)
+        if not shard.exists():
+            _write_shard(shard, group, folder)
+        shards.append(shard)
+        if progress:
+            progress(number + 1, len(groups))
+    return shards
+
+
+def _write_shard(shard: Path, clips: Sequence[Clip], folder: Path) -> None:
+    from webdataset.writer import TarWriter
+
+    with (
+        replace_when_whole(shard) as partial,
+        TarWriter(str(partial), mtime=0.0) as tar,
+    ):
+        for clip in clips:
+            record: dict[str, Any] = {
+                "__key__": clip.id.replace(".", "_"),
+                "json": json.loads(clip.to_json()),
+                "wav": encode_wav(read_audio(folder / clip.media)),
+            }
+            if clip.mouth:
+                record["mp4"] = (folder / clip.mouth).read_bytes()
+            tar.write(record)
+
+
+def read_shards(shards: Sequence[str | Path]) -> Iterator[Sample]:
+    """Read clips from shards, one after the other.
+
+    Args:
+        shards: Paths, or what webdataset takes.
+
+    Raises:
+        FileNotFoundError: A shard is not there.
+    """
+    from webdataset.compat import WebDataset
+
+    for shard in shards:
+        if not Path(shard).is_file():
+            raise FileNotFoundError(f"There is no {shard}; expected a shard of `write_shards`.")
+    source = WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False)
+    for record in source:
+        clip = Clip.from_json(record["json"].decode())
+        mouth = record.get("mp4")
+        crops = _crops_of(mouth) if mouth else np.zeros((0, 96, 96), np.uint8)
+        yield Sample(clip, decode_wav(record["wav"]), crops)
+
+
+def _crops_of(video: bytes) -> np.ndarray:
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        file.write(video)
+        file.flush()
+        return read_crops(file.name)

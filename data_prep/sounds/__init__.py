@@ -1,0 +1,1 @@
+"""Labelled sounds and their protocols."""

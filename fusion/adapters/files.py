@@ -1,0 +1,194 @@
+"""Adapters on disk, in PEFT's layout: adapter_config.json and adapter_model.safetensors."""
+
+import json
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
+from fusion.contract.method import Adapter, PeftMethod
+from fusion.contract.selection import Part
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PEFT_PREFIX = "base_model.model."
+
+
+def tensors_of(model: nn.Module, part: Part) -> dict[str, Tensor]:
+    """Return the tensors of a part under PEFT's names, packed where it is quantised."""
+    state = _state(model, part.key)
+    return pack_state({_plain(name): tensor for name, tensor in state.items()}, model)
+
+
+def set_tensors(model: nn.Module, part: Part, tensors: Mapping[str, Tensor]) -> None:
+    """Set the tensors of a part, all those that `tensors_of` returns.
+
+    Raises:
+        ValueError: One has another shape.
+    """
+    state = _state(model, part.key)
+    actual = {_plain(name): name for name in state}
+    rest = unpack_state(tensors, {_plain(name): state[name] for name in state}, model)
+    try:
+        _set_state(model, part.key, {actual[name]: value for name, value in rest.items()})
+    except RuntimeError as error:
+        raise ValueError(str(error).strip().splitlines()[-1].strip()) from error
+
+
+def save_parts(model: nn.Module, parts: list[Part], folder: Path) -> None:
+    """Write an adapter; several parts go into numbered folders.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    for number, part in enumerate(parts):
+        _save_part(model, part, folder if len(parts) == 1 else folder / str(number))
+
+
+def _save_part(model: Any, part: Part, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        PEFT_PREFIX + name: tensor.detach().cpu().contiguous()
+        for name, tensor in tensors_of(model, part).items()
+    }
+    config = copy(model.peft_config[part.key]) if part.bits is None else _config_of_packed(part)
+    config.target_modules = list(part.sites)  # PEFT's set would be written in any order
+    base = getattr(getattr(model, "config", None), "_name_or_path", None)
+    config.base_model_name_or_path = config.base_model_name_or_path or base or None
+    # The weights come last: a folder without them was not finished.
+    config.save_pretrained(str(folder))
+    partial = folder / f"{WEIGHTS}.partial"
+    save_file(tensors, partial, metadata={"format": "pt"})
+    partial.replace(folder / WEIGHTS)
+
+
+def _config_of_packed(part: Part) -> Any:
+    """Describe a quantised part as ours, even of a method of PEFT, which would read no tensor."""
+    from fusion.adapters.tuner import MethodConfig
+
+    return MethodConfig(
+        method=part.method,
+        options=asdict(part.options),
+        where=list(part.where),
+        layers=None if part.layers is None else list(part.layers),
+        target_modules=part.sites,
+        bits=part.bits,
+    )
+
+
+def load_parts(model: nn.Module, folder: Path, name: str) -> None:
+    """Read an adapter and attach it.
+
+    Raises:
+        FileNotFoundError: The folder or a file is not there.
+        ValueError: It is damaged, or belongs to another model.
+    """
+    if (folder / CONFIG).is_file():
+        folders = [folder]
+    else:
+        numbered = [path for path in folder.glob("*") if (path / CONFIG).is_file()]
+        folders = sorted((p for p in numbered if p.name.isdigit()), key=lambda p: int(p.name))
+    if not folders:
+        raise FileNotFoundError(f"{folder} holds no {CONFIG}; expected a folder that `save` wrote.")
+    for part in folders:
+        _load_part(model, part, name)
+
+
+def _load_part(model: nn.Module, folder: Path, name: str) -> None:
+    from fusion.adapters.interface import Adapters, attach
+    from fusion.methods import METHODS
+
+    tensors = _read(folder / WEIGHTS)
+    method, options, where, layers, bits = _read_config(folder / CONFIG)
+    if issubclass(METHODS[method], PeftMethod) and where is not None and bits is None:
+        where = _whole_names(model, where)
+    known = Adapters(model)
+    before = len(known.selection.adapters.get(name, ()))
+    attach(model, method, options, where, name=name, layers=layers, bits=bits)
+    part = known.parts(name)[before]
+    wanted = set(tensors_of(model, part))
+    missing, unknown = sorted(wanted - set(tensors)), sorted(set(tensors) - wanted)
+    if missing or unknown:
+        known.drop(name)
+        raise ValueError(
+            f"{folder} does not fit this model: it lacks {', '.join(missing[:2]) or 'nothing'} and "
+            f"has {', '.join(unknown[:2]) or 'nothing'} in excess. Load it on the model that it "
+            "was trained on."
+        )
+    try:
+        set_tensors(model, part, tensors)
+    except ValueError as error:
+        known.drop(name)
+        raise ValueError(
+            f"{folder} does not fit this model ({error}). Load it on the model that it was "
+            "trained on."
+        ) from error
+
+
+def _whole_names(model: nn.Module, ends: list[str]) -> list[str]:
+    """Return the modules that PEFT means: of twenty names or more it keeps their ends alone."""
+    found = [
+        name
+        for name, _ in model.named_modules()
+        if any(name == end or name.endswith(f".{end}") for end in ends)
+    ]
+    return found or ends
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected the weights of an adapter.")
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); save the adapter again.") from error
+    return {name.removeprefix(PEFT_PREFIX): tensor for name, tensor in tensors.items()}
+
+
+def _read_config(
+    path: Path,
+) -> tuple[str, Any, list[str] | None, list[int] | None, int | None]:
+    """Return method, options, roles or module names, layers, and bits."""
+    from fusion.methods import METHODS
+
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON ({error}); save the adapter again.") from error
+    kind = config.get("peft_type")
+    if kind == "MCGURK":
+        names = "method", "options", "where", "layers", "bits"
+        method, options, where, layers, bits = (config.get(name) for name in names)
+        return method, options, where, layers, bits
+    for name, method in METHODS.items():
+        if issubclass(method, PeftMethod) and method.peft_type == kind:
+            return name, method.options_of(config), config["target_modules"], None, None
+    known = sorted({m.peft_type for m in METHODS.values() if not issubclass(m, Adapter)})
+    raise ValueError(f"{path} is of the type {kind!r}; known: MCGURK, {', '.join(known)}.")
+
+
+def _state(model: nn.Module, key: str) -> dict[str, Tensor]:
+    from peft import get_peft_model_state_dict
+
+    # The parameters themselves, so that it can be seen which are quantised.
+    state = {plain_name(name): tensor for name, tensor in model.state_dict(keep_vars=True).items()}
+    return get_peft_model_state_dict(model, state, key, save_embedding_layers=False)
+
+
+def _set_state(model: nn.Module, key: str, tensors: dict[str, Tensor]) -> None:
+    from peft import set_peft_model_state_dict
+
+    set_peft_model_state_dict(model, tensors, adapter_name=key)
+
+
+def _plain(name: str) -> str:
+    """Drop what nesting adds to names, so that the order of attaching does not matter."""
+    return ".".join(part for part in name.split(".") if part != "base_layer")

@@ -1,0 +1,393 @@
+"""Put adapters on a frozen model, and switch, mix, merge, save and count them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fusion.adapters.injection import Calibrate, eject, inject_ours, inject_peft, layers_of
+from fusion.adapters.merging import merge_into, restore, widened
+from fusion.adapters.quantisation import check_bits, plain_name, quantise_all
+from fusion.contract.blocks import Block
+from fusion.contract.holder import Holder
+from fusion.contract.method import Adapter, PeftMethod
+from fusion.contract.options import build_options
+from fusion.contract.selection import Part, Selection, selection_of
+from fusion.contract.sites import Site, find_sites, unwrap
+from fusion.methods import METHODS
+
+
+def attach(
+    model: nn.Module,
+    method: str,
+    options: Any = None,
+    where: Sequence[str] | None = None,
+    *,
+    name: str = "default",
+    layers: Sequence[int] | None = None,
+    blocks: Mapping[str, tuple[Block, ...]] | None = None,
+    calibrate: Calibrate | None = None,
+    bits: int | None = None,
+) -> "Adapters":
+    """Put an adapter on a model, and switch it on.
+
+    The model's own parameters are frozen. Attaching another method under the same name makes
+    both parts of one adapter.
+
+    Args:
+        model: Any module that holds Transformer blocks; it is changed in place.
+        method: A name of `fusion.methods.METHODS`.
+        options: Of that method: its dataclass, or a dict of its fields.
+        where: Roles (see `fusion.contract.sites.ROLES`), each perhaps with what it is part of
+            in front, as "encoder.q" or "cross.o"; or names of modules. None takes the method's own.
+        name: Of the adapter.
+        layers: Numbers of the blocks, negative ones from the end; None takes all.
+        blocks: Block classes that `fusion.contract.blocks.BLOCKS` does not know, by class name.
+        calibrate: For methods that look at data first: runs the model on some batches and yields
+            a loss for each.
+        bits: Of each entry of the matrices, see `fusion.adapters.quantisation`; None for float. A
+            fresh adapter is then nearly, not exactly, what it is without. PEFT cannot read its
+            files.
+
+    Returns:
+        All adapters of the model.
+
+    Raises:
+        ValueError: No such method, option, role or layer; the message lists what exists. Or the
+            method cannot be quantised.
+    """
+    selection = selection_of(model, blocks)
+    if selection.merged:
+        raise ValueError("Adapters are merged; unmerge before another one is attached.")
+    kind = find_method(method)
+    if bits is not None:
+        check_bits(method, bits)
+    _check_name(model, name)
+    built = build_options(method, kind.Options, options)
+    roles = tuple(where) if where else kind.where_of(built)
+    others = selection.adapters.get(name, [])
+    key = name if not others else f"{name}+{len(others)}"
+    numbers = None if layers is None else tuple(layers)
+    if issubclass(kind, Adapter):
+        sites = inject_ours(model, key, method, built, roles, numbers)
+    else:
+        sites = inject_peft(model, key, kind, built, roles, numbers, calibrate)
+    part = Part(key, method, built, roles, numbers, tuple(site.name for site in sites), bits)
+    selection.adapters.setdefault(name, []).append(part)
+    adapters = Adapters(model)
+    adapters.use(name)
+    adapters._follow_mode(part)
+    try:
+        _check_new(name, part, adapters.parts(name))
+        if issubclass(kind, Adapter) and calibrate is not None:
+            kind.start(adapters, part, calibrate)
+        if bits is not None:
+            quantise_all(method, adapters._held(part).values(), bits)
+    except BaseException:
+        adapters._drop_part(name, part)
+        raise
+    return adapters
+
+
+def _check_name(model: nn.Module, name: str) -> None:
+    taken = {part for path, _ in model.named_modules() for part in path.split(".")}
+    taken -= {
+        key for parts in selection_of(model).adapters.values() for p in parts for key in [p.key]
+    }
+    taken |= set(dir(nn.ModuleDict()))  # torch keeps modules beside its own attributes
+    if not name or "." in name or "+" in name or name in taken:
+        raise ValueError(
+            f"Adapter name {name!r} is empty, has a dot or a plus, or is the name of a module of "
+            "the model or of something that torch's modules have; take another."
+        )
+
+
+def _check_new(name: str, part: Part, parts: Sequence[Part]) -> None:
+    for other in parts:
+        both = set(part.sites) & set(other.sites)
+        if other is not part and other.method == part.method and both:
+            raise ValueError(
+                f"Adapter {name!r} has {part.method!r} at {min(both)} already; drop it first, or "
+                "take another name."
+            )
+
+
+def find_method(name: str) -> type[Adapter] | type[PeftMethod]:
+    """Return a method.
+
+    Raises:
+        ValueError: No such method.
+    """
+    if name not in METHODS:
+        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
+    return METHODS[name]
+
+
+class Adapters:
+    """The adapters of a model. Any number of these objects may look at one model.
+
+    Args:
+        model: As given to `attach`.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.selection: Selection = selection_of(model)
+
+    @property
+    def names(self) -> list[str]:
+        """All adapters, in the order of their attachment."""
+        return list(self.selection.adapters)
+
+    @property
+    def active(self) -> list[str]:
+        """Those that are on."""
+        on = set(self.selection.active)
+        return [name for name in self.names if on & {part.key for part in self.parts(name)}]
+
+    def parts(self, name: str) -> list[Part]:
+        """Return the parts of an adapter.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        if name not in self.selection.adapters:
+            known = ", ".join(self.names) or "none"
+            raise ValueError(f"No adapter {name!r}; the model has: {known}.")
+        return self.selection.adapters[name]
+
+    def use(self, names: str | Sequence[str] | None) -> None:
+        """Switch an adapter on, several at once (what they add is summed), or None off.
+
+        Raises:
+            ValueError: No such adapter, or adapters are merged.
+        """
+        self._check_unmerged()
+        self.selection.active[:] = self._keys(names)
+
+    @contextmanager
+    def rows(self, names: Sequence[str | None]) -> Iterator[None]:
+        """Give each row of the batch its own adapter, or None for the frozen model.
+
+        Args:
+            names: One per row of the batch.
+
+        Raises:
+            ValueError: No such adapter, its method cannot differ between rows, or the batch that is
+                run has other rows.
+        """
+        self._check_unmerged()
+        for name in {name for name in names if name is not None}:
+            for part in self.parts(name):
+                if not find_method(part.method).per_sample:
+                    raise ValueError(
+                        f"Adapter {name!r} is {part.method!r}, which cannot differ between the "
+                        "rows of a batch. Run the batch once per adapter."
+                    )
+        self.selection.set_rows([tuple(self._keys(name)) for name in names])
+        try:
+            yield
+        finally:
+            self.selection.set_rows(None)
+
+    def merge(self) -> None:
+        """Add the active adapters to the weights; the model then runs as fast as without them.
+
+        Raises:
+            ValueError: A method does not merge, or adapters are merged already.
+        """
+        self._check_unmerged()
+        keys = list(self.selection.active)
+        changes = [change for key in keys for change in self._changes(key)]
+        # All changes are computed before the first is made: some depend on the weights.
+        self.selection.originals = [merge_into(module, delta) for module, delta in changes]
+        self.selection.merged = True
+        self.selection.merged_keys = keys
+        self.selection.active[:] = []
+
+    def unmerge(self) -> None:
+        """Put the weights back as they were, to the bit."""
+        for original in reversed(self.selection.originals):
+            restore(original)
+        self.selection.originals = []
+        if self.selection.merged:
+            self.selection.merged = False
+            self.selection.active[:] = self.selection.merged_keys
+
+    def drop(self, name: str) -> None:
+        """Remove an adapter.
+
+        Raises:
+            ValueError: No such adapter, or adapters are merged.
+        """
+        self._check_unmerged()
+        for part in list(self.parts(name)):
+            self._drop_part(name, part)
+
+    def parameters(self, name: str) -> list[nn.Parameter]:
+        """Return what training an adapter trains.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        return list(self.named_parameters(name).values())
+
+    def named_parameters(self, name: str) -> dict[str, nn.Parameter]:
+        """Return the same, by site and name at the site."""
+        found = {}
+        for part in self.parts(name):
+            for path, held in self._held(part).items():
+                found |= _parameters_of(held, path)
+        return {path: parameter for path, parameter in found.items() if parameter.requires_grad}
+
+    def count(self, name: str) -> int:
+        """Trained parameters of an adapter, by the closed forms of its methods.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        return sum(self.count_part(part) for part in self.parts(name))
+
+    def count_part(self, part: Part) -> int:
+        """Trained parameters of one part of an adapter."""
+        method = find_method(part.method)
+        sites = self.sites(part)
+        total = sum(method.count(site, part.options) for site in sites)
+        if issubclass(method, Adapter):
+            total += method.count_shared(sites, part.options)
+        return total
+
+    def bytes(self, name: str) -> int:
+        """Size of an adapter's tensors in its file.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        from fusion.adapters.files import tensors_of
+
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for part in self.parts(name)
+            for tensor in tensors_of(self.model, part).values()
+        )
+
+    def table(self) -> str:
+        """Return a table of the adapters as text: what each is, where, its size, and if it is on.
+
+        Trained parameters and bytes are those of the whole adapter.
+        """
+        on = self.active if not self.selection.merged else []
+        lines = [("adapter", "methods", "modules", "parameters", "bytes", "state")]
+        for name in self.names:
+            parts = self.parts(name)
+            merged = {part.key for part in parts} & set(self.selection.merged_keys)
+            state = "merged" if self.selection.merged and merged else "on" if name in on else "off"
+            methods = " + ".join(
+                part.method + (f" ({part.bits} bit)" if part.bits else "") for part in parts
+            )
+            sites = f"{sum(len(part.sites) for part in parts)}"
+            lines.append(
+                (name, methods, sites, f"{self.count(name):,}", f"{self.bytes(name):,}", state)
+            )
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        numbers = {2, 3, 4}
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if index in numbers else cell.ljust(width)
+                for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+    def save(self, folder: str | Path, name: str) -> None:
+        """Write an adapter: safetensors and a JSON config, in PEFT's layout.
+
+        Raises:
+            ValueError: No such adapter.
+            OSError: The folder cannot be written.
+        """
+        from fusion.adapters.files import save_parts
+
+        save_parts(self.model, self.parts(name), Path(folder))
+
+    def load(self, folder: str | Path, name: str) -> None:
+        """Read an adapter that `save` or PEFT wrote, attach it and switch it on.
+
+        Raises:
+            FileNotFoundError: The folder or a file is not there.
+            ValueError: It is damaged, or belongs to another model.
+        """
+        from fusion.adapters.files import load_parts
+
+        load_parts(self.model, Path(folder), name)
+
+    def sites(self, part: Part) -> list[Site]:
+        """Return where a part is."""
+        method = find_method(part.method)
+        blocks = self.selection.blocks
+        found = find_sites(self.model, part.where, method.acts_on, part.layers, blocks)
+        wanted = set(part.sites)
+        return [site for site in found if site.name in wanted]
+
+    def _drop_part(self, name: str, part: Part) -> None:
+        if part.key in self.selection.active:
+            self.selection.active.remove(part.key)
+        eject(self.model, part)
+        parts = self.selection.adapters[name]
+        parts.remove(part)
+        if not parts:
+            del self.selection.adapters[name]
+
+    def _follow_mode(self, part: Part) -> None:
+        """Put a part in training or evaluation mode, as its modules are; new modules train."""
+        for name, layer in zip(part.sites, layers_of(self.model, part), strict=True):
+            layer.train(unwrap(self.model.get_submodule(name)).training)
+
+    def _held(self, part: Part) -> dict[str, Any]:
+        """Return the modules, or in PEFT's layers also parameters, of a part by site and kind."""
+        return {
+            f"{site}.{kind}": getattr(layer, kind)[part.key]
+            for site, layer in zip(part.sites, layers_of(self.model, part), strict=True)
+            for kind in layer.adapter_layer_names
+            if part.key in getattr(layer, kind)
+        }
+
+    def _changes(self, key: str) -> list[tuple[nn.Module, Any]]:
+        part = next(p for parts in self.selection.adapters.values() for p in parts if p.key == key)
+        method = find_method(part.method)
+        if not method.merges:
+            raise ValueError(
+                f"Method {part.method!r} cannot be merged into the weights; use it unmerged. "
+                f"Methods that can: {', '.join(sorted(n for n, m in METHODS.items() if m.merges))}."
+            )
+        changes = []
+        for name, layer in zip(part.sites, layers_of(self.model, part), strict=True):
+            host = unwrap(self.model.get_submodule(name))
+            with torch.no_grad():
+                if isinstance(layer, Holder):
+                    delta = layer.mcgurk_adapters[key].delta(widened(host))  # type: ignore[operator]
+                else:
+                    assert issubclass(method, PeftMethod)
+                    delta = method.delta(layer, key)
+            if delta is None:
+                raise ValueError(f"Adapter at {name} cannot be merged with these options.")
+            changes.append((host, delta))
+        return changes
+
+    def _keys(self, names: str | Sequence[str] | None) -> list[str]:
+        wanted = [names] if isinstance(names, str) else names or []
+        return [part.key for name in wanted for part in self.parts(name)]
+
+    def _check_unmerged(self) -> None:
+        if self.selection.merged:
+            raise ValueError("Adapters are merged into the weights; call unmerge first.")
+
+
+def _parameters_of(held: Any, path: str) -> dict[str, nn.Parameter]:
+    if isinstance(held, nn.Parameter):
+        return {path: held}
+    named = held.named_parameters()
+    return {f"{path}.{plain_name(name)}": parameter for name, parameter in named}

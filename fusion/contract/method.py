@@ -1,0 +1,220 @@
+"""The contract of an adapter method."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+from fusion.contract.sites import Site
+
+if TYPE_CHECKING:
+    from fusion.adapters.interface import Adapters
+    from fusion.contract.selection import Part
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What merging adds to the parameters of one module.
+
+    Attributes:
+        weight: Of the shape of the weight, or None.
+        bias: Of the shape of the bias, or None.
+        index: Where `weight` is sparse: flat positions in the weight, [entries]; `weight` then
+            holds as many values.
+    """
+
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    index: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One call of attention.
+
+    Attributes:
+        query: [batch, heads, tokens, head_dim].
+        key: [batch, heads, keys, head_dim].
+        value: The same.
+        mask: Added to the scores, or True where seen, [batch or 1, heads or 1, tokens, keys]; or
+            None.
+        causal: Whether tokens see only earlier ones where there is no mask.
+        run: Attends with other keys, values and mask: [batch, tokens, heads, head_dim].
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    mask: Tensor | None
+    causal: bool
+    run: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+class Adapter(nn.Module):
+    """One adapter at one site. A method is a subclass, in a file of its own.
+
+    Everything that is trained is a parameter; what is fixed but has to be kept, such as a mask, is
+    a buffer.
+
+    Attributes:
+        Options: A frozen dataclass of plain values.
+        where: The roles that it is put at by default.
+        acts_on: How sites are found, see `find_sites`.
+        merges: Whether `delta` can be added to the weights.
+        per_sample: Whether rows of a batch can have different adapters.
+        changed_at_start: Why a fresh adapter changes the model's output; "" where it does not.
+        title: Of the paper, with year and arXiv number.
+        formula: One line.
+        reads_from: Name of the module whose input `after` gets instead of the adapted module's.
+    """
+
+    Options: ClassVar[type]
+    where: ClassVar[tuple[str, ...]] = ("q", "v")
+    acts_on: ClassVar[str] = "linear"
+    merges: ClassVar[bool] = False
+    per_sample: ClassVar[bool] = True
+    changed_at_start: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
+    reads_from: str = ""
+
+    def __init__(self, site: Site, options: Any, shared: nn.Module | None = None):
+        super().__init__()
+
+    @classmethod
+    def where_of(cls, options: Any) -> tuple[str, ...]:
+        """Return the roles by default, which may depend on the options."""
+        return cls.where
+
+    @classmethod
+    def reads(cls, options: Any) -> str:
+        """Say what `inputs` is in `after`.
+
+        Returns:
+            "" for the input of the adapted module, "sublayer" for that of the first module of its
+            sub-layer, "norm" for that of the sub-layer's normalisation.
+        """
+        return ""
+
+    @classmethod
+    def accepts(cls, site: Site, options: Any) -> bool:
+        """Tell whether a site of the right role takes the method; others are passed over."""
+        return True
+
+    @classmethod
+    def share(cls, sites: Sequence[Site], options: Any) -> nn.Module | None:
+        """Build what the adapters of all sites have in common, if anything."""
+        return None
+
+    @classmethod
+    def start(cls, adapters: "Adapters", part: "Part", calibrate: Any) -> None:
+        """Set what depends on data, once the adapters are in place.
+
+        Args:
+            adapters: Of the model.
+            part: This method, attached.
+            calibrate: Runs the model on some batches and yields a loss for each.
+        """
+
+    @classmethod
+    def count(cls, site: Site, options: Any) -> int:
+        """Trained parameters at a site, in closed form."""
+        raise NotImplementedError
+
+    @classmethod
+    def count_shared(cls, sites: Sequence[Site], options: Any) -> int:
+        """Trained parameters of what the sites share, in closed form."""
+        return 0
+
+    def before(self, inputs: Tensor, kwargs: dict[str, Any]) -> Tensor:
+        """Change what the module reads.
+
+        Args:
+            inputs: First argument of the module, [batch, tokens, dim].
+            kwargs: Its keyword arguments, a copy that may be changed.
+        """
+        return inputs
+
+    def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """Change what the module returns.
+
+        Args:
+            inputs: See `reads`, [batch, tokens, dim].
+            outputs: Of the module, [batch, tokens, dim].
+        """
+        return outputs
+
+    def attend(self, call: Attention) -> Tensor:
+        """Change how an attention module attends: [batch, tokens, heads, head_dim]."""
+        return call.run(call.key, call.value, call.mask)
+
+    def delta(self, module: nn.Module) -> Delta | None:
+        """Return what merging adds to the module, or None where the method does not merge."""
+        return None
+
+
+class PeftMethod:
+    """A method that PEFT has; the attributes mean the same as those of `Adapter`.
+
+    Attributes:
+        peft_type: Its name in PEFT's files.
+    """
+
+    peft_type: ClassVar[str]
+    Options: ClassVar[type]
+    where: ClassVar[tuple[str, ...]] = ("q", "v")
+    acts_on: ClassVar[str] = "linear"
+    merges: ClassVar[bool] = True
+    per_sample: ClassVar[bool] = True
+    changed_at_start: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
+
+    @classmethod
+    def where_of(cls, options: Any) -> tuple[str, ...]:
+        """Return the roles by default, which may depend on the options."""
+        return cls.where
+
+    @classmethod
+    def config(cls, names: list[str], options: Any) -> Any:
+        """Build PEFT's config for some modules, by their names."""
+        raise NotImplementedError
+
+    @classmethod
+    def options_of(cls, config: Mapping[str, Any]) -> Any:
+        """Read the options from PEFT's adapter_config.json."""
+        raise NotImplementedError
+
+    @classmethod
+    def prepare(cls, model: nn.Module, sites: Sequence[Site], options: Any, calibrate: Any) -> Any:
+        """Do what has to be done before PEFT injects; return what `finish` needs.
+
+        Args:
+            model: The frozen model.
+            sites: Where the adapters will be.
+            options: Of the method.
+            calibrate: None, or a function that runs the model on some batches and yields a loss
+                for each.
+        """
+        return None
+
+    @classmethod
+    def finish(cls, layers: Mapping[str, nn.Module], key: str, prepared: Any) -> None:
+        """Do what has to be done after PEFT injected.
+
+        Args:
+            layers: PEFT's layers by the name of their site.
+            key: Name of the adapter in them.
+            prepared: What `prepare` returned.
+        """
+
+    @classmethod
+    def count(cls, site: Site, options: Any) -> int:
+        """Trained parameters at a site, in closed form."""
+        raise NotImplementedError
+
+    @classmethod
+    def delta(cls, layer: nn.Module, key: str) -> Delta:
+        """Return what merging adds to the weights of a layer."""
+        raise NotImplementedError

@@ -1,0 +1,108 @@
+"""Which adapters of a model are on; one object that all sites of the model look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fusion.contract.blocks import Block
+
+ATTRIBUTE = "mcgurk_selection"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One method, attached once; an adapter is one part or several.
+
+    Attributes:
+        key: Its name among PEFT's layers.
+        method: A name of `METHODS`.
+        options: Of that method's dataclass.
+        where: Roles or module names that were asked for.
+        layers: Numbers of the blocks, or None.
+        sites: Names of the modules that have it.
+        bits: Of each entry of its matrices, or None where they are float.
+    """
+
+    key: str
+    method: str
+    options: Any
+    where: tuple[str, ...]
+    layers: tuple[int, ...] | None
+    sites: tuple[str, ...]
+    bits: int | None = None
+
+
+@dataclass
+class Selection:
+    """Switching changes this object alone, so it costs the same with any number of adapters.
+
+    Attributes:
+        active: Keys of the parts that are on for every row of a batch. PEFT's layers hold this
+            very list, so it is changed in place.
+        rows: Keys of the parts of each row of the batch; it overrides `active`.
+        merged: Whether the active ones are in the weights already.
+        adapters: The parts of each adapter.
+        blocks: Block classes that the user named.
+        originals: What merging has overwritten.
+        merged_keys: The parts that are merged.
+        stacks: LoRA's matrices by layer and batch, while rows differ.
+    """
+
+    active: list[str] = field(default_factory=list)
+    rows: tuple[tuple[str, ...], ...] | None = None
+    merged: bool = False
+    adapters: dict[str, list[Part]] = field(default_factory=dict)
+    blocks: dict[str, tuple[Block, ...]] = field(default_factory=dict)
+    originals: list[Any] = field(default_factory=list)
+    merged_keys: list[str] = field(default_factory=list)
+    stacks: dict[tuple[int, int], tuple[Tensor, Tensor] | None] = field(default_factory=dict)
+    _groups: dict[tuple[int, torch.device], list[tuple[tuple[str, ...], Tensor]]] = field(
+        default_factory=dict
+    )
+
+    def set_rows(self, rows: Sequence[tuple[str, ...]] | None) -> None:
+        """Give each row of the batch its own parts, or None to end that."""
+        self.rows = None if rows is None else tuple(rows)
+        self._groups = {}
+        self.stacks = {}
+
+    def groups(self, batch: int, device: torch.device) -> list[tuple[tuple[str, ...], Tensor]]:
+        """Return the parts that occur, each with the numbers of its rows, [rows].
+
+        Args:
+            batch: Size of the first axis; a multiple of the rows, as windows or beams make it.
+            device: Of the numbers.
+
+        Raises:
+            ValueError: The batch does not consist of these rows.
+        """
+        assert self.rows is not None
+        key = (batch, device)
+        if key not in self._groups:
+            if batch % len(self.rows):
+                raise ValueError(
+                    f"A batch of {batch} was run with adapters for {len(self.rows)} rows; expected "
+                    "one adapter name, or None, per row."
+                )
+            numbers: dict[tuple[str, ...], list[int]] = {}
+            each = batch // len(self.rows)
+            for row, parts in enumerate(self.rows):
+                numbers.setdefault(parts, []).extend(range(row * each, (row + 1) * each))
+            self._groups[key] = [
+                (parts, torch.tensor(rows, device=device)) for parts, rows in numbers.items()
+            ]
+        return self._groups[key]
+
+
+def selection_of(
+    model: nn.Module, blocks: Mapping[str, tuple[Block, ...]] | None = None
+) -> Selection:
+    """Return the selection of a model; the first call makes it."""
+    if ATTRIBUTE not in model.__dict__:
+        object.__setattr__(model, ATTRIBUTE, Selection())
+    selection: Selection = model.__dict__[ATTRIBUTE]
+    selection.blocks.update(blocks or {})
+    return selection

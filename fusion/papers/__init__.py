@@ -1,0 +1,1 @@
+"""The counts that papers print, and the table of methods."""

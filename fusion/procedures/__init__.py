@@ -1,0 +1,1 @@
+"""What is done with attached adapters: share, transfer, generate, convert, pack."""

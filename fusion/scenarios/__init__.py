@@ -1,0 +1,1 @@
+"""Which noise, how loud, known or not: what chooses an adapter set."""

@@ -1,0 +1,1 @@
+"""Adapters plus fusion as one thing on disk, with a card."""

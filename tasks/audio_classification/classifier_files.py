@@ -1,0 +1,149 @@
+"""Trained classifiers on disk: a card, the adapter in PEFT's layout, and the head."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from fusion.adapters.interface import Adapters
+from modalities.catalog import load_audio_encoder
+from modalities.whole_file import replace_when_whole
+from tasks.audio_classification.config import FULL, ClassificationConfig
+from tasks.audio_classification.model import ADAPTER, Counts, SoundModel
+
+CARD, HEAD, ADAPTERS, ENCODER = (
+    "classifier.json",
+    "head.safetensors",
+    "adapter",
+    "encoder.safetensors",
+)
+
+
+@dataclass(frozen=True)
+class ClassifierCard:
+    """What is known about a classifier.
+
+    Attributes:
+        encoder: The frozen model, by the name it was loaded with.
+        classes: Names, in the order of the logits.
+        method: Of the adapters; "" for a head alone, "full" where all was trained.
+        pooling: See `ClassificationConfig`.
+        window_s: Likewise.
+        temperature: Of its probabilities.
+        data: That it was trained on.
+        licence: Of the weights.
+        command: That trained it.
+        parameters: Trained and frozen.
+        scores: On the test sounds, percent.
+        left_out: Sounds that could not be used.
+    """
+
+    encoder: str
+    classes: tuple[str, ...]
+    method: str
+    pooling: str
+    window_s: float
+    temperature: float
+    data: str
+    licence: str
+    command: str
+    parameters: Counts
+    scores: dict[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+def save_classifier(folder: str | Path, model: SoundModel, card: ClassifierCard) -> None:
+    """Write a classifier.
+
+    Args:
+        folder: For it.
+        model: Trained.
+        card: About it; its file comes last, so that a folder without it was not finished.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    if model.adapters is not None:
+        model.adapters.save(folder / ADAPTERS, ADAPTER)
+    if card.method == FULL:
+        _write(folder / ENCODER, model.encoder.state_dict())
+    _write(folder / HEAD, model.head.state_dict())
+    with replace_when_whole(folder / CARD) as partial:
+        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+
+
+def load_classifier(
+    folder: str | Path, encoder: str | None = None
+) -> tuple[SoundModel, ClassifierCard]:
+    """Read a classifier, ready to classify.
+
+    Args:
+        folder: That training wrote.
+        encoder: Another name or place of the same frozen model.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged, or was trained for another encoder.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    backbone = load_audio_encoder(encoder or card.encoder)
+    config = ClassificationConfig(pooling=card.pooling, window_s=card.window_s)
+    model = SoundModel(backbone, len(card.classes), config)
+    try:
+        model.head.load_state_dict(_read(folder / HEAD))
+        if card.method == FULL:
+            backbone.load_state_dict(_read(folder / ENCODER))
+        elif card.method:
+            Adapters(backbone).load(folder / ADAPTERS, ADAPTER)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{folder} was trained for {card.encoder}, and does not fit {backbone.name}: "
+            f"{str(error).strip().splitlines()[-1].strip()}"
+        ) from error
+    return model.eval(), card
+
+
+def read_card(folder: str | Path) -> ClassifierCard:
+    """Read what is known about a classifier.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged.
+    """
+    path = Path(folder) / CARD
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
+        )
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        parameters = Counts(**data.pop("parameters"))
+        lists = {name: tuple(data.pop(name)) for name in ("classes", "left_out")}
+        return ClassifierCard(parameters=parameters, **lists, **data)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({error}); train the classifier again.") from error
+
+
+def _write(path: Path, state: dict[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    with replace_when_whole(path) as partial:
+        save_file({name: value.contiguous() for name, value in state.items()}, partial)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; the classifier is not whole.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); train the classifier again.") from error

@@ -1,0 +1,1 @@
+"""From a media file or stream to windows of sound and mouths."""

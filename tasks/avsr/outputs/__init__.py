@@ -1,0 +1,1 @@
+"""Transcripts, subtitles, previews and contact sheets."""

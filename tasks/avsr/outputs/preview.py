@@ -1,0 +1,91 @@
+"""A video that shows what was found: faces, the talker's mouth, subtitles, the original sound."""
+
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+
+from data_prep.faces import FaceView, crop_mouth, replay
+from data_prep.media import VideoFrame, probe, stream_video
+from modalities.whole_file import replace_when_whole
+from tasks.avsr.inputs.media import ANALYSIS_SIDE, VIDEO_RATE_HZ
+from tasks.avsr.outputs.drawing import Painter
+from tasks.avsr.outputs.sound_copier import SoundCopier
+from tasks.avsr.outputs.subtitles import cues_of
+from tasks.avsr.outputs.transcript import Transcript
+
+LEAST_HEIGHT = 480  # smaller pictures are doubled so that subtitles can be read
+
+
+def check_preview_path(path: Path, source: Path) -> None:
+    """Check what can be checked before the work begins.
+
+    Raises:
+        ValueError: Not a .mp4 path, or the source itself, or the source has no video.
+    """
+    if path.suffix.lower() != ".mp4":
+        raise ValueError(f"Cannot write {path}: a preview is .mp4. Rename the output.")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise ValueError(f"The preview {path} is the input itself. Give it another name.")
+    if probe(source).video is None:
+        raise ValueError(f"{source} has no video to preview. Leave --preview out.")
+
+
+def write_preview(
+    source: Path,
+    transcript: Transcript,
+    path: Path,
+    progress: Callable[[float, float | None], None] | None = None,
+) -> None:
+    """Draw a transcript over its video.
+
+    Args:
+        source: The file that was transcribed.
+        transcript: Its result, with tracks.
+        path: The .mp4 to write; it appears whole or not at all.
+        progress: Called with the seconds done and the duration.
+
+    Raises:
+        ValueError: See `check_preview_path`.
+        OSError: The file cannot be written.
+    """
+    check_preview_path(path, source)
+    frames = stream_video(source, rate_hz=VIDEO_RATE_HZ, max_side=ANALYSIS_SIDE)
+    first = next(frames)
+    height, width = first.rgb().shape[:2]
+    scale = 1 if height >= LEAST_HEIGHT else 2
+    painter = Painter(width, height, scale)
+    with replace_when_whole(path) as partial, av.open(str(partial), "w") as container:
+        picture = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"crf": "20"})
+        picture.width, picture.height = painter.size
+        picture.pix_fmt = "yuv420p"
+        sound = SoundCopier(source, container)
+        for frame, faces in replay(transcript.tracks, chain([first], frames)):
+            drawn = _draw(painter, frame, faces, transcript)
+            encoded = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+            encoded.pts = frame.index
+            container.mux(picture.encode(encoded))
+            sound.copy_until(frame.time_s)
+            if progress:
+                progress(frame.time_s, transcript.duration_s)
+        container.mux(picture.encode(None))
+        sound.finish()
+
+
+def _draw(
+    painter: Painter, frame: VideoFrame, faces: list[FaceView], transcript: Transcript
+) -> np.ndarray:
+    painter.start(frame.rgb())
+    scores = {face.track: face.talking_score for face in transcript.faces}
+    for face in faces:
+        if face.chosen and face.valid:
+            painter.inset(crop_mouth(frame.gray(), face.landmarks))
+    for face in faces:  # over the inset, so that no label is hidden
+        painter.face(face.box, face.track, scores[face.track], face.chosen)
+    for cue in cues_of(transcript.segments):
+        if cue.start_s <= frame.time_s < cue.end_s:
+            painter.subtitle(cue.text)
+            break
+    return painter.canvas

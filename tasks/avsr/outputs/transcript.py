@@ -1,0 +1,122 @@
+"""What a transcription gives back."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from data_prep.faces import FaceTrack
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and when it is said, seconds on the clock of the input."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech.
+
+    Attributes:
+        start_s: Seconds on the clock of the input.
+        end_s: Likewise.
+        text: What is said.
+        words: With their times.
+        track: The face that says it, or None.
+        adapter_set: The set that was switched on, or None for the frozen model.
+        scenario: The noise category that the selector heard, or None.
+        snr_db: The signal-to-noise ratio that the selector estimated, or None.
+        video_used: Whether mouth crops took part in recognition.
+        agreement: Probability that lips and sound belong together, or None where no set compared
+            them.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[Word, ...] = ()
+    track: int | None = None
+    adapter_set: str | None = None
+    scenario: str | None = None
+    snr_db: float | None = None
+    video_used: bool = False
+    agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face that was followed through one shot.
+
+    Attributes:
+        track: Its number, by appearance.
+        start_s: First and last time it is seen.
+        end_s: Likewise.
+        box: Median x, y, width and height in pixels of the upright source picture.
+        talking_score: 0 to 1, how well the mouth's motion fits the sound.
+        chosen: Whether it was taken for the talker of its shot.
+    """
+
+    track: int
+    start_s: float
+    end_s: float
+    box: tuple[float, float, float, float]
+    talking_score: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A transcription of one input.
+
+    Attributes:
+        text: All segments, joined.
+        duration_s: Of the input.
+        model: Name of the frozen model.
+        video_used: Whether mouth crops took part in any segment.
+        video_note: One sentence on what became of the video.
+        segments: In order of time.
+        faces: Every face found, whether it talks or not.
+        tracks: The same with boxes and landmarks of every frame; not written to files.
+    """
+
+    text: str
+    duration_s: float
+    model: str
+    video_used: bool
+    video_note: str
+    segments: tuple[Segment, ...]
+    faces: tuple[Face, ...]
+    tracks: tuple["FaceTrack", ...] = field(default=(), repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints; what is not known is None."""
+        return {
+            "text": self.text,
+            "duration_s": round(self.duration_s, 3),
+            "model": self.model,
+            "video_used": self.video_used,
+            "segments": [_segment_dict(segment) for segment in self.segments],
+            "faces": [asdict(face) for face in self.faces],
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write .srt, .vtt, .json, .tsv or .txt, by suffix; the file appears whole or not at all.
+
+        Raises:
+            ValueError: The suffix is none of these.
+            OSError: The file cannot be written.
+        """
+        from tasks.avsr.outputs.writers import write_transcript
+
+        write_transcript(self, Path(path))
+
+
+def _segment_dict(segment: Segment) -> dict[str, Any]:
+    keys = ("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used")
+    words = [asdict(word) for word in segment.words]
+    told = {key: getattr(segment, key) for key in keys}
+    return told | {"words": words, "agreement": segment.agreement}

@@ -1,0 +1,83 @@
+"""Take a set out of a collection: merged into the frozen weights, or as files that PEFT reads."""
+
+import shutil
+from pathlib import Path
+
+from fusion.adapters.interface import Adapters
+from fusion.sets.files import SetCard, load_set, read_card
+from modalities.speech.whisper import load_whisper
+from tasks.avsr.sets.set_recogniser import find_collection, read_collection
+
+
+def find_set(collection: str | Path, name: str) -> Path:
+    """Return the folder of a set.
+
+    Raises:
+        ValueError: No such collection or set.
+    """
+    folder = find_collection(collection)
+    known = read_collection(folder).sets
+    if name not in known:
+        raise ValueError(f"No set {name!r} in {str(collection)!r}; known: {', '.join(known)}.")
+    return folder / name
+
+
+def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
+    """Write a Whisper whose weights hold a set's adapters, as transformers reads it.
+
+    The model hears only: what fuses lips and sound is no part of Whisper.
+
+    Args:
+        collection: By name or folder.
+        name: Of the set.
+        output: Folder to write; it must not exist, or be empty.
+
+    Raises:
+        ValueError: No such set, or something is in the way.
+        OSError: The folder cannot be written.
+    """
+    from transformers import WhisperForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
+
+    source, output = find_set(collection, name), Path(output)
+    _check_empty(output)
+    whisper = load_whisper(read_card(source).model)
+    adapters = Adapters(whisper.model)
+    card, _ = load_set(source, adapters)
+    adapters.merge()
+    state = {
+        key.replace(".base_layer.", "."): value
+        for key, value in whisper.model.state_dict().items()
+        if ".lora_" not in key
+    }
+    config = whisper.model.config
+    merged = WhisperForConditionalGeneration(config)
+    merged.load_state_dict(state)
+    merged.generation_config = whisper.model.generation_config
+    disable_progress_bar()
+    merged.save_pretrained(output)
+    whisper.tokenizer.save_pretrained(output)
+    return card
+
+
+def export_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
+    """Copy a set: PEFT's files of the adapters, the fusion module and the card.
+
+    Args:
+        collection: By name or folder.
+        name: Of the set.
+        output: Folder to write; it must not exist, or be empty.
+
+    Raises:
+        ValueError: No such set, or something is in the way.
+        OSError: The folder cannot be written.
+    """
+    source, output = find_set(collection, name), Path(output)
+    _check_empty(output)
+    shutil.copytree(source, output, dirs_exist_ok=True)
+    return read_card(output)
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already; expected a new or empty folder.")

@@ -1,0 +1,121 @@
+"""What an adapter set learns from: transcripts, or the frozen Whisper on clean sound."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_prep.clips.manifest import Clip
+from data_prep.clips.shards import Sample
+from modalities.audio.log_mel import LogMel
+from tasks.avsr.sets.adapted_whisper import AdaptedWhisper
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """Weights of the losses; one of 0 is not computed.
+
+    Attributes:
+        transcript: Cross-entropy with the transcript.
+        tokens: The same with what the frozen Whisper writes for the clean sound: no transcripts
+            are needed.
+        encoder: Mean distance of encoder states to the frozen encoder's on clean sound.
+        mel: Mean distance of the fused log-mel to the clean one; with fusion "upstream".
+
+    Source:
+        Simic et al. (2025, arXiv 2502.01709): 0.5 mel + encoder first, and tokens besides later.
+    """
+
+    transcript: float = 1.0
+    tokens: float = 0.0
+    encoder: float = 0.0
+    mel: float = 0.0
+
+    def __post_init__(self):
+        if min(self.transcript, self.tokens, self.encoder, self.mel) < 0 or not any(
+            (self.transcript, self.tokens, self.encoder, self.mel)
+        ):
+            raise ValueError(
+                "losses: expected weights of 0 or more, and one above 0; transcript: 1 learns "
+                "from transcripts, tokens: 1 without."
+            )
+
+
+class Teacher:
+    """Computes targets; those of the frozen Whisper once a clip.
+
+    Args:
+        whisper: Whose adapters are switched off while it teaches.
+        losses: What is learnt from.
+    """
+
+    def __init__(self, whisper: AdaptedWhisper, losses: LossOptions):
+        self.whisper = whisper
+        self.losses = losses
+        # A log-mel of its own: batches are prepared while the model is learning.
+        self.log_mel = LogMel(whisper.whisper.mel_bins).to(whisper.model.device)
+        self.written: dict[str, list[int]] = {}
+        self.states: dict[str, Tensor] = {}
+
+    def check(self, clip: Clip) -> None:
+        """Raise ValueError for a clip without the transcript that is learnt from."""
+        if self.losses.transcript and not clip.text:
+            raise ValueError(
+                f"Clip {clip.id} has no transcript; set losses.transcript=0 and losses.tokens=1 "
+                "to learn from the frozen model instead."
+            )
+
+    def targets(self, clips: Sequence[Sample], speech: Sequence[np.ndarray]) -> dict[str, Tensor]:
+        """Return what a batch is compared with.
+
+        Args:
+            clips: Of the batch.
+            speech: Clean sound of the same windows, float32 [samples] each.
+
+        Returns:
+            By the name of the loss: "transcript" and "tokens", ids after the prompt, [batch,
+            tokens], IGNORED where a row has ended; "clean_mel", [batch, mel_bins, 320];
+            "clean_states", [batch, 160, dim].
+        """
+        found: dict[str, Tensor] = {}
+        if self.losses.transcript:
+            found["transcript"] = self._rows([self._spelt(s.clip.text or "") for s in clips])
+        if self.losses.tokens:
+            found["tokens"] = self._rows([self._written(s) for s in clips])
+        if self.losses.mel:
+            found["clean_mel"] = self.whisper.hear(speech)
+        if self.losses.encoder:
+            found["clean_states"] = self._states(speech)
+        return found
+
+    def _spelt(self, text: str) -> list[int]:
+        return self.whisper.whisper.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+
+    def _rows(self, texts: Sequence[list[int]]) -> Tensor:
+        rows = [[*self.whisper.prompt, *text, self.whisper.end] for text in texts]
+        longest = max(map(len, rows))
+        return torch.tensor([row + [IGNORED] * (longest - len(row)) for row in rows])
+
+    @torch.no_grad()
+    def _written(self, sample: Sample) -> list[int]:
+        """Let the frozen Whisper transcribe the clean clip, in a window of 30 s."""
+        name = sample.clip.id
+        if name not in self.written:
+            with self.whisper.plain():
+                states = self._long_states([sample.waveform])
+                self.written[name] = self.whisper.decode(states)[0].tokens
+        return self.written[name]
+
+    @torch.no_grad()
+    def _states(self, speech: Sequence[np.ndarray]) -> Tensor:
+        with self.whisper.plain():
+            return self._long_states(speech)[:, :160]
+
+    def _long_states(self, waveforms: Sequence[np.ndarray]) -> Tensor:
+        tensors = [torch.from_numpy(w)[None] for w in waveforms]
+        mel = torch.cat([self.log_mel(self.log_mel.pad(t)) for t in tensors])
+        return self.whisper.encoder(mel.to(self.whisper.model.device)).values

@@ -1,0 +1,112 @@
+"""Names and files of published data sets become clips with text and times."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_prep.clips.manifest import Clip, Word, read_manifest, runs_of, write_manifest
+from data_prep.datasets.speech.catalog import DATASETS
+from data_prep.datasets.speech.folder import find_folder_clips
+from data_prep.datasets.speech.grid import find_grid_clips, read_alignment, spell
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("bbaf2n", "bin blue at f two now"),
+        ("lgizzs", "lay green in z zero soon"),
+        ("swwv9a", "set white with v nine again"),
+        ("prby1p", "place red by y one please"),
+    ],
+)
+def test_a_grid_name_is_its_transcript(name, text):
+    assert spell(name) == text
+
+
+@pytest.mark.parametrize("name", ["", "bbaf2", "bbaf2nn", "xbaf2n", "bbaw2n", "bbaf0n", "bbaf2x"])
+def test_other_names_are_told(name):
+    with pytest.raises(ValueError, match="no name of a GRID clip"):
+        spell(name)
+
+
+def test_alignments_are_seconds_without_silence(tmp_path):
+    path = tmp_path / "bbaf2n.align"
+    path.write_text("0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 74500 sil\n")
+    assert read_alignment(path) == (Word("bin", 0.95, 1.18), Word("blue", 1.18, 1.36))
+    path.write_text("0 23750 sil\nbin\n")
+    with pytest.raises(ValueError, match="line 2 is 'bin'"):
+        read_alignment(path)
+
+
+def test_grid_s_clips_are_found_by_talker(tmp_path):
+    for place in ("s1/bbaf2n.mpg", "s1/notes.mpg", "s2/video/mpg/bbaf2n.mpg"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    (tmp_path / "align/s1").mkdir(parents=True)
+    (tmp_path / "align/s1/bbaf2n.align").write_text("0 25000 bin\n")
+    first, second = find_grid_clips(tmp_path)
+    assert (first.id, first.speaker, first.words) == ("s1_bbaf2n", "s1", (Word("bin", 0.0, 1.0),))
+    assert second.text == "bin blue at f two now"
+    with pytest.raises(ValueError, match="no clip whose name is a GRID transcript"):
+        find_grid_clips(tmp_path / "align")
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        find_grid_clips(tmp_path / "nowhere")
+
+
+def test_grid_beside_the_project_is_whole(shared_data):
+    clips = find_grid_clips(shared_data / "grid")
+    assert len(clips) == 880 and len({clip.id for clip in clips}) == 880
+    for clip in clips:
+        assert " ".join(word.text for word in clip.words) == clip.text, clip.id
+
+
+def test_lrs_transcripts_have_text_and_times(tmp_path):
+    (tmp_path / "talk").mkdir()
+    (tmp_path / "talk/00001.mp4").touch()
+    (tmp_path / "talk/00001.txt").write_text(
+        "Text:  WHEN YOU'RE  COOKING\nConf:  4\n\nWORD START END ASDSCORE\n"
+        "WHEN 0.10 0.24 6.4\nYOU'RE 0.24 0.40 5.0\n"
+    )
+    (tmp_path / "plain.mp4").touch()
+    (tmp_path / "plain.txt").write_text("two\nlines\n")
+    (tmp_path / "silent.wav").touch()
+    clips = {clip.id: clip for clip in find_folder_clips(tmp_path)}
+    assert clips["talk_00001"].text == "WHEN YOU'RE COOKING"
+    assert clips["talk_00001"].words[1] == Word("YOU'RE", 0.24, 0.40)
+    assert clips["talk_00001"].speaker == "talk"
+    assert (clips["plain"].text, clips["plain"].speaker) == ("two lines", None)
+    assert clips["silent"].text is None
+    (tmp_path / "plain.mov").touch()
+    with pytest.raises(ValueError, match="two clips that would be called 'plain'"):
+        find_folder_clips(tmp_path)
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_a_mask_is_its_runs(mask):
+    import numpy as np
+
+    runs = runs_of(np.array(mask, bool))
+    assert Clip("a", "a.mp4", frames=len(mask), seen=runs).mask().tolist() == mask
+
+
+def test_manifests_are_read_as_written_and_a_broken_end_is_left_out(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    clips = [
+        Clip("a", "a.mp4", "ein Wörtchen", "s1", (Word("ein", 0, 0.5),), 1.0, 25, "a", ((0, 9),)),
+        Clip("b", "b.mp4"),
+    ]
+    write_manifest(path, clips)
+    assert list(read_manifest(path)) == clips
+    path.write_bytes(path.read_bytes()[:-5])
+    assert list(read_manifest(path)) == clips[:1]
+    path.write_text('{"id": "a"}\n')
+    with pytest.raises(ValueError, match="line 1 is no clip"):
+        list(read_manifest(path))
+    with pytest.raises(FileNotFoundError, match="expected a manifest"):
+        list(read_manifest(tmp_path / "none.jsonl"))
+
+
+def test_every_data_set_is_a_function_of_a_folder(tmp_path):
+    for find in DATASETS.values():
+        with pytest.raises(FileNotFoundError):
+            find(tmp_path / "nowhere")

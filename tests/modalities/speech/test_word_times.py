@@ -1,0 +1,46 @@
+"""Words are found where the attention says."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalities.speech.whisper import load_whisper
+from modalities.speech.word_times import split_words, warp
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 2**31))
+def test_warping_takes_the_path_of_transformers(rows, columns, seed):
+    from transformers.models.whisper.generation_whisper import _dynamic_time_warping
+
+    cost = np.random.default_rng(seed).normal(size=(rows, columns))
+    expected = _dynamic_time_warping(cost)
+    found = warp(cost)
+    path = list(zip(*found, strict=True))
+    assert path[0] == (0, 0) and path[-1] == (rows - 1, columns - 1)
+    # transformers sums in float32, so near-ties may go another way: the costs have to agree.
+    assert np.isclose(cost[found].sum(), cost[expected].sum(), atol=1e-4)
+
+
+def test_warping_follows_a_clear_diagonal():
+    cost = np.ones((4, 12))
+    for token in range(4):
+        cost[token, 3 * token : 3 * token + 3] = -1
+    tokens, states = warp(cost)
+    assert all(states[tokens == token][0] == 3 * token for token in range(4))
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_whisper("whisper-tiny.en").tokenizer
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 50_255), max_size=40), st.sampled_from(["english", "japanese"]))
+def test_words_are_split_as_transformers_splits_them(tokenizer, tokens, language):
+    from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
+
+    words, groups, _ = _combine_tokens_into_words(tokenizer, list(tokens), language)
+    expected = [(word, len(group)) for word, group in zip(words, groups, strict=True) if group]
+    assert split_words(tokenizer, tokens, language) == (expected if tokens else [])
