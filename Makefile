@@ -128,7 +128,7 @@ sounds: .venv/.offline
 	@touch $@
 
 docs: .venv/.offline
-	$(BIN)/python -m fusion.papers.table docs/adapters.md
+	$(BIN)/python -m tools.publish_methods
 
 clean:
 	rm -rf .venv build demo *.egg-info

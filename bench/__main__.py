@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from bench.compare import Row, to_markdown
+from tools.machine import processor
 from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,16 +70,6 @@ def write_readme(table: str) -> None:
 def _name(line: str) -> tuple[str, ...]:
     """Return what a line of the table compares."""
     return tuple(cell.strip() for cell in line.split("|")[1:3])
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.avsr.sets.set_recogniser import SHIPPED_FOLDER, read_collection, write_collection
+from tasks.avsr.sets.collection import SHIPPED_FOLDER, read_collection, write_collection
 from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.__main__ import processor
 from tasks.audio_classification.study import RESULTS
 from tasks.audio_classification.study_report import PLOT, SHOTS_PLOT, TABLE, Result, cell_of
+from tools.machine import processor
 from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]

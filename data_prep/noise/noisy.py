@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.clips.manifest import Clip, read_entries
-from data_prep.clips.shards import Sample, load_crops
+from data_prep.clips.manifest import Clip
+from data_prep.clips.samples import Sample, load_crops
+from data_prep.json_lines import read_entries
 from data_prep.media import read_audio
 from data_prep.noise.mixing import Mixture
 from data_prep.noise.scenes import Scene, render_scene

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_prep.clips.manifest import read_entries
+from data_prep.json_lines import read_entries
 
 PARTS = ("train", "validation", "test")
 
@@ -61,7 +61,7 @@ class Fold:
 
 
 def read_sounds(path: str | Path) -> Iterator[Sound]:
-    """Read what `data_prep.clips.manifest.write_manifest` wrote of sounds, one by one.
+    """Read what `data_prep.json_lines.write_manifest` wrote of sounds, one by one.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from data_prep.clips.manifest import Entry, write_manifest
+from data_prep.json_lines import Entry, write_manifest
 from modalities.whole_file import replace_when_whole
 
 FAILED = "failed.jsonl"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
 from fusion.contract.method import Adapter, PeftMethod
 from fusion.contract.selection import Part
+from fusion.methods.catalog import METHODS
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PEFT_PREFIX = "base_model.model."
@@ -81,66 +82,13 @@ def _config_of_packed(part: Part) -> Any:
     )
 
 
-def load_parts(model: nn.Module, folder: Path, name: str) -> None:
-    """Read an adapter and attach it.
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of an adapter by their names in the model.
 
     Raises:
-        FileNotFoundError: The folder or a file is not there.
-        ValueError: It is damaged, or belongs to another model.
+        FileNotFoundError: They are not there.
+        ValueError: The file is damaged.
     """
-    if (folder / CONFIG).is_file():
-        folders = [folder]
-    else:
-        numbered = [path for path in folder.glob("*") if (path / CONFIG).is_file()]
-        folders = sorted((p for p in numbered if p.name.isdigit()), key=lambda p: int(p.name))
-    if not folders:
-        raise FileNotFoundError(f"{folder} holds no {CONFIG}; expected a folder that `save` wrote.")
-    for part in folders:
-        _load_part(model, part, name)
-
-
-def _load_part(model: nn.Module, folder: Path, name: str) -> None:
-    from fusion.adapters.interface import Adapters, attach
-    from fusion.methods import METHODS
-
-    tensors = _read(folder / WEIGHTS)
-    method, options, where, layers, bits = _read_config(folder / CONFIG)
-    if issubclass(METHODS[method], PeftMethod) and where is not None and bits is None:
-        where = _whole_names(model, where)
-    known = Adapters(model)
-    before = len(known.selection.adapters.get(name, ()))
-    attach(model, method, options, where, name=name, layers=layers, bits=bits)
-    part = known.parts(name)[before]
-    wanted = set(tensors_of(model, part))
-    missing, unknown = sorted(wanted - set(tensors)), sorted(set(tensors) - wanted)
-    if missing or unknown:
-        known.drop(name)
-        raise ValueError(
-            f"{folder} does not fit this model: it lacks {', '.join(missing[:2]) or 'nothing'} and "
-            f"has {', '.join(unknown[:2]) or 'nothing'} in excess. Load it on the model that it "
-            "was trained on."
-        )
-    try:
-        set_tensors(model, part, tensors)
-    except ValueError as error:
-        known.drop(name)
-        raise ValueError(
-            f"{folder} does not fit this model ({error}). Load it on the model that it was "
-            "trained on."
-        ) from error
-
-
-def _whole_names(model: nn.Module, ends: list[str]) -> list[str]:
-    """Return the modules that PEFT means: of twenty names or more it keeps their ends alone."""
-    found = [
-        name
-        for name, _ in model.named_modules()
-        if any(name == end or name.endswith(f".{end}") for end in ends)
-    ]
-    return found or ends
-
-
-def _read(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -153,12 +101,22 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix(PEFT_PREFIX): tensor for name, tensor in tensors.items()}
 
 
-def _read_config(
+def read_adapter_config(
     path: Path,
 ) -> tuple[str, Any, list[str] | None, list[int] | None, int | None]:
-    """Return method, options, roles or module names, layers, and bits."""
-    from fusion.methods import METHODS
+    """Read what a folder says of its adapter.
 
+    Args:
+        path: Of an adapter_config.json, ours or PEFT's.
+
+    Returns:
+        Method, options, roles or module names, numbers of the blocks (None for all), and bits
+        (None for float).
+
+    Raises:
+        FileNotFoundError: It is not there.
+        ValueError: It is no JSON, or of a method that is not known.
+    """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -5,19 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from fusion.adapters.injection import Calibrate, eject, inject_ours, inject_peft, layers_of
-from fusion.adapters.merging import merge_into, restore, widened
-from fusion.adapters.quantisation import check_bits, plain_name, quantise_all
+from fusion.adapters.attachment import attach_part, load_parts
+from fusion.adapters.files import save_parts, tensors_of
+from fusion.adapters.injection import Calibrate
+from fusion.adapters.merging import merge_into, restore
+from fusion.adapters.parts import changes_of, count_part, drop_part, parameters_of, sites_of_part
 from fusion.contract.blocks import Block
-from fusion.contract.holder import Holder
-from fusion.contract.method import Adapter, PeftMethod
-from fusion.contract.options import build_options
 from fusion.contract.selection import Part, Selection, selection_of
-from fusion.contract.sites import Site, find_sites, unwrap
-from fusion.methods import METHODS
+from fusion.contract.sites import Site
+from fusion.methods.catalog import find_method
 
 
 def attach(
@@ -39,7 +37,7 @@ def attach(
 
     Args:
         model: Any module that holds Transformer blocks; it is changed in place.
-        method: A name of `fusion.methods.METHODS`.
+        method: A name of `fusion.methods.catalog.METHODS`.
         options: Of that method: its dataclass, or a dict of its fields.
         where: Roles (see `fusion.contract.sites.ROLES`), each perhaps with what it is part of
             in front, as "encoder.q" or "cross.o"; or names of modules. None takes the method's own.
@@ -59,71 +57,18 @@ def attach(
         ValueError: No such method, option, role or layer; the message lists what exists. Or the
             method cannot be quantised.
     """
-    selection = selection_of(model, blocks)
-    if selection.merged:
-        raise ValueError("Adapters are merged; unmerge before another one is attached.")
-    kind = find_method(method)
-    if bits is not None:
-        check_bits(method, bits)
-    _check_name(model, name)
-    built = build_options(method, kind.Options, options)
-    roles = tuple(where) if where else kind.where_of(built)
-    others = selection.adapters.get(name, [])
-    key = name if not others else f"{name}+{len(others)}"
-    numbers = None if layers is None else tuple(layers)
-    if issubclass(kind, Adapter):
-        sites = inject_ours(model, key, method, built, roles, numbers)
-    else:
-        sites = inject_peft(model, key, kind, built, roles, numbers, calibrate)
-    part = Part(key, method, built, roles, numbers, tuple(site.name for site in sites), bits)
-    selection.adapters.setdefault(name, []).append(part)
-    adapters = Adapters(model)
-    adapters.use(name)
-    adapters._follow_mode(part)
-    try:
-        _check_new(name, part, adapters.parts(name))
-        if issubclass(kind, Adapter) and calibrate is not None:
-            kind.start(adapters, part, calibrate)
-        if bits is not None:
-            quantise_all(method, adapters._held(part).values(), bits)
-    except BaseException:
-        adapters._drop_part(name, part)
-        raise
-    return adapters
-
-
-def _check_name(model: nn.Module, name: str) -> None:
-    taken = {part for path, _ in model.named_modules() for part in path.split(".")}
-    taken -= {
-        key for parts in selection_of(model).adapters.values() for p in parts for key in [p.key]
-    }
-    taken |= set(dir(nn.ModuleDict()))  # torch keeps modules beside its own attributes
-    if not name or "." in name or "+" in name or name in taken:
-        raise ValueError(
-            f"Adapter name {name!r} is empty, has a dot or a plus, or is the name of a module of "
-            "the model or of something that torch's modules have; take another."
-        )
-
-
-def _check_new(name: str, part: Part, parts: Sequence[Part]) -> None:
-    for other in parts:
-        both = set(part.sites) & set(other.sites)
-        if other is not part and other.method == part.method and both:
-            raise ValueError(
-                f"Adapter {name!r} has {part.method!r} at {min(both)} already; drop it first, or "
-                "take another name."
-            )
-
-
-def find_method(name: str) -> type[Adapter] | type[PeftMethod]:
-    """Return a method.
-
-    Raises:
-        ValueError: No such method.
-    """
-    if name not in METHODS:
-        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
-    return METHODS[name]
+    attach_part(
+        model,
+        method,
+        options,
+        where,
+        name=name,
+        layers=layers,
+        blocks=blocks,
+        calibrate=calibrate,
+        bits=bits,
+    )
+    return Adapters(model)
 
 
 class Adapters:
@@ -201,7 +146,8 @@ class Adapters:
         """
         self._check_unmerged()
         keys = list(self.selection.active)
-        changes = [change for key in keys for change in self._changes(key)]
+        by_key = {part.key: part for parts in self.selection.adapters.values() for part in parts}
+        changes = [change for key in keys for change in changes_of(self.model, by_key[key])]
         # All changes are computed before the first is made: some depend on the weights.
         self.selection.originals = [merge_into(module, delta) for module, delta in changes]
         self.selection.merged = True
@@ -225,7 +171,7 @@ class Adapters:
         """
         self._check_unmerged()
         for part in list(self.parts(name)):
-            self._drop_part(name, part)
+            drop_part(self.model, name, part)
 
     def parameters(self, name: str) -> list[nn.Parameter]:
         """Return what training an adapter trains.
@@ -237,10 +183,9 @@ class Adapters:
 
     def named_parameters(self, name: str) -> dict[str, nn.Parameter]:
         """Return the same, by site and name at the site."""
-        found = {}
+        found: dict[str, nn.Parameter] = {}
         for part in self.parts(name):
-            for path, held in self._held(part).items():
-                found |= _parameters_of(held, path)
+            found |= parameters_of(self.model, part)
         return {path: parameter for path, parameter in found.items() if parameter.requires_grad}
 
     def count(self, name: str) -> int:
@@ -249,16 +194,11 @@ class Adapters:
         Raises:
             ValueError: No such adapter.
         """
-        return sum(self.count_part(part) for part in self.parts(name))
+        return sum(count_part(self.model, part) for part in self.parts(name))
 
     def count_part(self, part: Part) -> int:
-        """Trained parameters of one part of an adapter."""
-        method = find_method(part.method)
-        sites = self.sites(part)
-        total = sum(method.count(site, part.options) for site in sites)
-        if issubclass(method, Adapter):
-            total += method.count_shared(sites, part.options)
-        return total
+        """Count the trained parameters of one part of an adapter, by its method's closed form."""
+        return count_part(self.model, part)
 
     def bytes(self, name: str) -> int:
         """Size of an adapter's tensors in its file.
@@ -266,8 +206,6 @@ class Adapters:
         Raises:
             ValueError: No such adapter.
         """
-        from fusion.adapters.files import tensors_of
-
         return sum(
             tensor.numel() * tensor.element_size()
             for part in self.parts(name)
@@ -309,8 +247,6 @@ class Adapters:
             ValueError: No such adapter.
             OSError: The folder cannot be written.
         """
-        from fusion.adapters.files import save_parts
-
         save_parts(self.model, self.parts(name), Path(folder))
 
     def load(self, folder: str | Path, name: str) -> None:
@@ -320,62 +256,11 @@ class Adapters:
             FileNotFoundError: The folder or a file is not there.
             ValueError: It is damaged, or belongs to another model.
         """
-        from fusion.adapters.files import load_parts
-
         load_parts(self.model, Path(folder), name)
 
     def sites(self, part: Part) -> list[Site]:
         """Return where a part is."""
-        method = find_method(part.method)
-        blocks = self.selection.blocks
-        found = find_sites(self.model, part.where, method.acts_on, part.layers, blocks)
-        wanted = set(part.sites)
-        return [site for site in found if site.name in wanted]
-
-    def _drop_part(self, name: str, part: Part) -> None:
-        if part.key in self.selection.active:
-            self.selection.active.remove(part.key)
-        eject(self.model, part)
-        parts = self.selection.adapters[name]
-        parts.remove(part)
-        if not parts:
-            del self.selection.adapters[name]
-
-    def _follow_mode(self, part: Part) -> None:
-        """Put a part in training or evaluation mode, as its modules are; new modules train."""
-        for name, layer in zip(part.sites, layers_of(self.model, part), strict=True):
-            layer.train(unwrap(self.model.get_submodule(name)).training)
-
-    def _held(self, part: Part) -> dict[str, Any]:
-        """Return the modules, or in PEFT's layers also parameters, of a part by site and kind."""
-        return {
-            f"{site}.{kind}": getattr(layer, kind)[part.key]
-            for site, layer in zip(part.sites, layers_of(self.model, part), strict=True)
-            for kind in layer.adapter_layer_names
-            if part.key in getattr(layer, kind)
-        }
-
-    def _changes(self, key: str) -> list[tuple[nn.Module, Any]]:
-        part = next(p for parts in self.selection.adapters.values() for p in parts if p.key == key)
-        method = find_method(part.method)
-        if not method.merges:
-            raise ValueError(
-                f"Method {part.method!r} cannot be merged into the weights; use it unmerged. "
-                f"Methods that can: {', '.join(sorted(n for n, m in METHODS.items() if m.merges))}."
-            )
-        changes = []
-        for name, layer in zip(part.sites, layers_of(self.model, part), strict=True):
-            host = unwrap(self.model.get_submodule(name))
-            with torch.no_grad():
-                if isinstance(layer, Holder):
-                    delta = layer.mcgurk_adapters[key].delta(widened(host))  # type: ignore[operator]
-                else:
-                    assert issubclass(method, PeftMethod)
-                    delta = method.delta(layer, key)
-            if delta is None:
-                raise ValueError(f"Adapter at {name} cannot be merged with these options.")
-            changes.append((host, delta))
-        return changes
+        return sites_of_part(self.model, part)
 
     def _keys(self, names: str | Sequence[str] | None) -> list[str]:
         wanted = [names] if isinstance(names, str) else names or []
@@ -384,10 +269,3 @@ class Adapters:
     def _check_unmerged(self) -> None:
         if self.selection.merged:
             raise ValueError("Adapters are merged into the weights; call unmerge first.")
-
-
-def _parameters_of(held: Any, path: str) -> dict[str, nn.Parameter]:
-    if isinstance(held, nn.Parameter):
-        return {path: held}
-    named = held.named_parameters()
-    return {f"{path}.{plain_name(name)}": parameter for name, parameter in named}

@@ -8,26 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fusion.methods import METHODS
-
 EPSILON = 1e-5
 STD_AT_START = 1e-3  # of what constant matrices get, cut off at twice that
 CODES, MOMENTS = ".codes", ".moments"
 HELD = "quantised_"
-VECTORS = "all that it trains is vectors"
-# Methods that stay float, and why.
-FLOAT_ONLY: dict[str, str] = {
-    "corda": "its start is exact: it would no longer be the model",
-    "shira": VECTORS,
-    "sparse_tuning": "it chooses among its entries by how far they have moved",
-    "ia3": VECTORS,
-    "bitfit": VECTORS,
-    "norm_tuning": VECTORS,
-    "scale_shift": VECTORS,
-    "bias_scale": VECTORS,
-    "prefix_prompts": "torch's LSTM holds its own matrices",
-    "rewrite_prompts": "torch's LSTM holds its own matrices",
-}
 
 
 @lru_cache(maxsize=64)
@@ -189,27 +173,14 @@ def packed_bytes(numel: int, bits: int) -> int:
     return -(-numel * bits // 8)
 
 
-def check_bits(method: str, bits: int) -> None:
-    """Check that a method can be quantised to so many bits.
+def check_bits(bits: int) -> None:
+    """Check a number of bits.
 
     Raises:
-        ValueError: It cannot.
+        ValueError: It is none from 1 to 8.
     """
-    _check_range(bits)
-    if method in FLOAT_ONLY:
-        raise ValueError(
-            f"Method {method!r} cannot be quantised: {FLOAT_ONLY[method]}. {_others()}"
-        )
-
-
-def _check_range(bits: int) -> None:
     if isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8:
         raise ValueError(f"bits is {bits!r}; expected 1 to 8, or None for float.")
-
-
-def _others() -> str:
-    known = ", ".join(sorted(name for name in METHODS if name not in FLOAT_ONLY))
-    return f"Methods that can: {known}."
 
 
 def quantise(module: nn.Module, bits: int = 1) -> int:
@@ -230,7 +201,7 @@ def quantise(module: nn.Module, bits: int = 1) -> int:
     Raises:
         ValueError: `bits` is not from 1 to 8, or a module inside keeps hold of its matrices.
     """
-    _check_range(bits)
+    check_bits(bits)
     found = [
         (inside, name, parameter)
         for inside in module.modules()
@@ -241,7 +212,7 @@ def quantise(module: nn.Module, bits: int = 1) -> int:
         if isinstance(inside, nn.RNNBase | nn.ParameterDict | Quantised):
             raise ValueError(
                 f"A {type(inside).__name__} keeps hold of its matrices, so they cannot be "
-                f"quantised. {_others()}"
+                "quantised. Leave bits out."
             )
     for inside, name, parameter in found:
         _leave_constant(parameter)
@@ -266,7 +237,7 @@ def quantise_all(method: str, held: Iterable[Any], bits: int) -> None:
     if any(parameter.ndim > 1 for parameter in alone):
         raise ValueError(
             f"PEFT keeps matrices of {method!r} without a module of their own, so they cannot be "
-            f"quantised. {_others()}"
+            "quantised. Leave bits out."
         )
     if not sum(quantise(module, bits) for module in modules):
         raise ValueError(

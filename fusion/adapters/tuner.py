@@ -12,11 +12,10 @@ from torch import nn
 
 from fusion.contract.attention import take_over_attention
 from fusion.contract.holder import Holder, holder_of
-from fusion.contract.method import Adapter
 from fusion.contract.options import build_options
 from fusion.contract.selection import selection_of
 from fusion.contract.sites import Site, find_sites, unwrap
-from fusion.methods import METHODS
+from fusion.methods.catalog import our_method
 
 NAME = "MCGURK"
 PREFIX = "mcgurk_"
@@ -40,7 +39,7 @@ class MethodConfig(PeftConfig):
     """A method, its options and its places, as PEFT writes them to adapter_config.json.
 
     Attributes:
-        method: A name of `METHODS`, one of ours.
+        method: A name of `fusion.methods.catalog.METHODS`, one of ours.
         options: Of its dataclass.
         where: Roles or module names; None for the method's own.
         layers: Numbers of the blocks, or None for all.
@@ -78,18 +77,6 @@ def sites_of(model: nn.Module, config: MethodConfig) -> list[Site]:
             f"{', '.join(where)}; see its documentation for the roles it takes."
         )
     return sites
-
-
-def our_method(name: str) -> type[Adapter]:
-    """Return a method of ours.
-
-    Raises:
-        ValueError: No such method.
-    """
-    method = METHODS.get(name)
-    if method is None or not issubclass(method, Adapter):
-        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
-    return method
 
 
 class MethodModel(BaseTuner):

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from fusion.contract.method import Adapter
 from fusion.contract.selection import Selection
+from fusion.contract.sites import SITE
 
-ATTRIBUTE = "mcgurk_site"
+ATTRIBUTE = SITE
 HALF = (torch.float16, torch.bfloat16)
 
 

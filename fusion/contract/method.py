@@ -2,15 +2,30 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from fusion.contract.selection import Part
 from fusion.contract.sites import Site
 
-if TYPE_CHECKING:
-    from fusion.adapters.interface import Adapters
-    from fusion.contract.selection import Part
+
+class Attached(Protocol):
+    """A model with adapters on it, as far as a method needs to know.
+
+    Attributes:
+        model: The frozen model with the adapters in it.
+    """
+
+    model: nn.Module
+
+    def parts(self, name: str) -> list[Part]:
+        """Return the parts of an adapter, in a list that can be changed in place.
+
+        Raises:
+            ValueError: No such adapter.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class Adapter(nn.Module):
         merges: Whether `delta` can be added to the weights.
         per_sample: Whether rows of a batch can have different adapters.
         changed_at_start: Why a fresh adapter changes the model's output; "" where it does not.
+        float_only: Why it cannot be quantised; "" where it can.
         title: Of the paper, with year and arXiv number.
         formula: One line.
         reads_from: Name of the module whose input `after` gets instead of the adapted module's.
@@ -75,6 +91,7 @@ class Adapter(nn.Module):
     merges: ClassVar[bool] = False
     per_sample: ClassVar[bool] = True
     changed_at_start: ClassVar[str] = ""
+    float_only: ClassVar[str] = ""
     title: ClassVar[str] = ""
     formula: ClassVar[str] = ""
     reads_from: str = ""
@@ -108,11 +125,11 @@ class Adapter(nn.Module):
         return None
 
     @classmethod
-    def start(cls, adapters: "Adapters", part: "Part", calibrate: Any) -> None:
+    def start(cls, model: nn.Module, part: Part, calibrate: Any) -> None:
         """Set what depends on data, once the adapters are in place.
 
         Args:
-            adapters: Of the model.
+            model: The model with the adapters in it; `selection_of` tells what is on.
             part: This method, attached.
             calibrate: Runs the model on some batches and yields a loss for each.
         """
@@ -168,6 +185,7 @@ class PeftMethod:
     merges: ClassVar[bool] = True
     per_sample: ClassVar[bool] = True
     changed_at_start: ClassVar[str] = ""
+    float_only: ClassVar[str] = ""
     title: ClassVar[str] = ""
     formula: ClassVar[str] = ""
 

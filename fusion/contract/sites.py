@@ -8,6 +8,7 @@ from torch import nn
 
 from fusion.contract.blocks import BLOCKS, Block, SubLayer
 
+SITE = "mcgurk_site"  # the holder of adapters inside a module that has some
 LINEAR_ROLES = ("q", "k", "v", "o", "fc1", "fc2", "gate")
 ROLES = (*LINEAR_ROLES, "attention", "mlp", "norm", "block", "input", "embed")
 
@@ -203,7 +204,7 @@ def unwrap(module: nn.Module) -> nn.Module:
 
 
 def _inside_wrapper(name: str) -> bool:
-    return not {"base_layer", "mcgurk_site"}.isdisjoint(name.split("."))
+    return not {"base_layer", SITE}.isdisjoint(name.split("."))
 
 
 def _block_of(module: nn.Module, blocks: Blocks) -> Block:

@@ -37,6 +37,7 @@ class BiasScale(Adapter):
     Options = BiasScaleOptions
     where = ("q", "k", "v", "o", "fc1", "fc2")
     merges = True
+    float_only = "all that it trains is vectors"
     title = "LLaMA-Adapter V2 (2023, arXiv 2304.15010)"
     formula = "y = W (s * x) + b (input) or s * (W x + b) (output)"
 

@@ -23,6 +23,7 @@ class BitFit(Adapter):
     Options = BitFitOptions
     where = ("q", "k", "v", "o", "fc1", "fc2", "norm")
     merges = True
+    float_only = "all that it trains is vectors"
     title = "BitFit (2021, arXiv 2106.10199)"
     formula = "y = f(x) + b"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,8 @@ from torch.nn import functional
 from fusion.contract.holder import ATTRIBUTE
 from fusion.contract.method import Adapter, Delta
 from fusion.contract.options import check_choice
+from fusion.contract.selection import Part, selection_of
 from fusion.contract.sites import Site, unwrap
-
-if TYPE_CHECKING:
-    from fusion.adapters.interface import Adapters
-    from fusion.contract.selection import Part
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,14 @@ class Corda(Adapter):
 
     The paper subtracts the start, s B0 A0, from the frozen weight. Here it is kept beside, so that
     the weight stays for other adapters; function and gradients are the same. PEFT's layers cannot
-    hold it, so this is ours; `to_lora` makes an adapter that PEFT reads. `start` has to see data
-    before the first run.
+    hold it, so this is ours; `procedures.corda_to_lora` makes an adapter that
+    PEFT reads. `start` has to see data before the first run.
     """
 
     Options = CordaOptions
     where = ("q", "k", "v", "o", "fc1", "fc2")
     merges = True
+    float_only = "its start is exact: it would no longer be the model"
     title = "CorDA (2024, arXiv 2406.05223)"
     formula = "y = W x + s (B A - B0 A0) x, B0 A0 = [U S V^T]_r C^-1 / s, U S V^T = W C, C ~ X^T X"
     down: nn.Parameter
@@ -87,24 +85,25 @@ class Corda(Adapter):
         return options.rank * (site.dim_in + site.dim_out)
 
     @classmethod
-    def start(cls, adapters: "Adapters", part: "Part", calibrate: Any) -> None:
-        """Set the adapters at all sites by data.
+    def start(cls, model: nn.Module, part: Part, calibrate: Any) -> None:
+        """Set the adapters at all sites by data, which runs with all adapters off.
 
         Args:
-            adapters: Of the model.
+            model: The model that has it.
             part: CorDA, attached.
             calibrate: Runs the model on some batches; what it yields is not looked at.
 
         Raises:
             ValueError: It did not run all of the sites, or on numbers that are not finite.
         """
-        hosts = {name: unwrap(adapters.model.get_submodule(name)) for name in part.sites}
-        on = adapters.active
-        adapters.use(None)
+        hosts = {name: unwrap(model.get_submodule(name)) for name in part.sites}
+        active = selection_of(model).active
+        on = list(active)
+        active[:] = []
         try:
-            covariances = collect_covariances(adapters.model, hosts, calibrate)
+            covariances = collect_covariances(model, hosts, calibrate)
         finally:
-            adapters.use(on)
+            active[:] = on
         for name, host in hosts.items():
             held: Any = host.get_submodule(f"{ATTRIBUTE}.mcgurk_adapters")
             held[part.key].decompose(host.weight, covariances.pop(name))
@@ -153,38 +152,6 @@ class Corda(Adapter):
     ) -> None:
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self.started = self.started or f"{prefix}up_start" in state_dict
-
-
-@torch.no_grad()
-def to_lora(model: nn.Module, name: str, new_name: str) -> "Adapters":
-    """Write a CorDA adapter as a LoRA adapter of twice the rank, for the unchanged weight.
-
-    Args:
-        model: With the adapter.
-        name: Of it.
-        new_name: Of the LoRA adapter, which is switched on.
-
-    Returns:
-        All adapters of the model.
-
-    Raises:
-        ValueError: The adapter is not CorDA, or has no such name.
-    """
-    from fusion.adapters.interface import Adapters, attach
-
-    parts = Adapters(model).parts(name)
-    if [part.method for part in parts] != ["corda"]:
-        raise ValueError(f"Adapter {name!r} is no CorDA adapter; only those have a start to add.")
-    options = parts[0].options
-    lora = {"rank": 2 * options.rank, "alpha": 2 * options.alpha}
-    adapters = attach(model, "lora", lora, parts[0].sites, name=new_name)
-    matrices = adapters.named_parameters(new_name)
-    for site in parts[0].sites:
-        held: Any = unwrap(model.get_submodule(site)).get_submodule(f"{ATTRIBUTE}.mcgurk_adapters")
-        corda = held[parts[0].key]
-        matrices[f"{site}.lora_A.weight"].copy_(torch.cat([corda.down, corda.down_start]))
-        matrices[f"{site}.lora_B.weight"].copy_(torch.cat([corda.up, -corda.up_start], 1))
-    return adapters
 
 
 @torch.no_grad()

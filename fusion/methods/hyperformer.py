@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from fusion.contract.method import Adapter
+from fusion.contract.holder import ATTRIBUTE
+from fusion.contract.method import Adapter, Attached
 from fusion.contract.options import check_choice
 from fusion.contract.sites import Site, unwrap
 from fusion.methods.bottleneck import ACTIVATIONS
-
-if TYPE_CHECKING:
-    from fusion.adapters.interface import Adapters
 
 
 @dataclass(frozen=True)
@@ -199,7 +196,7 @@ class Hyperformer(Adapter):
         return outputs + self.activation(outputs @ down.mT + down_bias) @ up.mT + up_bias
 
 
-def select_task(adapters: "Adapters", name: str, task: int | Sequence[int]) -> None:
+def select_task(adapters: Attached, name: str, task: int | Sequence[int]) -> None:
     """Choose the task of a Hyperformer adapter, until the next call.
 
     Args:
@@ -217,7 +214,7 @@ def select_task(adapters: "Adapters", name: str, task: int | Sequence[int]) -> N
         raise ValueError(f"Adapter {name!r} is {methods}; only hyperformer has tasks to select.")
     for part in found:
         host = unwrap(adapters.model.get_submodule(part.sites[0]))
-        shared = host.get_submodule(f"mcgurk_site.mcgurk_adapters.{part.key}.shared")
+        shared = host.get_submodule(f"{ATTRIBUTE}.mcgurk_adapters.{part.key}.shared")
         assert isinstance(shared, Hypernetworks)
         count = part.options.tasks
         wrong = [number for number in chosen if not 0 <= number < count]

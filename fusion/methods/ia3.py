@@ -35,6 +35,7 @@ class Ia3(PeftMethod):
     peft_type = "IA3"
     Options = Ia3Options
     where = ("k", "v", "fc2")
+    float_only = "all that it trains is vectors"
     title = "(IA)^3 (2022, arXiv 2205.05638)"
     formula = "y = l * (W x + b) at k and v; y = W (l * x) + b at fc2"
 

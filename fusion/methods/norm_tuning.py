@@ -66,6 +66,7 @@ class NormTuning(Adapter):
     Options = NormTuningOptions
     where = ("norm",)
     merges = True
+    float_only = "all that it trains is vectors"
     title = "LN-Tuning (2022, arXiv 2211.08682)"
     formula = "y = f(x) + g * normalise(x) + b"
 

@@ -43,6 +43,7 @@ class RewritePrompts(Adapter):
 
     Options = RewritePromptsOptions
     where = ("input",)
+    float_only = "torch's LSTM holds its own matrices"
     title = "P-Adapters, Rewrite (2021, arXiv 2110.07280)"
     formula = "E' = E + W biLSTM(E) (residual) or W biLSTM(E)"
 
@@ -110,6 +111,7 @@ class PrefixPrompts(Adapter):
     acts_on = "attention"
     per_sample = False
     changed_at_start = "attention spreads over the prompts"
+    float_only = "torch's LSTM holds its own matrices"
     title = "P-Adapters, Prefix (2021, arXiv 2110.07280)"
     formula = "y = blocks([MLP(max_t biLSTM(E)); E]) without the prompts"
 

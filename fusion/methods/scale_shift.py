@@ -24,6 +24,7 @@ class ScaleShift(Adapter):
     Options = ScaleShiftOptions
     where = ("q", "k", "v", "o", "fc1", "fc2", "norm")
     merges = True
+    float_only = "all that it trains is vectors"
     title = "SSF (2022, arXiv 2210.08823)"
     formula = "y = gamma * f(x) + beta"
 

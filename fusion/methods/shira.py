@@ -45,6 +45,7 @@ class Shira(PeftMethod):
 
     peft_type = "SHIRA"
     Options = ShiraOptions
+    float_only = "all that it trains is vectors"
     title = "SHiRA (2024, arXiv 2406.13175)"
     formula = "y = (W + S) x + b, S sparse: r (in + out) entries"
 

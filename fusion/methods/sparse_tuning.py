@@ -1,23 +1,19 @@
 """LT-SFT: all entries are trained, those that moved most are kept, and trained from the start."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fusion.contract.holder import ATTRIBUTE
-from fusion.contract.method import Adapter, Delta
+from fusion.contract.method import Adapter, Attached, Delta
+from fusion.contract.selection import Part
 from fusion.contract.sites import Site, unwrap
 from fusion.methods.norm_tuning import normalisation_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fusion.adapters.interface import Adapters
-    from fusion.contract.selection import Part
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class SparseTuning(Adapter):
     Options = SparseTuningOptions
     where = ("q", "k", "v", "o", "fc1", "fc2", "norm")
     merges = True
+    float_only = "it chooses among its entries by how far they have moved"
     title = "LT-SFT, composable sparse fine-tuning (2021, arXiv 2110.07560)"
     formula = "y = f(x; theta + phi), phi sparse: the K entries that moved most"
 
@@ -73,7 +70,7 @@ class SparseTuning(Adapter):
         return 0 if options.entries else own
 
     @classmethod
-    def count_shared(cls, sites: "Sequence[Site]", options: SparseTuningOptions) -> int:
+    def count_shared(cls, sites: Sequence[Site], options: SparseTuningOptions) -> int:
         """The selected entries, which are spread over the sites."""
         return options.entries
 
@@ -139,7 +136,7 @@ def parameters_of(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 @torch.no_grad()
-def select(adapters: "Adapters", name: str, entries: int) -> None:
+def select(adapters: Attached, name: str, entries: int) -> None:
     """Keep the entries of an adapter that have moved most, and put them back to the start.
 
     The threshold is one over all tensors. The parameters are others afterwards: build the optimiser
@@ -173,7 +170,7 @@ def select(adapters: "Adapters", name: str, entries: int) -> None:
     adapters.model.peft_config[part.key].options = asdict(options)  # type: ignore[index,union-attr]
 
 
-def _dense_part(adapters: "Adapters", name: str) -> "Part":
+def _dense_part(adapters: Attached, name: str) -> Part:
     parts = [p for p in adapters.parts(name) if p.options == SparseTuningOptions()]
     if len(parts) != 1:
         raise ValueError(

@@ -1,12 +1,7 @@
-"""The table of methods: what each is, and what it costs on one well-known model.
+"""The table of methods: what each is, and what it costs on one well-known model."""
 
-`python -m fusion.papers.table docs/adapters.md` writes it into the documentation.
-"""
-
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,7 +9,7 @@ from torch import nn
 from fusion.adapters.tuner import MethodConfig, sites_of
 from fusion.contract.method import Adapter, PeftMethod
 from fusion.contract.sites import find_sites
-from fusion.methods import METHODS
+from fusion.methods.catalog import METHODS
 from fusion.papers.counts import PUBLISHED, Published
 from fusion.procedures.sharing import count_together
 
@@ -137,18 +132,3 @@ def _whisper_small() -> nn.Module:
     )
     with torch.device("meta"):
         return WhisperModel(config)
-
-
-def write_tables(path: Path) -> None:
-    """Write the tables into a text, between its marks."""
-    text = path.read_text(encoding="utf-8")
-    for mark, table in (("methods", to_markdown(method_rows())), ("counts", counts_to_markdown())):
-        begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(end)
-        text = f"{before}{begin}\n{table}\n{end}{after}"
-    path.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_tables(Path(sys.argv[1]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fusion.audio_visual.upstream import Residual, run_masked
+from fusion.audio_visual.masked_convolutions import Residual, run_masked
 
 BLOCKS = 5  # of two convolutions: the paper's ten layers
 

@@ -1,53 +1,18 @@
 """Adapter sets on disk: adapters and the fusion module trained with them, a folder each."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from fusion.adapters.files import WEIGHTS
 from fusion.adapters.interface import Adapters
-from fusion.audio_visual.joint import JointFusion, JointFusionOptions
-from fusion.audio_visual.upstream import UpstreamFusion, UpstreamFusionOptions
+from fusion.audio_visual.catalog import FUSIONS
+from fusion.sets.card import CARD, SetCard, read_card
 from modalities.network_file import load_network, save_network
 
-CARD, FUSION = "set.json", "fusion.safetensors"
-FUSIONS: dict[str, tuple[type[nn.Module], type]] = {
-    "joint": (JointFusion, JointFusionOptions),
-    "upstream": (UpstreamFusion, UpstreamFusionOptions),
-}
-
-
-@dataclass(frozen=True)
-class SetCard:
-    """What is known about an adapter set.
-
-    Attributes:
-        name: Of the set.
-        model: The frozen model that it was trained on, by the name it was loaded with.
-        fusion: A name of `FUSIONS`, or "" for a set that hears only.
-        scenario: What it is for: categories of noise, and the range of levels in dB.
-        data: That it was trained on.
-        licence: Of the weights.
-        parameters: Trained, adapters and fusion.
-        command: That trained it.
-        seconds: That its steps and measurements took, loading apart; None where nobody measured
-            them.
-        scores: Measured while training.
-    """
-
-    name: str
-    model: str
-    fusion: str = ""
-    scenario: dict[str, Any] = field(default_factory=dict)
-    data: str = ""
-    licence: str = ""
-    parameters: int = 0
-    command: str = ""
-    seconds: float | None = None
-    scores: dict[str, float] = field(default_factory=dict)
+FUSION = "fusion.safetensors"
 
 
 def save_set(
@@ -95,31 +60,15 @@ def load_set(
     """
     folder = Path(folder)
     card = read_card(folder)
+    if card.fusion and card.fusion not in FUSIONS:
+        raise ValueError(
+            f"{folder / CARD}: no fusion {card.fusion!r}; known: {', '.join(FUSIONS)}. "
+            "Update mcgurk."
+        )
     adapters.load(folder, name or card.name)
     if not card.fusion:
         return card, None
     return card, load_network(*FUSIONS[card.fusion], folder / FUSION)
-
-
-def read_card(folder: str | Path) -> SetCard:
-    """Read what is known about a set.
-
-    Raises:
-        FileNotFoundError: It is not there, or not whole.
-        ValueError: It is damaged.
-    """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no {CARD}; expected a folder of an adapter set.")
-    try:
-        card = SetCard(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); train or fetch the set again.") from error
-    if card.fusion and card.fusion not in FUSIONS:
-        raise ValueError(
-            f"{path}: no fusion {card.fusion!r}; known: {', '.join(FUSIONS)}. Update mcgurk."
-        )
-    return card
 
 
 def halve(path: Path) -> None:

@@ -66,7 +66,7 @@ class ClassificationConfig:
         task: "audio_classification".
         data: Sounds.
         encoder: Name, folder or hub id of the frozen encoder.
-        method: Of `fusion.methods.METHODS`; empty for a head alone, "full" to train all.
+        method: Of `fusion.methods.catalog.METHODS`; empty for a head alone, "full" to train all.
         options: Of the method.
         where: Roles; empty for the method's own.
         norms: Whether the normalisations of the sub-layers with adapters are trained as well.

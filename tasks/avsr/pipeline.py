@@ -27,10 +27,11 @@ from tasks.avsr.inputs.mouths import MouthBuffer, Mouths
 from tasks.avsr.inputs.windows import RATE_HZ, Window, WindowFeeder
 from tasks.avsr.outputs.transcript import Face, Segment, Transcript, Word
 from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
+from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised
 from tasks.avsr.sets.pieces import cut_pieces
 from tasks.avsr.sets.piecewise import Listened, listen
-from tasks.avsr.sets.set_recogniser import SetRecogniser, find_collection
+from tasks.avsr.sets.set_recogniser import SetRecogniser
 from tasks.devices import find_device
 
 Progress = Callable[[float, float | None], None]

@@ -12,7 +12,7 @@ from tasks.cli.options import AsJson
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tasks.avsr.sets.set_recogniser import Collection
+    from tasks.avsr.sets.collection import Collection
 
 app = typer.Typer(help="Adapter sets: what there is, and taking them elsewhere.")
 Name = Annotated[str, typer.Argument(help="A collection: a name that list shows, or a folder.")]
@@ -23,7 +23,7 @@ Output = Annotated[Path, typer.Argument(help="Folder to write; new or empty.")]
 @app.command("list")
 def list_sets(as_json: AsJson = False) -> None:
     """List the collections that come with mcgurk."""
-    from tasks.avsr.sets.set_recogniser import list_collections, read_collection
+    from tasks.avsr.sets.collection import list_collections, read_collection
 
     found = {name: read_collection(folder) for name, folder in list_collections().items()}
     if as_json:
@@ -47,8 +47,8 @@ def list_sets(as_json: AsJson = False) -> None:
 @app.command("show")
 def show(name: Name, as_json: AsJson = False) -> None:
     """Say what a collection is: its sets, sizes, data, licence and scores."""
-    from fusion.sets.files import read_card
-    from tasks.avsr.sets.set_recogniser import find_collection, read_collection
+    from fusion.sets.card import read_card
+    from tasks.avsr.sets.collection import find_collection, read_collection
 
     folder = find_collection(name)
     collection = read_collection(folder)

@@ -55,8 +55,8 @@ def transcribe(
     from tasks.avsr import AVSROptions, AVSRPipeline
     from tasks.avsr.inputs.media import ReadyMouth, open_input
     from tasks.avsr.outputs.preview import check_preview_path, write_preview
-    from tasks.avsr.outputs.writers import find_writer
-    from tasks.avsr.sets.set_recogniser import find_collection
+    from tasks.avsr.outputs.transcript import find_writer
+    from tasks.avsr.sets.collection import find_collection
 
     for path in output or []:
         find_writer(path)
@@ -82,7 +82,7 @@ def transcribe(
 
 
 def _show(transcript: "Transcript") -> None:
-    from tasks.avsr.outputs.writers import clock
+    from tasks.avsr.outputs.transcript import clock
 
     for segment in transcript.segments:
         start, end = clock(segment.start_s, "."), clock(segment.end_s, ".")

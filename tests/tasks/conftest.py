@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.clips.manifest import Clip, Word, write_manifest
+from data_prep.clips.manifest import Clip, Word
 from data_prep.faces import MouthChunk
 from data_prep.faces.mouth_video import write_mouth_video
+from data_prep.json_lines import write_manifest
 
 CLIPS = 8
 

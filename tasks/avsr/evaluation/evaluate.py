@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.media.waveform import RATE_HZ
-from fusion.sets.files import CARD
+from fusion.sets.card import CARD
 from tasks.avsr.evaluation.clips import ClipSet
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.evaluation.config import SNR_DB, EvaluationConfig
@@ -19,7 +19,7 @@ from tasks.avsr.evaluation.recognise import Plan, recognise_all
 from tasks.avsr.evaluation.report import Report, build_report, save_report
 from tasks.avsr.evaluation.results import SELECTOR_FILES, open_results
 from tasks.avsr.evaluation.set_groups import SetNames, name_sets
-from tasks.avsr.sets.collection_files import COLLECTION, OF_SELECTOR, TOLD
+from tasks.avsr.sets.collection import COLLECTION, OF_SELECTOR, TOLD
 from tasks.avsr.sets.contract import Recogniser
 from tasks.scoring import find_normaliser
 from tasks.scoring.intervals import RESAMPLES

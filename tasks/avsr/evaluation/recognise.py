@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from data_prep.clips.manifest import Clip
-from data_prep.clips.shards import Sample, load_sample
+from data_prep.clips.samples import Sample, load_sample
 from data_prep.noise import Scene, render_scene
 from data_prep.workers.processes import run_in_processes
 from fusion.scenarios.classifier import Scenario
 from tasks.avsr.evaluation.conditions import Cell, NoiseSource, draw_noise, lay_out_cells
 from tasks.avsr.evaluation.exchanged_faces import exchange_faces, fit_face
 from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Key, Result, ResultFile
-from tasks.avsr.evaluation.set_groups import CATEGORY, SetNames
+from tasks.avsr.evaluation.set_groups import SetNames
+from tasks.avsr.sets.collection import CATEGORY
 from tasks.avsr.sets.contract import Heard, Recogniser, Utterance
 
 Way = tuple[str | None, str]  # a set, None for none, and which video

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tasks.avsr.evaluation.conditions import Cell
 from tasks.avsr.evaluation.outcomes import Hearings
 from tasks.avsr.evaluation.results import NO_VIDEO, RIGHT, WRONG, Result
-from tasks.avsr.evaluation.set_groups import ALL, AUDIO, BOTH, CATEGORY, LEVEL
+from tasks.avsr.sets.collection import ALL, AUDIO, BOTH, CATEGORY, LEVEL
 from tasks.scoring import Interval, WordErrors, mean_interval, rate_interval, ratio_interval
 
 Take = Callable[[Hearings, Cell], list[Result]]

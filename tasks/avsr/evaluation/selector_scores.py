@@ -8,7 +8,8 @@ from pathlib import Path
 from tasks.avsr.evaluation.conditions import CLEAN, Cell
 from tasks.avsr.evaluation.outcomes import Hearings
 from tasks.avsr.evaluation.results import RIGHT, WRONG, Result
-from tasks.avsr.evaluation.set_groups import BORDER_DB, CATEGORY, LEVEL
+from tasks.avsr.evaluation.set_groups import BORDER_DB
+from tasks.avsr.sets.collection import CATEGORY, LEVEL
 from tasks.scoring import measure_separation
 
 FEW = 12  # recordings of a kind of noise that are told one by one

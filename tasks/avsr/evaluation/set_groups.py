@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fusion.scenarios.classifier import Scenario
+from tasks.avsr.sets.collection import ALL, BOTH, CATEGORY, GROUPS, LEVEL
 from tasks.avsr.sets.contract import Recogniser
 
-AUDIO, ALL, CATEGORY, LEVEL, BOTH = GROUPS = ("audio", "all", "category", "level", "category_level")
 BORDER_DB = 0.0  # between high and low noise, in training
 LOUD_DB = -20.0  # surely high noise, for whichever threshold
 

@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 from fusion.adapters.interface import Adapters
-from fusion.sets.files import SetCard, load_set, read_card
+from fusion.sets.card import SetCard, read_card
+from fusion.sets.files import load_set
 from modalities.speech.whisper import load_whisper
-from tasks.avsr.sets.set_recogniser import find_collection, read_collection
+from tasks.avsr.sets.collection import find_collection, read_collection
 
 
 def find_set(collection: str | Path, name: str) -> Path:

@@ -1,12 +1,10 @@
 """Collections of adapter sets: load one, describe the noise, choose a set and recognise with it."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,144 +15,37 @@ from fusion.scenarios.category import KindOptions, NoiseKind
 from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOptions
 from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
 from fusion.scenarios.level import LevelEstimate, LevelOptions
-from fusion.sets.files import SetCard, load_set
+from fusion.sets.card import SetCard
+from fusion.sets.files import load_set
 from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.word_times import Word as TimedWord
 from modalities.speech.word_times import WordAligner
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES, AdaptedWhisper, Sight
-from tasks.avsr.sets.collection_files import (
+from tasks.avsr.sets.collection import (
     AGREEMENT,
-    COLLECTION,
+    BOTH,
+    CHOICES,
     DOMAIN,
     FACES,
+    HIGH,
     KIND,
+    LEVEL,
     LOUDNESS,
+    LOW,
     SELECTOR,
+    Collection,
+    find_collection,
+    read_collection,
 )
 from tasks.avsr.sets.contract import Heard, Recognised, Utterance
 from tasks.devices import find_device
 
-SHIPPED_FOLDER = Path(__file__).parents[1] / "weights"
 BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
 SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
 KNOWN_TOKENS = 16  # of a known window; what goes on beyond is unlike the training data anyway
-CATEGORY, LEVEL, BOTH = CHOICES = ("category", "level", "category_level")
-GROUPS = ("audio", "all", *CHOICES)
-HIGH, LOW = "high_noise", "low_noise"
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Sets that belong together, as collection.json describes them.
-
-    Attributes:
-        name: Of the collection.
-        model: The frozen Whisper that they are for.
-        lips: The lip encoder, a catalog name or a file in the folder.
-        groups: Names of the sets by what they are for, see `GROUPS`. Those of "category" are
-            called as their category; of "level" the one for high noise comes first; those of
-            "category_level" are called babble_high_noise, babble_low_noise and so on.
-        choose_by: How the pipeline chooses, see `CHOICES`.
-        border_db: Below it noise is high, from it on low.
-        farthest: Distance to the training data above which the selector abstains; of sound it is
-            measured with the set of the group "audio".
-        least_sure: Probability of the category heard below which the set of the group "all" is
-            taken, if there is one: the kind of noise is not one of those known.
-        least_agreement: Probability that lips and sound belong together below which the set of the
-            group "audio" takes over.
-        least_in_quiet: The same where noise is softer than speech, and lips are needed less.
-        model_parameters: Of the frozen Whisper, to compare with.
-        data: That they were trained on.
-        licence: Of the weights.
-        command: That trained and measured them.
-        scores: Measured, word error rates in percent.
-    """
-
-    name: str
-    model: str
-    lips: str
-    groups: dict[str, list[str]]
-    choose_by: str = "category"
-    border_db: float = 2.5
-    farthest: float = 1.0
-    least_sure: float = 0.8
-    least_agreement: float = 0.05
-    least_in_quiet: float = 0.2
-    model_parameters: int = 0
-    data: str = ""
-    licence: str = ""
-    command: str = ""
-    scores: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self):
-        unknown = set(self.groups) - set(GROUPS)
-        if unknown:
-            raise ValueError(f"no group {min(unknown)!r}; known: {', '.join(GROUPS)}")
-        if self.choose_by not in CHOICES:
-            raise ValueError(f"choose_by is {self.choose_by!r}; known: {', '.join(CHOICES)}")
-
-    @property
-    def sets(self) -> list[str]:
-        """All names, each once, in the order of the groups."""
-        names = (name for group in GROUPS for name in self.groups.get(group, []))
-        return list(dict.fromkeys(names))
-
-
-def list_collections() -> dict[str, Path]:
-    """Return the collections that come with mcgurk."""
-    found = sorted(SHIPPED_FOLDER.glob(f"*/{COLLECTION}"))
-    return {path.parent.name: path.parent for path in found}
-
-
-def find_collection(name: str | Path) -> Path:
-    """Return the folder of a collection.
-
-    Args:
-        name: A folder, else the name of one that comes with mcgurk.
-
-    Raises:
-        ValueError: Neither.
-    """
-    if Path(name).is_dir():
-        return Path(name)
-    shipped = list_collections()
-    if str(name) not in shipped:
-        known = ", ".join(shipped) or "none"
-        raise ValueError(
-            f"No adapter sets {str(name)!r}: it is no folder, and with mcgurk come: {known}."
-        )
-    return shipped[str(name)]
-
-
-def read_collection(folder: Path) -> Collection:
-    """Read what is known about a collection.
-
-    Raises:
-        FileNotFoundError: The folder is none.
-        ValueError: Its description is damaged.
-    """
-    path = folder / COLLECTION
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {COLLECTION}; expected a folder that `mcgurk sets merge` wrote."
-        )
-    try:
-        return Collection(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); write it again.") from error
-
-
-def write_collection(folder: Path, collection: Collection) -> None:
-    """Write what is known about a collection.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    text = json.dumps(asdict(collection), indent=1, ensure_ascii=False)
-    (folder / COLLECTION).write_text(text + "\n", encoding="utf-8")
 
 
 def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -> "SetRecogniser":

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from fusion.adapters.interface import attach
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
+from fusion.audio_visual.catalog import FUSIONS
 from fusion.contract.options import build_options
-from fusion.sets.files import FUSIONS, SetCard, load_set, save_set
+from fusion.sets.card import SetCard
+from fusion.sets.files import load_set, save_set
 from modalities.network_file import load_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipEncoder, load_lip_encoder
@@ -44,7 +46,7 @@ class SetConfig:
         agreement: File of the network that compares lips and sound; with fusion "joint".
         fusion: "joint", "upstream", or empty for a set that hears only.
         fusion_options: Of the fusion module, where they are not its own.
-        method: Of `fusion.methods.METHODS`.
+        method: Of `fusion.methods.catalog.METHODS`.
         options: Of the method.
         where: Roles.
         start: Folder of a set to start from; empty for a fresh one.

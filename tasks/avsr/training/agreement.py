@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions, smooth
 from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from data_prep.clips.manifest import Clip, read_manifest
-from data_prep.clips.shards import Sample, load_sample
+from data_prep.clips.samples import Sample, load_sample
 from data_prep.clips.splits import choose_clips, read_split
 
 

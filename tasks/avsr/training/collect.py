@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from fusion.scenarios.category import KindOptions, NoiseKind
 from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
 from fusion.scenarios.level import LevelEstimate, LevelOptions
-from fusion.sets.files import read_card
+from fusion.sets.card import read_card
 from modalities.network_file import save_network
 from modalities.vision.lips import SHIPPED
 from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
-from tasks.avsr.sets.collection_files import (
+from tasks.avsr.sets.collection import (
     AGREEMENT,
     COLLECTION,
     DOMAIN,
@@ -26,14 +26,11 @@ from tasks.avsr.sets.collection_files import (
     KIND,
     LOUDNESS,
     SELECTOR,
-)
-from tasks.avsr.sets.set_recogniser import (
     Collection,
-    SetRecogniser,
-    load_recogniser,
     read_collection,
     write_collection,
 )
+from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
 from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from modalities.network_file import save_network
 from modalities.vision.lips import (
     RATE_HZ,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from modalities.vision.lips import LipEncoder
 from tasks.avsr.sets.adapted_whisper import WINDOW_PICTURES, confidence_of, pad_windows
 from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from data_prep.clips.manifest import Clip
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from modalities.audio.log_mel import LogMel
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper
 

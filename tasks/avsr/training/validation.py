@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import nn
 
-from data_prep.clips.shards import Sample
+from data_prep.clips.samples import Sample
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Fusion
 from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
 from tasks.avsr.training.words import count_errors

@@ -8,7 +8,8 @@ import pytest
 
 from data_prep.clips.manifest import read_manifest
 from data_prep.clips.prepare import prepare
-from data_prep.clips.shards import load_sample, read_shards, write_shards
+from data_prep.clips.samples import load_sample
+from data_prep.clips.shards import read_shards, write_shards
 from data_prep.datasets.speech.folder import find_folder_clips
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.clips.manifest import write_manifest
+from data_prep.json_lines import write_manifest
 from data_prep.sounds.labelled import (
     Fold,
     Sound,

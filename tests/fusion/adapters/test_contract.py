@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fusion.adapters.interface import Adapters, attach
-from fusion.methods import METHODS
+from fusion.methods.catalog import METHODS
 
 # Options for the tiny models where the defaults do not suit them.
 SMALL: dict[str, dict] = {

@@ -167,7 +167,7 @@ def test_files_of_another_model_or_damaged_ones_are_told(whisper, build, tmp_pat
 
 
 def test_the_published_table_names_every_method():
-    from fusion.methods import METHODS
+    from fusion.methods.catalog import METHODS
 
     for name, method in METHODS.items():
         assert method.title and method.formula, name

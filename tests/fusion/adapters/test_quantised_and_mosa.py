@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from fusion.adapters.interface import Adapters, attach
 from fusion.adapters.quantisation import (
-    FLOAT_ONLY,
     Quantised,
     levels_of,
     pack_codes,
@@ -18,7 +17,7 @@ from fusion.adapters.quantisation import (
     quantise,
     unpack_codes,
 )
-from fusion.methods import METHODS
+from fusion.methods.catalog import METHODS
 from fusion.methods.mosa import Mosa, consistency_loss
 from fusion.procedures.packed import read_packed, write_packed
 
@@ -271,7 +270,7 @@ def test_what_was_read_stays_until_it_is_trained_and_training_goes_on_from_there
 @pytest.mark.parametrize("name", list(METHODS))
 def test_a_method_is_quantised_or_says_why_not(name, build):
     model = build("whisper")
-    if name in FLOAT_ONLY:
+    if METHODS[name].float_only:
         with pytest.raises(ValueError, match=f"'{name}' cannot be quantised.*can: bottleneck"):
             attach(model, name, bits=1)
         assert Adapters(model).names == []
@@ -456,8 +455,8 @@ def test_recurrent_networks_and_what_is_quantised_are_refused():
 
 
 def test_an_adapter_without_matrices_or_with_some_out_of_reach_is_refused(build, monkeypatch):
-    monkeypatch.delitem(FLOAT_ONLY, "bitfit")
-    monkeypatch.delitem(FLOAT_ONLY, "ia3")
+    monkeypatch.setattr(METHODS["bitfit"], "float_only", "")
+    monkeypatch.setattr(METHODS["ia3"], "float_only", "")
     model = build("whisper")
     with pytest.raises(ValueError, match="'bitfit' has no matrices"):
         attach(model, "bitfit", bits=1)

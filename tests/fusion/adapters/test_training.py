@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fusion.adapters.interface import attach
-from fusion.methods import METHODS
+from fusion.methods.catalog import METHODS
 from modalities.audio.log_mel import LogMel
 from modalities.catalog import load_encoder
 

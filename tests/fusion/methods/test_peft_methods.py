@@ -12,8 +12,9 @@ from fusion.adapters.interface import Adapters, attach
 from fusion.adapters.tuner import MethodConfig
 from fusion.contract.blocks import Block, attention, mlp
 from fusion.contract.sites import find_sites
-from fusion.methods.corda import collect_covariances, invert, to_lora
+from fusion.methods.corda import collect_covariances, invert
 from fusion.methods.ia3 import Ia3
+from fusion.procedures.corda_to_lora import to_lora
 
 WHERE = {"lora": ("q", "v"), "ia3": ("k", "v", "fc2"), "shira": ("q", "v")}
 OPTIONS = {"lora": {"rank": 2, "alpha": 6.0}, "ia3": {}, "shira": {"rank": 2}}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fusion.methods import METHODS
+from fusion.methods.catalog import METHODS
 from fusion.papers.counts import PUBLISHED
 from fusion.papers.table import COLUMNS, counts_to_markdown, method_rows, to_markdown
 

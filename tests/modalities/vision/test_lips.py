@@ -101,7 +101,7 @@ def test_crops_of_another_size_are_refused(encoder):
 def test_the_shipped_weights_read_words_of_the_talker_they_know(shared_data):
     """On 20 clips of the test split: far more frames right than silence alone would give."""
     from data_prep.clips.prepare import prepare
-    from data_prep.clips.shards import load_sample
+    from data_prep.clips.samples import load_sample
     from data_prep.clips.splits import read_split
     from data_prep.datasets.speech.grid import find_grid_clips
     from tasks.avsr.training.lips import label_frames

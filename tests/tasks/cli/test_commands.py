@@ -120,7 +120,7 @@ def test_probe_shows_the_streams(capsys, demo_clip):
 
 
 def test_methods_are_listed_with_their_counts(capsys):
-    from fusion.methods import METHODS
+    from fusion.methods.catalog import METHODS
 
     found = json.loads(succeeds(capsys, "methods", "--json")[0])
     assert [method["method"] for method in found] == list(METHODS)

@@ -15,17 +15,14 @@ from transformers import WhisperForConditionalGeneration
 from fusion.adapters.interface import attach
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
-from fusion.sets.files import SetCard, save_set
+from fusion.sets.card import SetCard
+from fusion.sets.files import save_set
 from modalities.network_file import save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions
 from tasks.__main__ import run
-from tasks.avsr.sets.set_recogniser import (
-    Collection,
-    SetRecogniser,
-    read_collection,
-    write_collection,
-)
+from tasks.avsr.sets.collection import Collection, read_collection, write_collection
+from tasks.avsr.sets.set_recogniser import SetRecogniser
 
 
 @pytest.fixture(scope="module")

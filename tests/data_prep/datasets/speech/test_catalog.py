@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.clips.manifest import Clip, Word, read_manifest, runs_of, write_manifest
+from data_prep.clips.manifest import Clip, Word, read_manifest, runs_of
 from data_prep.datasets.speech.catalog import DATASETS
 from data_prep.datasets.speech.folder import find_folder_clips
 from data_prep.datasets.speech.grid import find_grid_clips, read_alignment, spell
+from data_prep.json_lines import write_manifest
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from data_prep.clips.manifest import Clip, write_manifest
+from data_prep.clips.manifest import Clip
 from data_prep.faces.mouth_video import write_mouth_video
 from data_prep.faces.results import MouthChunk
+from data_prep.json_lines import write_manifest
 from data_prep.noise import Recordings
 from fusion.scenarios.classifier import Scenario
 from tasks.avsr.evaluation import NoiseSource, Plan

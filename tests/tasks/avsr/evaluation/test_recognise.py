@@ -9,7 +9,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from data_prep.clips.shards import load_sample
+from data_prep.clips.samples import load_sample
 from data_prep.noise import render_scene
 from tasks.avsr.evaluation.conditions import Cell, draw_noise, lay_out_cells
 from tasks.avsr.evaluation.evaluate import digest_files
@@ -17,7 +17,8 @@ from tasks.avsr.evaluation.exchanged_faces import exchange_faces, fit_face
 from tasks.avsr.evaluation.recognise import recognise_all
 from tasks.avsr.evaluation.results import Result, ResultFile, open_results
 from tasks.avsr.evaluation.set_groups import name_sets
-from tasks.avsr.sets.set_recogniser import list_collections, load_recogniser
+from tasks.avsr.sets.collection import list_collections
+from tasks.avsr.sets.set_recogniser import load_recogniser
 
 
 class Killed(Exception):

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from tasks.avsr.outputs.transcript import Face, Segment, Transcript, Word
-from tasks.avsr.outputs.writers import WRITERS, clock
+from tasks.avsr.outputs.transcript import WRITERS, Face, Segment, Transcript, Word, clock
 
 TRANSCRIPT = Transcript(
     text="Hello <there> you & me",

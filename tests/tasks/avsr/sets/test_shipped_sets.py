@@ -8,7 +8,7 @@ import torch
 
 from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.prepare import prepare
-from data_prep.clips.shards import load_sample
+from data_prep.clips.samples import load_sample
 from data_prep.datasets.speech.grid import spell
 from data_prep.media import read_audio
 from tasks.avsr import AVSRPipeline

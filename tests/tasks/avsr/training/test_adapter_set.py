@@ -11,7 +11,8 @@ import torch
 from data_prep.media import read_audio
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOptions
-from fusion.sets.files import CARD, load_set, read_card
+from fusion.sets.card import CARD, read_card
+from fusion.sets.files import load_set
 from modalities.network_file import load_network, save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions, load_lip_encoder

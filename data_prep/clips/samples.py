@@ -1,0 +1,59 @@
+"""Prepared clips, read: sound and mouth crops."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.clips.manifest import Clip
+from data_prep.media import read_audio, stream_video
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip, read.
+
+    Attributes:
+        clip: What is known about it.
+        waveform: float32 [samples], 16 kHz.
+        crops: Mouth crops, uint8 [video_frames, 96, 96]; none without video.
+    """
+
+    clip: Clip
+    waveform: np.ndarray
+    crops: np.ndarray
+
+
+def load_sample(clip: Clip, folder: str | Path) -> Sample:
+    """Read the sound and the mouth of a prepared clip.
+
+    Args:
+        clip: Of a manifest.
+        folder: The manifest's.
+
+    Raises:
+        FileNotFoundError: A file is not where it was.
+        ValueError: It is damaged.
+    """
+    return Sample(clip, read_audio(Path(folder) / clip.media), load_crops(clip, folder))
+
+
+def load_crops(clip: Clip, folder: str | Path) -> np.ndarray:
+    """Read the mouth of a prepared clip, uint8 [video_frames, 96, 96]; no frames without video.
+
+    Args:
+        clip: Of a manifest.
+        folder: The manifest's.
+
+    Raises:
+        FileNotFoundError: The mouth video is not where it was.
+        ValueError: It is damaged.
+    """
+    if clip.mouth is None:
+        return np.zeros((0, 96, 96), np.uint8)
+    return read_crops(Path(folder) / clip.mouth)
+
+
+def read_crops(path: str | Path) -> np.ndarray:
+    """Read a mouth video, uint8 [video_frames, 96, 96]."""
+    return np.stack([frame.gray() for frame in stream_video(path)])

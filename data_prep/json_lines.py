@@ -1,0 +1,61 @@
+"""Manifests of any kind: one JSON object a line."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from modalities.whole_file import replace_when_whole
+
+
+class Entry(Protocol):
+    """What a manifest is made of."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its manifest."""
+        ...
+
+    def to_json(self) -> str:
+        """Return one line without its end."""
+        ...
+
+
+Read = TypeVar("Read")
+
+
+def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -> Iterator[Read]:
+    """Read a manifest of any kind, line by line, without a last line that has no end.
+
+    Args:
+        path: The manifest.
+        parse: Reads a line, or raises a ValueError.
+        command: What wrote it, for messages.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected a manifest that `{command}` wrote.")
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield parse(line)
+            except ValueError as error:
+                raise ValueError(
+                    f"{path}, line {number} {error}; expected what `{command}` writes. Is it the "
+                    "right folder? If so, make it again."
+                ) from error
+
+
+def write_manifest(path: str | Path, entries: Iterable[Entry]) -> None:
+    """Write a manifest as a whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with replace_when_whole(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(f"{entry.to_json()}\n" for entry in entries)

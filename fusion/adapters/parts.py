@@ -1,0 +1,99 @@
+"""The parts of an adapter on a model: where they are, what they hold, what they change."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from fusion.adapters.injection import eject, layers_of
+from fusion.adapters.merging import widened
+from fusion.adapters.quantisation import plain_name
+from fusion.contract.holder import Holder
+from fusion.contract.method import Adapter, Delta, PeftMethod
+from fusion.contract.selection import Part, selection_of
+from fusion.contract.sites import Site, find_sites, unwrap
+from fusion.methods.catalog import METHODS, find_method
+
+
+def sites_of_part(model: nn.Module, part: Part) -> list[Site]:
+    """Return where a part is, in the order of the model."""
+    method, blocks = find_method(part.method), selection_of(model).blocks
+    found = find_sites(model, part.where, method.acts_on, part.layers, blocks)
+    wanted = set(part.sites)
+    return [site for site in found if site.name in wanted]
+
+
+def count_part(model: nn.Module, part: Part) -> int:
+    """Count the trained parameters of a part by the closed forms of its method."""
+    method, sites = find_method(part.method), sites_of_part(model, part)
+    total = sum(method.count(site, part.options) for site in sites)
+    if issubclass(method, Adapter):
+        total += method.count_shared(sites, part.options)
+    return total
+
+
+def held_of(model: nn.Module, part: Part) -> dict[str, Any]:
+    """Return the modules, or in PEFT's layers also parameters, of a part by site and kind."""
+    return {
+        f"{site}.{kind}": getattr(layer, kind)[part.key]
+        for site, layer in zip(part.sites, layers_of(model, part), strict=True)
+        for kind in layer.adapter_layer_names
+        if part.key in getattr(layer, kind)
+    }
+
+
+def parameters_of(model: nn.Module, part: Part) -> dict[str, nn.Parameter]:
+    """Return the parameters of a part, frozen ones too, by site and name at the site."""
+    found: dict[str, nn.Parameter] = {}
+    for path, held in held_of(model, part).items():
+        if isinstance(held, nn.Parameter):
+            found[path] = held
+        else:
+            named = held.named_parameters()
+            found |= {f"{path}.{plain_name(name)}": parameter for name, parameter in named}
+    return found
+
+
+def changes_of(model: nn.Module, part: Part) -> list[tuple[nn.Module, Delta]]:
+    """Return the modules that merging a part changes, each with what is added to it.
+
+    Raises:
+        ValueError: Its method does not merge, or not with its options.
+    """
+    method = find_method(part.method)
+    if not method.merges:
+        raise ValueError(
+            f"Method {part.method!r} cannot be merged into the weights; use it unmerged. "
+            f"Methods that can: {', '.join(sorted(n for n, m in METHODS.items() if m.merges))}."
+        )
+    changes = []
+    for name, layer in zip(part.sites, layers_of(model, part), strict=True):
+        host = unwrap(model.get_submodule(name))
+        with torch.no_grad():
+            if isinstance(layer, Holder):
+                delta = layer.mcgurk_adapters[part.key].delta(widened(host))  # type: ignore[operator]
+            else:
+                assert issubclass(method, PeftMethod)
+                delta = method.delta(layer, part.key)
+        if delta is None:
+            raise ValueError(f"Adapter at {name} cannot be merged with these options.")
+        changes.append((host, delta))
+    return changes
+
+
+def follow_mode(model: nn.Module, part: Part) -> None:
+    """Put a part in training or evaluation mode, as its modules are; new modules train."""
+    for name, layer in zip(part.sites, layers_of(model, part), strict=True):
+        layer.train(unwrap(model.get_submodule(name)).training)
+
+
+def drop_part(model: nn.Module, name: str, part: Part) -> None:
+    """Take a part of an adapter out of a model; an adapter without parts is gone."""
+    selection = selection_of(model)
+    if part.key in selection.active:
+        selection.active.remove(part.key)
+    eject(model, part)
+    parts = selection.adapters[name]
+    parts.remove(part)
+    if not parts:
+        del selection.adapters[name]

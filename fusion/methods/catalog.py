@@ -1,0 +1,82 @@
+"""Every adapter method, by name."""
+
+from fusion.contract.method import Adapter, PeftMethod
+from fusion.methods.bias_scale import BiasScale
+from fusion.methods.bitfit import BitFit
+from fusion.methods.bottleneck import Bottleneck
+from fusion.methods.compacter import Compacter
+from fusion.methods.conformer import Conformer
+from fusion.methods.convpass import Convpass
+from fusion.methods.corda import Corda
+from fusion.methods.gated_prompts import GatedPrompts
+from fusion.methods.hydra import Hydra
+from fusion.methods.hyperformer import Hyperformer
+from fusion.methods.ia3 import Ia3
+from fusion.methods.invertible import Invertible
+from fusion.methods.lora import Lora
+from fusion.methods.moa import DenseMoa, SoftMoa
+from fusion.methods.mosa import Mosa
+from fusion.methods.norm_tuning import NormTuning
+from fusion.methods.p_adapters import PrefixPrompts, RewritePrompts
+from fusion.methods.paca import Paca
+from fusion.methods.prefix import Prefix
+from fusion.methods.prompts import DeepPrompts, ShallowPrompts
+from fusion.methods.scale_shift import ScaleShift
+from fusion.methods.shira import Shira
+from fusion.methods.sparse_tuning import SparseTuning
+
+METHODS: dict[str, type[Adapter] | type[PeftMethod]] = {
+    # low-rank and sparse changes of linear layers
+    "lora": Lora,
+    "corda": Corda,
+    "hydra": Hydra,
+    "shira": Shira,
+    "paca": Paca,
+    "sparse_tuning": SparseTuning,
+    # vectors
+    "ia3": Ia3,
+    "bitfit": BitFit,
+    "norm_tuning": NormTuning,
+    "scale_shift": ScaleShift,
+    "bias_scale": BiasScale,
+    # networks beside or after a sub-layer
+    "bottleneck": Bottleneck,
+    "mosa": Mosa,
+    "soft_moa": SoftMoa,
+    "dense_moa": DenseMoa,
+    "compacter": Compacter,
+    "hyperformer": Hyperformer,
+    "convpass": Convpass,
+    "conformer": Conformer,
+    # what attention and the first block read
+    "prefix": Prefix,
+    "shallow_prompts": ShallowPrompts,
+    "deep_prompts": DeepPrompts,
+    "gated_prompts": GatedPrompts,
+    "prefix_prompts": PrefixPrompts,
+    "rewrite_prompts": RewritePrompts,
+    "invertible": Invertible,
+}
+
+
+def find_method(name: str) -> type[Adapter] | type[PeftMethod]:
+    """Return a method.
+
+    Raises:
+        ValueError: No such method; the message lists those there are.
+    """
+    if name not in METHODS:
+        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
+    return METHODS[name]
+
+
+def our_method(name: str) -> type[Adapter]:
+    """Return a method of ours.
+
+    Raises:
+        ValueError: No such method, or it is one of PEFT's.
+    """
+    method = find_method(name)
+    if not issubclass(method, Adapter):
+        raise ValueError(f"Method {name!r} is PEFT's own; expected one of ours.")
+    return method
