@@ -29,11 +29,13 @@ class AstEncoder(AudioEncoder):
 
     Args:
         model: Used as it is, not copied.
-        name: Of its weights.
+        name: What was asked for, a name of `ASTS`, folder or hub id; error messages say it.
         positions: What to do where the table of positions has another length: "cut" its middle
             for shorter inputs and interpolate for longer ones, or always "interpolate".
-        mean: Of the log filterbank in training.
-        deviation: Likewise; the model takes twice of it as unit.
+        mean: What is subtracted from the log filterbank: its mean over the training data, in
+            natural logarithm.
+        deviation: Standard deviation of the log filterbank over the training data, above 0; the
+            result is divided by twice of it.
 
     Raises:
         ValueError: No such way with positions.
@@ -183,7 +185,7 @@ def random_ast(seed: int = 0, positions: Positions = "cut", **config: Any) -> As
     """Build an AST with random weights, positions and special tokens among them.
 
     Args:
-        seed: The same one gives the same weights.
+        seed: Fixes all weights; torch's own generator is left as it was.
         positions: As for `AstEncoder`.
         config: Sizes of transformers' ASTConfig that differ from the true model's.
     """

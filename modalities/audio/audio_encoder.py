@@ -17,11 +17,11 @@ class AudioEncoder(FrozenEncoder):
 
     Attributes:
         name: What was asked for.
-        dim: Of a token.
-        max_s: The longest window.
+        dim: Features of each token, as 768.
+        max_s: The longest window, in seconds; infinite where only memory ends it.
         special_tokens: So many first tokens are no patch of sound.
-        min_samples: The shortest clip in a window.
-        frequency_axis: Of the inputs: -1, or -2 where time comes last.
+        min_samples: The shortest clip in a window, in samples at 16 kHz.
+        frequency_axis: Which axis of the inputs is frequency: -1, or -2 where time comes last.
     """
 
     name: str

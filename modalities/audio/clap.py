@@ -28,7 +28,7 @@ class ClapAudioEncoder(AudioEncoder):
 
     Args:
         model: Used as it is, not copied.
-        name: Of its weights.
+        name: What was asked for, a name of `CLAPS`, folder or hub id; error messages say it.
         log_mel: Its front end; None for that of the trained models.
 
     Raises:
@@ -132,7 +132,7 @@ def random_clap(seed: int = 0, **config: Any) -> ClapAudioEncoder:
     """Build an audio tower with random weights.
 
     Args:
-        seed: The same one gives the same weights.
+        seed: Fixes all weights; torch's own generator is left as it was.
         config: Sizes of transformers' ClapAudioConfig that differ from the true model's.
 
     Raises:

@@ -94,7 +94,7 @@ class Filterbank(nn.Module):
 
 
 class FilterbankStream:
-    """The same while sound arrives, frame by frame.
+    """Log filterbank of sound that arrives in pieces, frame by frame.
 
     Args:
         filterbank: Computes the frames, on its own device.

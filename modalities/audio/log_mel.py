@@ -92,7 +92,7 @@ class LogMel(nn.Module):
 
 
 class LogMelStream:
-    """The same while sound arrives, in windows that follow each other without a gap.
+    """Log-mel of sound that arrives in pieces, in windows that follow each other without a gap.
 
     Each window equals `LogMel` on its own stretch of sound.
 

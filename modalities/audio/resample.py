@@ -29,7 +29,7 @@ def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:
 
 
 class StreamingResampler:
-    """The same for sound that arrives in pieces, to the bit of float32 rounding.
+    """Resample sound that arrives in pieces; equals `resample` up to float32 rounding.
 
     Args:
         from_hz: Rate of what is pushed.

@@ -34,7 +34,7 @@ class TokenConstraints:
             said: The tokens after the prompt.
 
         Returns:
-            The same tensor, minus infinity where forbidden.
+            The tensor that was handed in, now minus infinity where a token is forbidden.
         """
         first = self.first_timestamp
         logits[self.suppressed if said else self.suppressed_at_start] = -torch.inf

@@ -35,7 +35,7 @@ class DecodingOptions:
         compression_threshold: A result that zlib shrinks more than this repeats itself.
         log_probability_threshold: A result whose mean log-probability is lower looks bad.
         no_speech_threshold: Such a result is dropped when silence is at least this probable.
-        seed: Of the sampling at temperatures above 0.
+        seed: Fixes what is drawn at temperatures above 0; greedy decoding does not need it.
         words: Whether to align words.
     """
 

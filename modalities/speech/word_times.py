@@ -58,7 +58,8 @@ class WordAligner:
         """Give the words of each text with their times.
 
         Args:
-            state: Of the window, from `StepDecoder.start`; it is not changed.
+            state: The decoder's state at the start of this window, from `StepDecoder.start`; it is
+                not changed.
             prompt: The tokens before the text.
             texts: Text tokens of each segment, in order.
             frames: Mel frames of the window that hold sound, 100 per second.

@@ -186,11 +186,11 @@ def restore(faces: Faces, place: Letterbox) -> Faces:
     """Turn pixels of a letterboxed picture into pixels of its source.
 
     Args:
-        faces: As `detect_prepared` returns them.
+        faces: What `detect_prepared` found in the letterboxed picture; may be none.
         place: Where the source lies in the letterboxed picture.
 
     Returns:
-        The same faces, in pixels of the source.
+        As many faces in the same order, in pixels of the source.
     """
     offset = np.array((place.left, place.top), np.float32)
     scale = np.array((place.scale_x, place.scale_y), np.float32)

@@ -11,12 +11,13 @@ class Letterbox:
     """Where a source picture lies in its letterboxed form.
 
     Attributes:
-        height: Of the letterboxed picture, pixels.
-        width: Likewise.
+        height: Rows of the letterboxed picture, a multiple of the network's grid.
+        width: Columns of the letterboxed picture, a multiple of the network's grid.
         top: First row of the source, in pixels of the letterboxed picture.
-        left: First column of the source, likewise.
+        left: First column of the source, in pixels of the letterboxed picture.
         scale_y: Letterboxed pixels per source pixel, vertically.
-        scale_x: The same horizontally; it differs by the rounding of the size only.
+        scale_x: Letterboxed pixels per source pixel, horizontally; differs from `scale_y` only by
+            the rounding of the size.
     """
 
     height: int

@@ -26,9 +26,11 @@ class LipOptions:
         left: First column.
         height: Rows that are looked at.
         width: Columns.
-        channels: Of the convolutions, each of which halves the picture.
-        dim: Of the features; half of it for each direction of time.
-        layers: Recurrent ones.
+        channels: Output channels of each convolution, two or more numbers; each halves height and
+            width, rounded up.
+        dim: Features of a picture, an even number: half of them read forwards in time, half
+            backwards.
+        layers: How many recurrent layers follow each other, 1 or more.
     """
 
     words: tuple[str, ...] = ()
@@ -54,7 +56,7 @@ class LipNetwork(nn.Module):
     """Convolutions over space and, first, time; then a recurrent network in both directions.
 
     Args:
-        options: Of the encoder.
+        options: Sizes, words and the part of the crop looked at; None takes the defaults.
 
     Source:
         The plan of LipNet (Assael et al. 2016, arXiv 1611.01599), with less of everything.
@@ -97,7 +99,7 @@ class LipNetwork(nn.Module):
         """Read lips.
 
         Args:
-            pictures: As `normalise` returns them, [batch, frames, height, width].
+            pictures: Mean 0 and spread 1 a clip, from `normalise`, [batch, frames, height, width].
             mask: [batch, frames], bool, True where a mouth is seen.
 
         Returns:
@@ -120,7 +122,7 @@ class LipEncoder(FrozenEncoder):
 
     Args:
         network: Trained.
-        name: Of its weights.
+        name: What was asked for: a name of `SHIPPED`, or a file's path.
     """
 
     rate_hz = RATE_HZ
@@ -157,7 +159,8 @@ def normalise(crops: Tensor, mask: Tensor, options: LipOptions) -> Tensor:
     Args:
         crops: uint8 grey, [batch, frames, 96, 96].
         mask: [batch, frames], bool; where it is False, pictures do not count.
-        options: Of the encoder.
+        options: Its `top`, `left`, `height` and `width` say which part of a crop is kept, in
+            pixels.
 
     Returns:
         [batch, frames, height, width], float32.
