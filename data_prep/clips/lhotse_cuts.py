@@ -31,8 +31,8 @@ def to_cuts(clips: Iterable[Clip], folder: str | Path) -> "CutSet":
     """Describe prepared clips as cuts, each a whole recording with all its channels.
 
     Args:
-        clips: Of a manifest.
-        folder: The manifest's.
+        clips: Prepared clips, as `read_manifest` reads them; each needs its duration.
+        folder: Where the manifest is; relative paths of the clips start there.
 
     Returns:
         Cuts with the ids of the clips. Text, speaker and words are a supervision, words in its
@@ -53,7 +53,8 @@ def write_cuts(clips: Iterable[Clip], folder: str | Path, path: str | Path) -> N
 
     Raises:
         OSError: It cannot be written.
-        ValueError: As of `to_cuts` and `check_cuts_file`.
+        ValueError: The name has another suffix than .jsonl or .jsonl.gz, lhotse is not installed,
+            or a clip cannot be a cut, see `to_cuts`.
     """
     check_cuts_file(path)
     cuts = to_cuts(clips, folder)

@@ -17,8 +17,8 @@ class Word:
 
     Attributes:
         text: As written.
-        start_s: Seconds from the start of the clip.
-        end_s: Likewise.
+        start_s: Where it begins, in seconds from the start of the clip.
+        end_s: Where it ends, in seconds from the start of the clip.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Clip:
         speaker: Who, or None.
         words: With times, where these are known.
         duration_s: Length of the sound; None until it is prepared.
-        frames: Of the mouth video, 25 per second; None without.
+        frames: How many pictures the mouth video has, 25 per second; None without video.
         mouth: The mouth video, relative to the manifest's folder; None without.
         seen: Stretches of its frames that show a mouth, first and the one after the last.
     """

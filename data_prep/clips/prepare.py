@@ -46,7 +46,7 @@ def prepare(
     once its mouth video is whole. In the end the manifest has the order of the clips.
 
     Args:
-        clips: As `data_prep.datasets.speech.catalog` finds them.
+        clips: Clips to prepare, with unique ids, such as `data_prep.datasets.speech.catalog` finds.
         folder: To write to: manifest.jsonl, mouths/ID.mp4, and failed.jsonl where a clip could not
             be read; those are tried again by the next run.
         workers: Processes; as many as cores without.

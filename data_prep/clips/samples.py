@@ -28,8 +28,8 @@ def load_sample(clip: Clip, folder: str | Path) -> Sample:
     """Read the sound and the mouth of a prepared clip.
 
     Args:
-        clip: Of a manifest.
-        folder: The manifest's.
+        clip: One that `prepare` wrote to the manifest; its media may be an absolute path.
+        folder: Where the manifest is; relative paths of the clip start there.
 
     Raises:
         FileNotFoundError: A file is not where it was.
@@ -42,8 +42,8 @@ def load_crops(clip: Clip, folder: str | Path) -> np.ndarray:
     """Read the mouth of a prepared clip, uint8 [video_frames, 96, 96]; no frames without video.
 
     Args:
-        clip: Of a manifest.
-        folder: The manifest's.
+        clip: One that `prepare` wrote to the manifest.
+        folder: Where the manifest is; the path of the mouth video starts there.
 
     Raises:
         FileNotFoundError: The mouth video is not where it was.

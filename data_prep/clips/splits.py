@@ -40,7 +40,7 @@ def choose_clips(clips: Iterable[Clip], names: frozenset[str]) -> list[Clip]:
     """Return the clips that are named, in their order.
 
     Args:
-        clips: Of a manifest.
+        clips: All clips of a manifest, among which to choose.
         names: Ids, or what follows the last _ in an id, as GRID's "bbaf2n" in "s1_bbaf2n".
 
     Raises:

@@ -128,9 +128,9 @@ def is_inside(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
     """Tell where the mouth lies inside the picture.
 
     Args:
-        landmarks: [..., 4, 2].
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
+        landmarks: x, y in pixels of the picture, [..., 4, 2].
+        height: Rows of the picture; a mouth at y = height - 1 is still inside.
+        width: Columns of the picture; a mouth at x = width - 1 is still inside.
 
     Returns:
         bool [...].

@@ -37,7 +37,7 @@ def replay(
 
     Args:
         tracks: All tracks of the first pass.
-        frames: The same frames again, from the first one on and in the same size.
+        frames: The video of the first pass once more, from its first frame on and in that size.
 
     Yields:
         Each frame and the faces in it.

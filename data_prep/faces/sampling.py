@@ -44,7 +44,7 @@ class SamplingConfig:
         motion: A face that moved further than this many face widths between two looks, came or
             went, is looked for in between, too.
         batch: Pictures handed to the detector at once.
-        most_faces: Of more faces in a picture, only the largest count.
+        most_faces: Faces that are kept of one picture; where there are more, the widest.
     """
 
     every: int = 5

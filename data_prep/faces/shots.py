@@ -17,7 +17,8 @@ class CutConfig:
 
     Attributes:
         before: Pictures before the step that tell how much the scene moves by itself.
-        after: The same after the step; also the look-ahead.
+        after: Pictures after the step that tell the scene's own motion; answers come so many
+            pictures late.
         least_step: Smallest step that may be a cut, in grey levels (0 to 255).
         least_share: Part of the picture that changes at least; less is a title that pops up.
         ratio: How far the step must rise above the scene's own motion.

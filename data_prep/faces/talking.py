@@ -38,7 +38,8 @@ class TalkConfig:
         least_score: Faces that score lower are never taken as the talker. On the clips at hand
             silent faces score below 0.1 and talkers above 0.5.
         still_ratio: Mouth over upper-face motion, mean over frames, of a silent face (0.9).
-        talking_ratio: The same, from which a mouth counts as fully active; talkers have 1.5 to 2.4.
+        talking_ratio: Mouth over upper-face motion from which a mouth counts as fully active;
+            talkers have 1.5 to 2.4.
         doubt_frames: So many frames halve the trust in a match; short ones match by chance.
     """
 
@@ -194,8 +195,9 @@ def fit_mapping(
     The map that ships was fitted on the training clips of GRID's talker 1 (CC BY 4.0).
 
     Args:
-        features: Of each clip, [frames, 660], of `describe_mouth`.
-        sounds: Of each clip, [frames, 8], of `normalize_sound`.
+        features: One array a clip, [frames, 660], from `describe_mouth`.
+        sounds: One array a clip, [frames, 8], from `normalize_sound`; as many frames as its
+            features.
         ridge_per_frame: Penalty on large weights, for each frame of training.
 
     Returns:

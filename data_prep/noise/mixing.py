@@ -13,8 +13,8 @@ class Mixture:
 
     Attributes:
         waveform: float32 [samples], in [-1, 1].
-        speech: As it is in the mixture, float32 [samples].
-        noise: Likewise.
+        speech: What of it is speech, at the level that it has in the mixture, float32 [samples].
+        noise: What of it is noise, at the level that it has in the mixture, float32 [samples].
     """
 
     waveform: np.ndarray
@@ -29,7 +29,8 @@ def mix(speech: np.ndarray, noise: np.ndarray, snr_db: float, recipe: str = "rms
 
     Args:
         speech: [samples], 16 kHz.
-        noise: The same; one longer is cut, one shorter is repeated.
+        noise: [its samples], 16 kHz, 1 or more; longer than speech it is cut, shorter it is
+            repeated.
         snr_db: Ratio of the powers, in decibels; 0 is 0 dB, not "none".
         recipe: How power is measured, see `RECIPES`.
 
@@ -59,7 +60,8 @@ def cut(waveform: np.ndarray, samples: int, offset: int = 0) -> np.ndarray:
     Args:
         waveform: [its samples].
         samples: How many are wanted.
-        offset: Of the first.
+        offset: Place of the first sample in the recording; counting goes on from its start beyond
+            its end.
 
     Raises:
         ValueError: The recording is empty.

@@ -18,9 +18,9 @@ class NoisyClip:
     """A clip with noise.
 
     Attributes:
-        clip: As it was prepared, its files by absolute path.
-        scene: What is mixed how.
-        seed: That the scene was drawn with.
+        clip: The prepared clip, its files by absolute path.
+        scene: Which noise is mixed with it, from where, and at which ratio.
+        seed: Numbers that the scene was drawn with.
         audio: The mixture as a .wav, relative to the manifest's folder; None where it is only
             written down.
     """
@@ -74,8 +74,8 @@ def render_noisy(noisy: NoisyClip, folder: str | Path) -> Mixture:
     """Mix a clip again, to the sample what `mix_manifest` mixed.
 
     Args:
-        noisy: Of a manifest.
-        folder: The manifest's.
+        noisy: An entry that `read_noisy_manifest` read.
+        folder: Where that manifest is; relative paths of the clip start there.
 
     Raises:
         FileNotFoundError: The clip or a noise recording is not where it was.
@@ -88,8 +88,8 @@ def load_noisy_sample(noisy: NoisyClip, folder: str | Path) -> Sample:
     """Read the noisy sound and the mouth of a clip.
 
     Args:
-        noisy: Of a manifest.
-        folder: The manifest's.
+        noisy: An entry that `read_noisy_manifest` read.
+        folder: Where that manifest is; relative paths of the clip and its mixture start there.
 
     Returns:
         The clip; its waveform is the mixture: the file, 16 bit, where one was written, else mixed

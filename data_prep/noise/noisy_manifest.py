@@ -36,7 +36,7 @@ class MixOptions:
     """What is mixed with each clip.
 
     Attributes:
-        categories: Of noise, see `data_prep.noise.CATEGORIES`.
+        categories: Kinds of noise, one or more of `data_prep.noise.CATEGORIES`.
         snrs_db: Signal-to-noise ratios; each category comes at each of them.
         recipe: How power is measured, see `data_prep.noise.RECIPES`.
         seed: Another one gives other noise.

@@ -85,7 +85,7 @@ def choose(sounds: Sequence[Sound], folds: str | Iterable[str]) -> list[Sound]:
     """Return the sounds of some folds, in their order.
 
     Args:
-        sounds: Of a data set.
+        sounds: All sounds of a data set, among which to choose by their `fold`.
         folds: A fold, or several.
 
     Raises:

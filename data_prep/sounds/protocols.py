@@ -28,7 +28,8 @@ def k_folds(
     """Let each fold test once.
 
     Args:
-        sounds: Of a data set with numbered folds.
+        sounds: A data set, each sound in a numbered fold: three folds or more, two without
+            validation.
         folds: Those that test; None: all, one after the other.
         validation: "next": the fold after the one that tests chooses the model, the first after
             the last. "none": nothing does, and all others train.
@@ -66,9 +67,10 @@ def official(sounds: Sequence[Sound], share: float = 0.1, seed: int = 0) -> Fold
     """Take the folds "train", "validation" and "test" as their authors gave them.
 
     Args:
-        sounds: Of a data set with these folds.
-        share: Of train that chooses the model, see `held_back`, where there is no validation.
-        seed: For it.
+        sounds: A data set whose folds are called train, test and perhaps validation.
+        share: Part of each class in train that chooses the model where there is no validation,
+            above 0 and below 1; see `held_back`.
+        seed: Which sounds are held back where there is no validation; another one gives others.
 
     Raises:
         ValueError: Other folds, no train or test; a class is not in train.
@@ -97,8 +99,9 @@ def hold_out_speakers(
         sounds: Each with its speaker; folds do not matter.
         speakers: Those that test.
         validation: Those that choose the model; none: `held_back` from the rest.
-        share: For `held_back`.
-        seed: Likewise.
+        share: Part of each class in train that chooses the model where no speaker does, above 0 and
+            below 1; see `held_back`.
+        seed: Which sounds are held back where no speaker chooses; another one gives others.
 
     Raises:
         ValueError: No speakers, unknown ones, one in two parts; a class is not in train.
@@ -135,8 +138,9 @@ def held_back(fold: Fold, share: float = 0.1, seed: int = 0) -> Fold:
     """Take sounds from train that choose the model instead, at random, of each class its share.
 
     Args:
-        fold: Without validation.
-        share: Of each class, rounded; at least one sound, and one is left in train.
+        fold: Train and test, and an empty validation.
+        share: Part of each class that is taken, above 0 and below 1, rounded; at least one sound,
+            and one is left in train.
         seed: Another one gives other sounds.
 
     Raises:

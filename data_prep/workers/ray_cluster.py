@@ -30,7 +30,7 @@ def run_on_ray(
     Args:
         work: A function of a module, or `functools.partial` of one.
         items: What it is called with.
-        address: Of the cluster, HOST:PORT, ray://HOST:PORT or "auto"; "local" starts one on this
+        address: The cluster's HOST:PORT, ray://HOST:PORT or "auto"; "local" starts one on this
             machine, and stops it in the end.
         workers: Cores of a cluster that is started here; all without. Any other has its own.
 
