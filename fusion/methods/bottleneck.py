@@ -28,14 +28,15 @@ class BottleneckOptions:
     Attributes:
         rank: Width of the bottleneck.
         mode: "sequential" reads what the sub-layer returns, "parallel" what it reads.
-        input: Of a parallel one: "sublayer", or "norm" for what the normalisation in front reads.
+        input: What a parallel one reads: "sublayer" for what the sub-layer reads, "norm" for what
+            the normalisation in front reads; a sequential one passes it over.
         activation: relu, gelu, gelu_tanh, tanh or silu.
-        scale: Of what is added.
+        scale: Factor of what is added: 1, AdaptFormer 0.1, He et al. 4; 0 adds nothing.
         bias: Whether down and up have biases.
         norm: Whether the adapter has a LayerNorm of its own in front.
         dropout: After the non-linearity, in training.
         init: "zero" for up (the model is unchanged at first), or "normal": both from N(0, std).
-        std: Of the normal initialisation.
+        std: Standard deviation of both matrices with init "normal"; "zero" does not use it.
     """
 
     rank: int = 16

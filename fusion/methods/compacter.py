@@ -20,10 +20,11 @@ class CompacterOptions:
         rank: Width of the bottleneck.
         terms: n, how many Kronecker products are summed; it divides the rank and the features.
         shared: Whether all sites have the small matrices A in common.
-        factor_rank: Of the large matrices B, as products of two; 0 for matrices as they are.
+        factor_rank: Inner width of the two factors that each large matrix B is a product of; 0
+            keeps B whole.
         activation: relu, gelu, gelu_tanh, tanh or silu.
-        std: Of the normal initialisation of A. Since up starts at zero, it need not be near 0, as
-            in AdapterHub.
+        std: Standard deviation of A at the start. Since up starts at zero, it need not be near 0,
+            as in AdapterHub.
     """
 
     rank: int = 24
@@ -53,7 +54,8 @@ class KroneckerLinear(nn.Module):
     Args:
         dim_in: Features that it reads.
         dim_out: Features that it returns.
-        options: Of Compacter.
+        options: Its `terms`, `factor_rank`, `shared` and `std` say how W is made; `rank` does not
+            count here.
         zero: Whether W starts at zero.
 
     Attributes:
@@ -151,7 +153,7 @@ class Compacter(Adapter):
 
     @classmethod
     def count(cls, site: Site, options: CompacterOptions) -> int:
-        """Of both layers: k (in + out) or in out / n, n^3 where it is not shared, and out."""
+        """2 k (d + r), or 2 d r / n where k is 0; 2 n^3 where A is not shared; biases d + r."""
         n, dims = options.terms, (site.dim_out, options.rank)
         rule = 0 if options.shared else n**3
         weight = options.factor_rank * sum(dims) if options.factor_rank else dims[0] * dims[1] // n

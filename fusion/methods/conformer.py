@@ -18,7 +18,7 @@ class ConformerOptions:
         rank: Width of the convolution.
         kernel: How many tokens it spans: 31 for speech, 8 for other sounds in the paper.
         mode: "sequential" reads what the sub-layer returns, "parallel" what it reads.
-        scale: Of what is added.
+        scale: Factor of what is added; 0 adds nothing.
     """
 
     rank: int = 8

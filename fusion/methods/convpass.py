@@ -24,7 +24,7 @@ class ConvpassOptions:
         grid: Height and width of the patches, for the paper's 3x3 convolution; empty for one over
             all tokens in their order, as PETL-AST has it.
         special_tokens: How many tokens come before the patches; with a grid alone.
-        scale: Of what is added.
+        scale: Factor of what is added; 0 adds nothing.
         dropout: Before up, in training.
     """
 

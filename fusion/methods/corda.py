@@ -20,8 +20,8 @@ class CordaOptions:
     """Options of CorDA; the paper has rank and alpha 128.
 
     Attributes:
-        rank: Of the change.
-        alpha: It is scaled by alpha / rank.
+        rank: Rank of the change: 1 to the smaller of a layer's two widths.
+        alpha: The change is scaled by alpha / rank.
         mode: "ipm", instruction-previewed: the largest components are trained, on data of the new
             task; "kpm", knowledge-preserved: the smallest ones, on data that should stay known.
     """
@@ -81,7 +81,7 @@ class Corda(Adapter):
 
     @classmethod
     def count(cls, site: Site, options: CordaOptions) -> int:
-        """As of LoRA: r (in + out)."""
+        """As many as LoRA has, r (in + out)."""
         return options.rank * (site.dim_in + site.dim_out)
 
     @classmethod
@@ -113,8 +113,9 @@ class Corda(Adapter):
         """Start from the weight's components.
 
         Args:
-            weight: Of the layer, [out, in].
-            covariance: Of its inputs, [in, in].
+            weight: The layer's frozen weight, [out, in].
+            covariance: Mean of x^T x over what the layer reads, [in, in]; it is damped until it can
+                be inverted.
         """
         covariance, inverse = invert(covariance)
         left, values, right = torch.linalg.svd(weight.float() @ covariance, full_matrices=False)

@@ -20,10 +20,11 @@ class GatedPromptsOptions:
     """Options of gated prompts.
 
     Attributes:
-        tokens: Prompts of a layer.
+        tokens: Prompts of each layer, 1 or more.
         early_layers: So many of the first layers have no prompts; they attend to the tokens that
             `condition` gives, as in V2.
-        std: Of the prompts' normal initialisation.
+        std: Standard deviation of the normal distribution that the prompts start from; 0 starts
+            them at zero.
     """
 
     tokens: int = 10

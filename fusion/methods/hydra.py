@@ -14,9 +14,10 @@ class HydraOptions:
     """Options of Hydra.
 
     Attributes:
-        rank: Of the parallel change.
-        sequential_rank: Of the change that reads the layer's output.
-        scale: Of both.
+        rank: Rank of the change beside the layer, which reads the layer's input; 1 or more.
+        sequential_rank: Rank of the change after the layer, which reads the layer's output; 1 or
+            more.
+        scale: Factor of both changes; 0 adds nothing.
         bias: Whether the four layers have biases, as for vision.
     """
 

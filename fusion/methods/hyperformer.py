@@ -23,8 +23,9 @@ class HyperformerOptions:
         embedding: Width of the embeddings of tasks and of layers.
         hidden: Width inside the network that reads them.
         projected: Width of what it returns, which the generators read.
-        activation: Of the bottlenecks: relu, gelu, gelu_tanh, tanh or silu.
-        std: Of the generators' normal initialisation; those of up start at zero.
+        activation: Non-linearity inside the bottlenecks: relu, gelu, gelu_tanh, tanh or silu.
+        std: Standard deviation of the layers that generate down, at the start; those of up start at
+            zero.
     """
 
     rank: int = 16
@@ -46,7 +47,7 @@ class Generator(nn.Module):
 
     Args:
         dim: Features at the site.
-        options: Of Hyperformer.
+        options: Its `rank`, `projected` and `std` count here.
     """
 
     def __init__(self, dim: int, options: HyperformerOptions):
@@ -82,8 +83,8 @@ class Hypernetwork(nn.Module):
     """Generates the adapters of one stack of blocks.
 
     Args:
-        sites: Of the stack.
-        options: Of Hyperformer.
+        sites: All sites of that stack; each layer that occurs gets an embedding.
+        options: Widths of the embeddings, of the network and of its generators.
     """
 
     def __init__(self, sites: Sequence[Site], options: HyperformerOptions):
@@ -109,8 +110,8 @@ class Hypernetworks(nn.Module):
     """Those of all stacks, and the tasks, which they have in common.
 
     Args:
-        sites: Of the model.
-        options: Of Hyperformer.
+        sites: All sites of the model that get an adapter, whatever their stack.
+        options: How many tasks there are, and the widths of all stacks' networks.
 
     Attributes:
         chosen: The task of all rows, or that of each; `select_task` sets it.

@@ -15,9 +15,11 @@ class LoraOptions:
     """Options of LoRA.
 
     Attributes:
-        rank: Of the change.
-        alpha: It is scaled by alpha / rank, or with `rank_stabilised` by alpha / sqrt(rank).
-        dropout: Of what the adapter reads, in training.
+        rank: Rows of A and columns of B, so the highest rank of the change; 1 or more.
+        alpha: The change is scaled by alpha / rank, or with `rank_stabilised` by alpha /
+            sqrt(rank).
+        dropout: Part of what the adapter reads that is set to 0 at random in training, 0 to 1; 0 is
+            none.
         rank_stabilised: rsLoRA.
         magnitudes: DoRA: each output's weight norm is trained by itself.
     """

@@ -23,11 +23,10 @@ class MoaOptions:
         experts: How many adapters.
         site: "attention", "mlp" or "both": the sub-layers that have a mixture.
         mode: "parallel" adds it to what the sub-layer returns; "sequential" stands in its way.
-        order: Of a parallel one: it reads "after" the normalisation, or "before" it. Of a
-            sequential one: it comes "after" the sub-layer, or "before" it, behind the
-            normalisation.
+        order: Where it stands. A parallel one reads "after" the normalisation, or "before" it; a
+            sequential one comes "after" the sub-layer, or "before" it, behind the normalisation.
         activation: relu, gelu, gelu_tanh, tanh or silu.
-        scale: Of what is added.
+        scale: Factor of what is added; 0 adds nothing.
     """
 
     rank: int = 6

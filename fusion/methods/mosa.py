@@ -25,11 +25,12 @@ class MosaOptions:
         input: "sublayer" for what the sub-layer reads, or "norm" for what the normalisation in
             front reads.
         activation: relu, gelu, gelu_tanh, tanh or silu.
-        scale: Of what is added.
+        scale: Factor of what is added; 0 adds nothing.
         bias: Whether down and up have biases, which all experts have in common.
         norm: Whether the adapter has a LayerNorm of its own in front.
         dropout: After the non-linearity, in training.
-        seed: Of the masks, and with split "both" of down's start.
+        seed: Fixes which entry belongs to which expert, and with split "both" where down starts;
+            sites differ all the same, as their names count too.
     """
 
     rank: int = 16
@@ -103,7 +104,7 @@ class Mosa(Adapter):
 
     @classmethod
     def count(cls, site: Site, options: MosaOptions) -> int:
-        """As of a bottleneck: 2 d r, and with biases r + d; of a LayerNorm 2 d."""
+        """2 d r as a bottleneck has, with biases r + d more, with a LayerNorm 2 d more."""
         dim_in = site.dim_read("parallel")
         weights = options.rank * (dim_in + site.dim_out)
         biases = options.rank + site.dim_out if options.bias else 0
@@ -149,8 +150,8 @@ def consistency_loss(first_logits: Tensor, second_logits: Tensor) -> Tensor:
     The paper adds it to the cross-entropy of the first.
 
     Args:
-        first_logits: [batch, classes].
-        second_logits: The same of the second forward.
+        first_logits: What the first forward gave, [batch, classes].
+        second_logits: What the second forward gave for these inputs, [batch, classes].
 
     Returns:
         (KL(p || q) + KL(q || p)) / 2, mean over the batch; no gradient goes through the target of

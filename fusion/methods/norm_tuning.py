@@ -15,7 +15,7 @@ class Normalisation:
     """What a norm computes, but for its own gain and bias.
 
     Attributes:
-        shape: Of the gain.
+        shape: Sizes of the last axes, which are normalised together: the gain has this shape.
         eps: Added to the variance; None for torch's own.
         centred: LayerNorm takes the mean away, RMSNorm does not.
     """

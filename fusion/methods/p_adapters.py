@@ -174,7 +174,7 @@ def read(reader: nn.LSTM, features: Tensor, mask: Tensor | None = None) -> Tenso
     """Read in both directions.
 
     Args:
-        reader: Of `build_reader`.
+        reader: The two-layer network that `build_reader` built, as wide as the features.
         features: [batch, tokens, dim].
         mask: True where real, [batch, tokens]; the rest is at the end and is not read.
 

@@ -18,7 +18,7 @@ class PacaOptions:
     Attributes:
         rank: How many columns, out of as many as the layer has inputs.
         alpha: The change is scaled by alpha / rank.
-        seed: Of the choice, which differs between layers all the same.
+        seed: Fixes which columns are chosen; layers differ all the same, as their names count too.
     """
 
     rank: int = 8

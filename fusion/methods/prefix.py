@@ -15,8 +15,9 @@ class PrefixOptions:
     """Options of prefixes.
 
     Attributes:
-        tokens: Learned keys, and as many values.
-        std: Of their normal initialisation.
+        tokens: Learned keys, and as many values, 1 or more.
+        std: Standard deviation of the normal distribution that the keys and values start from; 0
+            starts them at zero.
     """
 
     tokens: int = 30

@@ -23,7 +23,8 @@ class ShallowPromptsOptions:
         tokens: Prompts in front of the first block.
         hidden: Width of a tanh network that makes them from learned ones, as in VL-Adapter; 0 for
             none.
-        std: Of their normal initialisation.
+        std: Standard deviation of the normal distribution that the prompts start from; 0 starts
+            them at zero.
     """
 
     tokens: int = 50
@@ -100,8 +101,9 @@ class DeepPromptsOptions:
     """Options of deep prompts.
 
     Attributes:
-        tokens: Prompts of a block.
-        std: Of their normal initialisation.
+        tokens: Prompts of each block, 1 or more.
+        std: Standard deviation of the normal distribution that the prompts start from; 0 starts
+            them at zero.
     """
 
     tokens: int = 10
@@ -210,7 +212,7 @@ def check_pairs(sites: Sequence[Site], all_layers: bool = False) -> None:
     """Check that each block comes with its self-attention, and the reverse.
 
     Args:
-        sites: Of both roles.
+        sites: Blocks and self-attentions that were chosen, in any order.
         all_layers: Whether no block of a stack may be left out.
 
     Raises:

@@ -24,7 +24,8 @@ class ShiraOptions:
         mask: "random"; "struct", evenly spaced rows or columns and the diagonal; "magnitude", the
             largest entries; "gradient", those with the largest gradients; "snip", those with the
             largest product of both. The last two need `calibrate`.
-        seed: Of the random mask, which differs between layers all the same.
+        seed: Fixes the random mask; layers differ all the same, as their names count too. Other
+            masks do not use it.
     """
 
     rank: int = 8
@@ -107,7 +108,7 @@ class Shira(PeftMethod):
 
     @classmethod
     def count(cls, site: Site, options: ShiraOptions) -> int:
-        """As of LoRA: r (in + out)."""
+        """As many as LoRA has, r (in + out)."""
         return options.rank * (site.dim_in + site.dim_out)
 
     @classmethod

@@ -25,8 +25,9 @@ def choose(
         site: The layer.
         mask: One of `MASKS`.
         entries: How many.
-        seed: Of the random mask, which differs between layers all the same.
-        gradient: Of the weight, for masks of `BY_DATA`.
+        seed: Fixes the random mask, together with the site's name; other masks do not use it.
+        gradient: Gradient of the loss by the weight, [out, in], for masks of `BY_DATA`; None for
+            others.
 
     Returns:
         Rows and columns, in the order of the weight, [2, entries].
