@@ -126,7 +126,7 @@ def with_prefix(call: Attention, keys: Tensor, values: Tensor) -> Tensor:
     Args:
         call: The attention.
         keys: [heads, prefix, head_dim].
-        values: The same.
+        values: [heads, prefix, head_dim], one for each of these keys.
 
     Returns:
         [batch, tokens, heads, head_dim].

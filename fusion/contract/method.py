@@ -33,8 +33,8 @@ class Delta:
     """What merging adds to the parameters of one module.
 
     Attributes:
-        weight: Of the shape of the weight, or None.
-        bias: Of the shape of the bias, or None.
+        weight: What is added to the weight, in its shape; None where the weight stays as it is.
+        bias: What is added to the bias, in its shape; None where the bias stays as it is.
         index: Where `weight` is sparse: flat positions in the weight, [entries]; `weight` then
             holds as many values.
     """
@@ -51,7 +51,7 @@ class Attention:
     Attributes:
         query: [batch, heads, tokens, head_dim].
         key: [batch, heads, keys, head_dim].
-        value: The same.
+        value: [batch, heads, keys, head_dim], one for each key.
         mask: Added to the scores, or True where seen, [batch or 1, heads or 1, tokens, keys]; or
             None.
         causal: Whether tokens see only earlier ones where there is no mask.
@@ -80,8 +80,8 @@ class Adapter(nn.Module):
         per_sample: Whether rows of a batch can have different adapters.
         changed_at_start: Why a fresh adapter changes the model's output; "" where it does not.
         float_only: Why it cannot be quantised; "" where it can.
-        title: Of the paper, with year and arXiv number.
-        formula: One line.
+        title: The papers that it comes from, with year and arXiv number.
+        formula: What it computes, in one line; y is the module's new output.
         reads_from: Name of the module whose input `after` gets instead of the adapted module's.
     """
 
@@ -157,8 +157,8 @@ class Adapter(nn.Module):
         """Change what the module returns.
 
         Args:
-            inputs: See `reads`, [batch, tokens, dim].
-            outputs: Of the module, [batch, tokens, dim].
+            inputs: What `reads` says, by default what the module reads, [batch, tokens, dim].
+            outputs: What the module has returned, [batch, tokens, dim].
         """
         return outputs
 
@@ -211,7 +211,7 @@ class PeftMethod:
         Args:
             model: The frozen model.
             sites: Where the adapters will be.
-            options: Of the method.
+            options: An instance of the method's `Options`.
             calibrate: None, or a function that runs the model on some batches and yields a loss
                 for each.
         """

@@ -19,11 +19,11 @@ class Part:
     Attributes:
         key: Its name among PEFT's layers.
         method: A name of `METHODS`.
-        options: Of that method's dataclass.
+        options: An instance of that method's `Options`.
         where: Roles or module names that were asked for.
         layers: Numbers of the blocks, or None.
         sites: Names of the modules that have it.
-        bits: Of each entry of its matrices, or None where they are float.
+        bits: Bits of each entry of its matrices, 1 to 8; None where they are float.
     """
 
     key: str
@@ -74,7 +74,7 @@ class Selection:
 
         Args:
             batch: Size of the first axis; a multiple of the rows, as windows or beams make it.
-            device: Of the numbers.
+            device: Where the row numbers are to lie, as the tensors that they index.
 
         Raises:
             ValueError: The batch does not consist of these rows.

@@ -18,7 +18,7 @@ class Site:
     """A module that an adapter changes.
 
     Attributes:
-        name: Of the module in its model.
+        name: The module's path in its model, with dots.
         role: One of `ROLES`.
         stack: Name of the list of blocks that it belongs to, or "".
         layer: Number of its block in that list, or -1.
@@ -30,7 +30,8 @@ class Site:
         heads: Attention heads of its block, or 0.
         reads: Name of the first module of the sub-layer, whose input a parallel adapter reads.
         norm: Name of the normalisation of its sub-layer, or "".
-        sublayer: Of a normalisation: the role of the sub-layer that it goes with, or "".
+        sublayer: Role of the sub-layer that a normalisation goes with; "" where the site is none,
+            or goes with none.
         norm_first: Whether that comes before the sub-layer.
         cross: Whether its sub-layer attends to another sequence.
         decodes: Whether its block decodes step by step, and a token must not see later ones.
