@@ -14,10 +14,10 @@ class AgreementOptions:
     """Options of the network.
 
     Attributes:
-        mel_bins: Of the log-mel.
-        lip_dim: Of the lip features.
-        channels: Inside.
-        dim: Of the space in which lips and sound are compared.
+        mel_bins: Bands of the log-mel.
+        lip_dim: Features of a lip frame: the lip encoder's `dim`.
+        channels: Width of the convolutions over sound and of the layer over lips.
+        dim: Width of the space in which lips and sound are compared.
     """
 
     mel_bins: int = 80
@@ -32,7 +32,7 @@ class Agreement:
 
     Attributes:
         score: Evidence that the lips belong to the sound, a logit: above 0 they rather do, [batch].
-        local: The same from the second around each frame, [batch, video_frames].
+        local: Evidence like `score`, but from the second around each frame, [batch, video_frames].
         snr_db: Signal-to-noise ratio, estimated, [batch, video_frames].
     """
 
@@ -45,7 +45,7 @@ class AgreementNetwork(nn.Module):
     """Brings sound and lips into one space, where those of one moment lie close.
 
     Args:
-        options: Of the network.
+        options: Widths of its layers; None takes the defaults.
 
     Source:
         The plan of SyncNet (Chung and Zisserman 2016, Out of time), learnt by contrast with other
@@ -97,8 +97,8 @@ class AgreementNetwork(nn.Module):
         """Compare what `hear` and `see` returned.
 
         Args:
-            sound: [batch, video_frames, dim].
-            lips: The same shape.
+            sound: From `hear`, of length 1, [batch, video_frames, dim].
+            lips: From `see`, of length 1, [batch, video_frames, dim].
             mask: [batch, video_frames], bool, True where a mouth is seen.
 
         Returns:

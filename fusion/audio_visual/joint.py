@@ -17,10 +17,10 @@ class JointFusionOptions:
     """Options of the module.
 
     Attributes:
-        lip_dim: Of the lip features.
-        dim: Of the encoder's states.
-        hidden: Between the two.
-        gate_hidden: Inside the gates.
+        lip_dim: Features of a lip frame: the lip encoder's `dim`.
+        dim: Features of an encoder's state: 384 for Whisper tiny.
+        hidden: Width of the layer between the two.
+        gate_hidden: Width of the layer inside the gates.
     """
 
     lip_dim: int = 256
@@ -36,7 +36,7 @@ class JointFusion(nn.Module):
     the second 1: the sound goes on as it was.
 
     Args:
-        options: Of the module.
+        options: Widths of its layers; None takes the defaults.
 
     Source:
         The place is that of Auto-AVSR's and Whisper-Flamingo's successors, which join streams
@@ -69,7 +69,7 @@ class JointFusion(nn.Module):
         """Return how far lips and sound count.
 
         Args:
-            signs: As `reliability` returns them, [batch, video_frames, SIGNS].
+            signs: From `reliability`, [batch, video_frames, SIGNS].
             mask: [batch, video_frames], bool, True where a mouth is seen.
 
         Returns:
@@ -85,7 +85,7 @@ class JointFusion(nn.Module):
             states: What the encoder's convolutions made, [batch, 2 * video_frames, dim].
             lips: [batch, video_frames, lip_dim].
             mask: [batch, video_frames], bool, True where a mouth is seen.
-            signs: As `reliability` returns them.
+            signs: From `reliability`, [batch, video_frames, SIGNS].
 
         Returns:
             [batch, 2 * video_frames, dim].
@@ -109,7 +109,8 @@ def reliability(agreement: Agreement, confidence: Tensor) -> Tensor:
     """Put together what the gates look at.
 
     Args:
-        agreement: Of lips and sound.
+        agreement: What `AgreementNetwork` found of lips and sound, in batch and frames as
+            confidence.
         confidence: How sure the lip encoder is of its word, 0 to 1, [batch, video_frames].
 
     Returns:

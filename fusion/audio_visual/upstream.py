@@ -19,9 +19,9 @@ class UpstreamFusionOptions:
     """Options of the fusion module; the defaults are the paper's, 13,190,880 parameters.
 
     Attributes:
-        mel_bins: Of the log-mel.
-        layers: Of cross-attention.
-        heads: Each as wide as the log-mel.
+        mel_bins: Bands of the log-mel that comes in and goes out.
+        layers: How many cross-attentions follow each other.
+        heads: Heads of each cross-attention, each as wide as the log-mel.
         block: Frames that see each other; blocks overlap by half.
         audio_channels: Inside the audio front end.
         audio_blocks: Residual blocks of it.
@@ -52,7 +52,7 @@ class AudioFront(nn.Module):
     """Residual convolutions over the picture of the log-mel.
 
     Args:
-        options: Of the fusion module.
+        options: Its `audio_channels`, `audio_blocks` and `mel_bins` count here.
     """
 
     def __init__(self, options: UpstreamFusionOptions):
@@ -72,7 +72,7 @@ class VideoFront(nn.Module):
     """From mouth crops to features at the rate of the log-mel.
 
     Args:
-        options: Of the fusion module.
+        options: Its `stages`, `narrow` and `mel_bins` count here.
     """
 
     def __init__(self, options: UpstreamFusionOptions):
@@ -123,7 +123,7 @@ class LocalCrossAttention(nn.Module):
     seen; here heads are heads, and padding is not.
 
     Args:
-        options: Of the fusion module.
+        options: Its `mel_bins`, `heads` and `block` count here.
     """
 
     def __init__(self, options: UpstreamFusionOptions):
@@ -140,7 +140,7 @@ class LocalCrossAttention(nn.Module):
 
         Args:
             audio: [batch, frames, dim], whole blocks with a half between.
-            video: The same shape.
+            video: [batch, frames, dim], a feature for each frame of the audio.
             mask: [batch, frames], bool, True where real.
 
         Returns:
@@ -163,7 +163,7 @@ class UpstreamFusion(nn.Module):
     """Fuses log-mel and mouth into a log-mel, for any encoder of log-mel behind it.
 
     Args:
-        options: Of the module.
+        options: Widths and depths of all parts; None takes the paper's.
 
     Source:
         Simic, Riedhammer, Bocklet, Adapter-Based Multi-Agent AVSR Extension for Pre-Trained ASR
