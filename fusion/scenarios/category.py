@@ -17,7 +17,7 @@ class KindOptions:
     """Options of the classifier.
 
     Attributes:
-        categories: That it tells apart.
+        categories: Names of the noise that it tells apart, two or more, none twice.
         features: How many numbers describe a window.
     """
 
@@ -38,7 +38,8 @@ class NoiseKind(Standardised):
     network trained on a few recordings takes for each other.
 
     Args:
-        options: Of the classifier.
+        options: Which categories there are, and how many numbers describe a window; None takes the
+            defaults.
 
     Source:
         That Whisper's encoder keeps what noise there is: Gong et al. (2023, arXiv 2307.03183),

@@ -16,9 +16,9 @@ class ScenarioOptions:
     """Options of the classifier; the paper has 64 channels, and no steps.
 
     Attributes:
-        categories: That it tells apart.
-        mel_bins: Of the log-mel.
-        channels: Of every convolution.
+        categories: Names of the noise that it tells apart, two or more, none twice.
+        mel_bins: Bands of the log-mel.
+        channels: Output channels of every convolution.
         steps: By how much each residual block thins out time and frequency.
         hidden: Width of the layer between the features and the two heads.
     """
@@ -42,8 +42,8 @@ class Scenario:
 
     Attributes:
         category: Name of the noise.
-        probability: Of that category, 0 to 1.
-        snr_db: Signal-to-noise ratio, estimated.
+        probability: How sure the classifier is of that category, 0 to 1.
+        snr_db: Signal-to-noise ratio, estimated, in dB.
         distance: How unlike the training data the window is, see `fusion.scenarios.domain`:
             above 1 it is unknown. 0 where nobody looked.
     """
@@ -58,7 +58,7 @@ class ScenarioClassifier(nn.Module):
     """One trunk of residual convolutions over the log-mel, one head per question.
 
     Args:
-        options: Of the classifier.
+        options: Categories, and sizes of its layers; None takes the defaults.
 
     Source:
         Simic et al. (2025, arXiv 2502.01709), who train one network per question.
@@ -111,8 +111,8 @@ class ScenarioClassifier(nn.Module):
         """Say what each window was taken for.
 
         Args:
-            probabilities: Of the categories, [batch, categories].
-            snr_db: [batch].
+            probabilities: How sure it is of each category, 0 to 1, [batch, categories].
+            snr_db: Signal-to-noise ratio of each window, [batch].
         """
         highest, chosen = probabilities.max(1)
         names: Sequence[str] = self.options.categories

@@ -11,9 +11,9 @@ class DomainOptions:
     """Options of the check.
 
     Attributes:
-        dim: Of the encoder's states.
-        directions: In which training data may differ from each other.
-        residual: What of a window may lie outside these directions.
+        dim: Features of an encoder's state: 384 for the sound of Whisper tiny.
+        directions: How many principal directions of the training data are kept: 1 to 2 dim - 1.
+        residual: How far a window may lie outside of these directions, above 0.
         doubt: How unsure the decoder may be: mean negative log-probability of a token. Of no
             use where nothing is decoded.
     """
@@ -42,7 +42,7 @@ class DomainCheck(nn.Module):
     that learnt to hear through noise keep it small in noise too; other speech makes it large.
 
     Args:
-        options: Of the check.
+        options: Widths and limits; None takes the defaults.
     """
 
     mean: Tensor
@@ -59,7 +59,7 @@ class DomainCheck(nn.Module):
         """Learn what training data look like.
 
         Args:
-            features: As `summarise` returns them, [clips, 2 * dim], many more than directions.
+            features: From `summarise`, [clips, 2 * dim]; two clips or more for each direction.
 
         Raises:
             ValueError: Too few clips.
@@ -82,7 +82,8 @@ class DomainCheck(nn.Module):
         """Return how far windows are from the training data.
 
         Args:
-            states: Of the adapted encoder, where there is sound, [batch, states, dim].
+            states: What an encoder makes of the sound, or of the mouths that are seen; padding left
+                out, [batch, states, dim], two states or more.
             log_probability: Mean over decoded tokens, [batch]; None where nothing is decoded.
 
         Returns:

@@ -38,7 +38,7 @@ class LevelEstimate(Standardised):
     is the loud one; the lips can. The estimate is linear in what was found, by category of noise.
 
     Args:
-        options: Of the estimate.
+        options: How many categories and states there are; None takes the defaults.
     """
 
     weight: Tensor
@@ -56,8 +56,8 @@ class LevelEstimate(Standardised):
         """Learn from windows whose level is known, by least squares.
 
         Args:
-            features: As `describe` returns them, [windows, features].
-            snr_db: [windows].
+            features: From `describe`, [windows, features]; two windows or more.
+            snr_db: Their true signal-to-noise ratios, [windows].
 
         Raises:
             ValueError: Fewer than two windows.
@@ -81,9 +81,10 @@ class LevelEstimate(Standardised):
         """Put together what the estimate is made of.
 
         Args:
-            snr_db: Of `ScenarioClassifier`, [batch].
-            probabilities: Of each category, [batch, categories].
-            agreement: Of lips and sound.
+            snr_db: What `ScenarioClassifier` estimates from the sound alone, [batch].
+            probabilities: How sure the classifier is of each category of noise, 0 to 1, [batch,
+                categories].
+            agreement: What `AgreementNetwork` found of lips and sound.
             mask: [batch, video_frames], bool, True where a mouth is seen.
             states: What an encoder made of the sound, see `fusion.scenarios.domain.summarise`,
                 [batch, states].
