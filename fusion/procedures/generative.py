@@ -18,9 +18,10 @@ class GenerativeOptions:
     """Options of the generator; the defaults are the paper's for Mistral-7B.
 
     Attributes:
-        rank: Of the LoRA adapter, and both sides of the matrix that sums a context up.
+        rank: Rank of the LoRA adapter, and both sides of the matrix that sums a context up.
         directions: How many singular directions of that matrix are used.
-        iterations: Of the search for them; more are exacter.
+        iterations: Passes of the search for these directions, 0 or more; more are exacter and
+            slower.
         alpha: The LoRA adapter is scaled by alpha / rank.
     """
 
@@ -36,7 +37,7 @@ class SiteGenerator(nn.Module):
     Args:
         site: The layer.
         dim: Features that its block reads.
-        options: Of the generator.
+        options: Its `rank` alone counts here.
     """
 
     def __init__(self, site: Site, dim: int, options: GenerativeOptions):
@@ -78,14 +79,14 @@ class GenerativeAdapter(nn.Module):
     """Reads a context with the frozen model and generates a LoRA adapter of that model.
 
     The LoRA adapter is attached here; `write` fills it. All rows that are read are one context. To
-    train the generator: `torch.func.functional_call(model, generator.generate(), (), inputs)`. Of a
-    layer it has r in + 2 r d + r out + d parameters, where d is the width of the block.
+    train the generator: `torch.func.functional_call(model, generator.generate(), (), inputs)`.
+    For each layer it has r in + 2 r d + r out + d parameters, d being the width of the block.
 
     Args:
         model: The frozen model; no part of this module, so not saved with it.
-        options: Of the generator.
+        options: Rank, directions, iterations and alpha; None takes the paper's for Mistral-7B.
         where: Roles of the linear layers.
-        name: Of the LoRA adapter.
+        name: What the LoRA adapter is called in the model; no adapter there has this name yet.
 
     Raises:
         ValueError: The model has an adapter of that name.

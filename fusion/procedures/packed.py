@@ -22,9 +22,9 @@ def write_packed(
     are written: keep the method, its options and `bits` elsewhere.
 
     Args:
-        path: Of the file.
-        adapters: Of the model.
-        name: Of the adapter.
+        path: The file to write, whole or not at all; one that is there is replaced.
+        adapters: All adapters of the model.
+        name: Which of them to write, with all its parts.
         head: Any module; `fusion.adapters.quantisation.quantise` makes a quantised one.
 
     Raises:
@@ -44,10 +44,11 @@ def read_packed(
     """Read what `write_packed` wrote into an adapter that is attached.
 
     Args:
-        path: Of the file.
-        adapters: Of the model.
-        name: Of an adapter of the same method, options and bits; what it was is overwritten.
-        head: Of the same kind as when the file was written.
+        path: A file that `write_packed` wrote.
+        adapters: All adapters of the model.
+        name: Which of them to fill: of the method, options and bits that were written. What it was
+            is overwritten.
+        head: A module of the shapes and bits of the head that was written, to fill; None for none.
 
     Raises:
         FileNotFoundError: There is no such file.

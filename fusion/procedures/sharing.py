@@ -15,8 +15,9 @@ def tie(adapters: Adapters, names: Sequence[str], part: str) -> None:
     no longer shared once that has been loaded: tie again.
 
     Args:
-        adapters: Of the model.
-        names: Of two adapters or more; the others get what the first has.
+        adapters: All adapters of the model.
+        names: Two of them or more, of one method, options and sites; the others get what the first
+            has.
         part: Name of the module inside each adapter, such as "up".
 
     Raises:

@@ -19,7 +19,7 @@ class TransferOptions:
     Attributes:
         samples: How many inputs are kept at most; the paper takes as many as the adapter was
             trained on.
-        epochs: Over these.
+        epochs: How often all kept inputs are gone through.
         learning_rate: At first, of AdamW without decay; it falls to 0 linearly.
     """
 
@@ -37,10 +37,10 @@ def train_discriminator(
     trains a LoRA adapter for it; on encoders a probe of frozen features does.
 
     Args:
-        real: Features, [samples, dim].
-        synthetic: The same of inputs that were generated.
-        steps: Of Adam, on all samples.
-        learning_rate: Of Adam.
+        real: Features of real inputs, [samples, dim].
+        synthetic: Features of inputs that were generated, [samples, dim]; as many or others.
+        steps: How many steps Adam makes, each on all samples.
+        learning_rate: Step size of Adam, from the first step to the last.
 
     Returns:
         The probe; its output is above 0 where an input looks real.
@@ -71,14 +71,15 @@ def transfer(
 
     Args:
         source: The model whose adapter is known.
-        source_name: Of that adapter.
+        source_name: What the known adapter is called in the source.
         target: The model whose adapter is trained; it is switched on and left on.
-        target_name: Of that adapter.
+        target_name: What the trained adapter is called in the target, where it is attached.
         inputs: Batches of generated or any unlabelled inputs.
         read: Runs a model on a batch and returns what is to be alike, features or logits,
             [batch, ...] of one shape in both models.
         keep: Returns which rows of a batch look real, [batch] or [batch, 1], bool; None keeps all.
-        loss: Of the target's values and the source's.
+        loss: Takes what `read` gives of the target and of the source, in this order; returns a
+            scalar.
         options: How long and how fast.
 
     Returns:
