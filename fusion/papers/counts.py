@@ -23,7 +23,8 @@ class Attached:
 
     Attributes:
         method: Its name.
-        options: Of the method.
+        options: Fields of the method's dataclass that differ from their defaults; empty where none
+            does.
         where: Roles; "the norm of ROLE" for the normalisations of those sub-layers; None for the
             method's own.
         layers: Numbers of the blocks, or None.
