@@ -15,7 +15,7 @@ class Row:
         peer: Against what.
         ours: Our figure.
         theirs: The peer's figure.
-        unit: Of both.
+        unit: What both figures are in, as s or frames/s.
         ratio: Ours by theirs, the median over pairs.
         target: What the ratio has to be, as text.
     """

@@ -15,9 +15,9 @@ def write_clip(path: Path, width: int, height: int, repeat: int = 1) -> None:
 
     Args:
         path: The .mp4 to write.
-        width: Of the pictures, in pixels.
-        height: Likewise.
-        repeat: How often.
+        width: Pixels of a row, an even number: colours are stored by pairs.
+        height: Pixels of a column, an even number.
+        repeat: How often the demo clip comes in it, 1 or more.
     """
     pictures = [frame.rgb() for frame in stream_video(DEMO)]
     sound = read_audio(DEMO)[: len(pictures) * 640]

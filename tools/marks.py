@@ -8,8 +8,8 @@ def rewrite(path: Path, name: str, write: Callable[[str], str]) -> None:
     """Write anew what stands between the marks of a name.
 
     Args:
-        path: Of the file.
-        name: In the marks <!-- NAME: begin --> and <!-- NAME: end -->.
+        path: The Markdown file, which holds both marks once.
+        name: What stands in the marks <!-- NAME: begin --> and <!-- NAME: end -->.
         write: Makes the new text of the old one, both without the marks.
     """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

@@ -46,7 +46,7 @@ def to_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return a Markdown table: rows by level, each the mean over all kinds of noise.
 
     Args:
-        rows: Of rows.json.
+        rows: What an evaluation wrote to rows.json: word error rates by row, noise and level.
     """
     levels = sorted({row["snr_db"] for row in rows if row["snr_db"] is not None})
     heads = ["word error rate, %", *(f"{level:g} dB" for level in levels), "clean"]

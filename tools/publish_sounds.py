@@ -40,7 +40,7 @@ def compare_with_paper(results: Sequence[Result]) -> list[str]:
     """Say in sentences what agrees with PETL-AST's Table 1, and what does not.
 
     Args:
-        results: Of a study; those with all sounds count.
+        results: Results of a study, of all its methods; only those with all sounds count.
     """
     whole = [result for result in results if not result.shots]
     found = []
