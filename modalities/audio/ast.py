@@ -142,7 +142,8 @@ def fit_positions(table: Tensor, bands: int, times: int, positions: Positions) -
         table: [1, 2 + bands * its times, dim].
         bands: Patches over frequency.
         times: Patches over time that are wanted.
-        positions: As for `AstEncoder`.
+        positions: "cut" or "interpolate": what to do where the table has another length, see
+            `AstEncoder`.
 
     Returns:
         [1, 2 + bands * times, dim].
@@ -166,7 +167,8 @@ def load_ast(name: str | Path = "ast-audioset", positions: Positions = "cut") ->
     Args:
         name: A folder that transformers saved, under old or new names of weights; else a name
             of `ASTS` or "ast-random"; else a hub id.
-        positions: As for `AstEncoder`.
+        positions: "cut" or "interpolate": what to do where the table has another length, see
+            `AstEncoder`.
 
     Raises:
         ValueError: No such model, damaged, or not to be had without network.
@@ -186,7 +188,8 @@ def random_ast(seed: int = 0, positions: Positions = "cut", **config: Any) -> As
 
     Args:
         seed: Fixes all weights; torch's own generator is left as it was.
-        positions: As for `AstEncoder`.
+        positions: "cut" or "interpolate": what to do where the table has another length, see
+            `AstEncoder`.
         config: Sizes of transformers' ASTConfig that differ from the true model's.
     """
     from transformers import ASTConfig, ASTModel
