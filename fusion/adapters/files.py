@@ -107,7 +107,7 @@ def read_adapter_config(
     """Read what a folder says of its adapter.
 
     Args:
-        path: Of an adapter_config.json, ours or PEFT's.
+        path: An adapter_config.json, ours or PEFT's.
 
     Returns:
         Method, options, roles or module names, numbers of the blocks (None for all), and bits

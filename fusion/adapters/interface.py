@@ -38,17 +38,19 @@ def attach(
     Args:
         model: Any module that holds Transformer blocks; it is changed in place.
         method: A name of `fusion.methods.catalog.METHODS`.
-        options: Of that method: its dataclass, or a dict of its fields.
+        options: An instance of the method's dataclass, or a dict of the fields that differ from
+            their defaults; None for the defaults.
         where: Roles (see `fusion.contract.sites.ROLES`), each perhaps with what it is part of
             in front, as "encoder.q" or "cross.o"; or names of modules. None takes the method's own.
-        name: Of the adapter.
+        name: What the adapter is called in calls, files and counts: no dot, no plus, and no name of
+            a module of the model.
         layers: Numbers of the blocks, negative ones from the end; None takes all.
         blocks: Block classes that `fusion.contract.blocks.BLOCKS` does not know, by class name.
         calibrate: For methods that look at data first: runs the model on some batches and yields
             a loss for each.
-        bits: Of each entry of the matrices, see `fusion.adapters.quantisation`; None for float. A
-            fresh adapter is then nearly, not exactly, what it is without. PEFT cannot read its
-            files.
+        bits: Bits of each entry of the matrices, 1 to 8, see `fusion.adapters.quantisation`; None
+            for float. A fresh adapter is then nearly, not exactly, what it is without. PEFT cannot
+            read its files.
 
     Returns:
         All adapters of the model.

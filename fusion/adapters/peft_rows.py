@@ -14,7 +14,7 @@ def let_rows_differ(layer: nn.Module, selection: Selection) -> None:
 
     Args:
         layer: The layer; without rows it runs as before.
-        selection: Of its model.
+        selection: The model's, which says what is on in each row.
     """
     if "forward" not in layer.__dict__:
         layer.forward = partial(_forward, layer, selection)

@@ -139,7 +139,7 @@ def pack_codes(codes: Tensor, bits: int) -> Tensor:
     """Pack numbers of so many bits, the lowest bit first.
 
     Args:
-        codes: Of any shape.
+        codes: Whole numbers from 0 to 2 ** bits - 1, of any shape.
         bits: 1 to 8.
 
     Returns:
@@ -193,7 +193,7 @@ def quantise(module: nn.Module, bits: int = 1) -> int:
 
     Args:
         module: An adapter, or a head.
-        bits: Of each entry, 1 to 8.
+        bits: Bits of each entry, 1 to 8.
 
     Returns:
         How many tensors are quantised.
@@ -226,7 +226,7 @@ def quantise_all(method: str, held: Iterable[Any], bits: int) -> None:
     Args:
         method: Its name, for messages.
         held: Its modules, and parameters without a module of their own.
-        bits: Of each entry, 1 to 8.
+        bits: Bits of each entry, 1 to 8.
 
     Raises:
         ValueError: A matrix cannot be quantised, or there is none.
@@ -298,8 +298,8 @@ def unpack_state(
     """Set what is quantised in a state.
 
     Args:
-        tensors: As `pack_state` returns them.
-        state: As it was given to that.
+        tensors: What `pack_state` returned: codes, moments and plain tensors by name.
+        state: Parameters and buffers to set, under the names that were packed.
         module: What holds it.
 
     Returns:

@@ -40,7 +40,7 @@ class MethodConfig(PeftConfig):
 
     Attributes:
         method: A name of `fusion.methods.catalog.METHODS`, one of ours.
-        options: Of its dataclass.
+        options: Fields of that method's dataclass, by name.
         where: Roles or module names; None for the method's own.
         layers: Numbers of the blocks, or None for all.
         target_modules: The modules that were found; nobody has to give them.

@@ -201,8 +201,8 @@ def select_task(adapters: Attached, name: str, task: int | Sequence[int]) -> Non
     """Choose the task of a Hyperformer adapter, until the next call.
 
     Args:
-        adapters: Of the model.
-        name: Of the adapter.
+        adapters: All adapters of the model.
+        name: Which of them: one with Hyperformer.
         task: Its number; or one for each row that has the adapter.
 
     Raises:

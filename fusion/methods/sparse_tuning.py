@@ -143,8 +143,8 @@ def select(adapters: Attached, name: str, entries: int) -> None:
     of the second phase from `adapters.parameters(name)` after this call.
 
     Args:
-        adapters: Of the model.
-        name: Of the adapter, trained with all entries.
+        adapters: All adapters of the model.
+        name: Which of them: one that has been trained with all entries.
         entries: How many to keep.
 
     Raises:

@@ -16,8 +16,8 @@ def to_lora(model: nn.Module, name: str, new_name: str) -> Adapters:
 
     Args:
         model: With the adapter.
-        name: Of it.
-        new_name: Of the LoRA adapter, which is switched on.
+        name: What the CorDA adapter is called.
+        new_name: What the LoRA adapter is called; it is switched on.
 
     Returns:
         All adapters of the model.

@@ -13,14 +13,14 @@ class SetCard:
     """What is known about an adapter set.
 
     Attributes:
-        name: Of the set.
+        name: What the set is called; its adapter is called so too.
         model: The frozen model that it was trained on, by the name it was loaded with.
         fusion: A name of `fusion.audio_visual.catalog.FUSIONS`, or "" for a set that hears only.
         scenario: What it is for: categories of noise, and the range of levels in dB.
-        data: That it was trained on.
-        licence: Of the weights.
+        data: What it was trained on, in words.
+        licence: What the weights are licensed under; "" where nobody said.
         parameters: Trained, adapters and fusion.
-        command: That trained it.
+        command: The command that trained it.
         seconds: That its steps and measurements took, loading apart; None where nobody measured
             them.
         scores: Measured while training.

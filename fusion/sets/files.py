@@ -21,7 +21,7 @@ def save_set(
     """Write a set, floats as float16.
 
     Args:
-        folder: Of the set.
+        folder: Folder to write; it is made where it is missing.
         adapters: Have an adapter of the set's name.
         fusion: None for a set that hears only.
         card: About it; its file comes last, so that a folder without it was not finished.
@@ -47,8 +47,8 @@ def load_set(
     """Read a set: its adapters are attached, and on.
 
     Args:
-        folder: Of the set.
-        adapters: Of the model.
+        folder: A folder that `save_set` wrote.
+        adapters: All adapters of the model that the set is for.
         name: Under which it is attached; None for its own.
 
     Returns:
