@@ -41,8 +41,8 @@ class Classified:
     """What a classifier says about a sound, or a window of it.
 
     Attributes:
-        start_s: Seconds from the start of the sound.
-        end_s: Likewise.
+        start_s: Where the window begins, seconds from the start of the sound.
+        end_s: Where it ends, seconds from the start of the sound.
         guesses: The likeliest classes, likeliest first.
     """
 
@@ -100,7 +100,7 @@ class SoundClassifier:
         Args:
             sound: A media file, or a waveform [samples] of one channel.
             top: How many classes are told.
-            rate_hz: Of a waveform.
+            rate_hz: Samples per second of a waveform, which is resampled; a file says its own.
 
         Returns:
             The sound's classes, by the mean of the windows' log-probabilities, and those of each

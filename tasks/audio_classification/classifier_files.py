@@ -28,13 +28,13 @@ class ClassifierCard:
     Attributes:
         encoder: The frozen model, by the name it was loaded with.
         classes: Names, in the order of the logits.
-        method: Of the adapters; "" for a head alone, "full" where all was trained.
-        pooling: See `ClassificationConfig`.
-        window_s: Likewise.
-        temperature: Of its probabilities.
-        data: That it was trained on.
-        licence: Of the weights.
-        command: That trained it.
+        method: Name of the adapters' method; "" for a head alone, "full" where all was trained.
+        pooling: "mean" over all tokens that are real, or "special" over the encoder's own.
+        window_s: Seconds of sound that are classified at once.
+        temperature: What logits are divided by before the softmax, above 0; 1 leaves them alone.
+        data: What it was trained on, in words.
+        licence: What the weights are licensed under; "" where nobody said.
+        command: The command that trained it.
         parameters: Trained and frozen.
         scores: On the test sounds, percent.
         left_out: Sounds that could not be used.

@@ -19,14 +19,14 @@ class SoundDataOptions:
 
     Attributes:
         dataset: A name of `SOUND_DATASETS`.
-        folder: Of the data set, as published.
+        folder: Where the data set lies, laid out as it was published.
         protocol: "official" takes its own parts, "folds" lets `fold` test and the next one choose,
             "speakers" tests on those of `speakers`.
-        fold: Of the protocol "folds".
-        speakers: Of the protocol "speakers".
+        fold: The fold that tests, with protocol "folds".
+        speakers: The speakers that test, with protocol "speakers"; one or more.
         validation: Share of the training part that chooses, where the data set has no part for it.
         shots: Sounds of each class to train on, drawn at random; 0 for all.
-        seed: Of draws.
+        seed: Fixes which sounds are drawn, for validation and for `shots`.
         skip_bad: Leave out what cannot be read or is silent, instead of stopping.
     """
 
@@ -66,15 +66,15 @@ class ClassificationConfig:
         task: "audio_classification".
         data: Sounds.
         encoder: Name, folder or hub id of the frozen encoder.
-        method: Of `fusion.methods.catalog.METHODS`; empty for a head alone, "full" to train all.
-        options: Of the method.
+        method: A name of `fusion.methods.METHODS`; empty for a head alone, "full" to train all.
+        options: Fields of the method's dataclass that differ from their defaults.
         where: Roles; empty for the method's own.
         norms: Whether the normalisations of the sub-layers with adapters are trained as well.
         pooling: "mean" over all tokens that are real, or "special" over the encoder's own.
         window_s: Seconds of sound that are classified at once; longer sounds take several.
-        augment: Of spectrograms.
-        loop: Of training.
-        licence: Of the weights.
+        augment: How much of spectrograms is blanked in training.
+        loop: How long and how fast it is trained.
+        licence: What the weights are licensed under, for the card; "" for nothing.
     """
 
     task: str = "audio_classification"

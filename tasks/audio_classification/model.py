@@ -49,7 +49,7 @@ class Counts:
             normalisation, which is in the head.
         norms: Normalisations trained beside the adapters.
         head: The last normalisation and the linear layer.
-        encoder: Of the encoder, all.
+        encoder: All of the bare encoder, trained or not.
     """
 
     method: int

@@ -29,12 +29,12 @@ class StudyConfig:
         task: "audio_classification_study".
         base: What they have in common.
         methods: Entries that each method changes, as {"lora": ["method=lora"]}.
-        tasks: Likewise of each task, as {"digit": ["data.dataset=fsdd_digit"]}.
+        tasks: Entries that each task changes, as {"digit": ["data.dataset=fsdd_digit"]}.
         shots: Sounds of each class; 0 for all. Those above 0 are run on `few_shot` alone.
         few_shot: Tasks that are run with few sounds.
         few_shot_methods: Methods that are; empty for all.
         few_shot_changes: Entries that change there.
-        seeds: Of the start, of draws and of few sounds.
+        seeds: One run for each: it fixes the start, what is drawn and which few sounds are taken.
     """
 
     task: str = "audio_classification_study"
@@ -61,10 +61,10 @@ class Run:
     """One experiment of a study.
 
     Attributes:
-        method: Its name in the study.
-        task: Likewise.
+        method: What the study calls the method.
+        task: What the study calls the task.
         shots: Sounds of each class, 0 for all.
-        seed: Of everything drawn.
+        seed: Fixes the start, what is drawn and which few sounds are taken.
         config: All of it.
     """
 
@@ -115,10 +115,10 @@ def run_study(
     """Run the experiments that have not been run, and write results.json, table.md and plots.
 
     Args:
-        config: Of the study.
+        config: Which methods, tasks, shots and seeds to run.
         folder: For it; each experiment has a folder in it.
         progress: Called with the experiments done, and all.
-        device: As of `tasks.training.loop.train`.
+        device: "cpu", or "auto" for a GPU where there is one.
 
     Raises:
         FileNotFoundError: Data or weights are not there.

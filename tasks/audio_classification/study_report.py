@@ -16,10 +16,10 @@ class Result:
     """What one experiment came to.
 
     Attributes:
-        method: As of `Run`.
-        task: Likewise.
-        shots: Likewise.
-        seed: Likewise.
+        method: What the study calls the method.
+        task: What the study calls the task.
+        shots: Sounds of each class that it was trained on; 0 for all.
+        seed: Fixed the start, what was drawn and which few sounds were taken.
         accuracy: On the test sounds, percent.
         parameters: Trained in the encoder, normalisations included.
         head: Trained beside it.

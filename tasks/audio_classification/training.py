@@ -23,7 +23,7 @@ class SoundClassification:
     """The task; see `tasks.training.loop.Trainable`.
 
     Args:
-        config: Of the experiment.
+        config: Encoder, method, sounds, and how they are trained.
         fold: Its sounds; None finds them.
         progress: Called with the sounds read, and all.
         kept: Windows of sounds, where some have been prepared for this encoder.

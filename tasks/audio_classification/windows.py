@@ -26,7 +26,7 @@ class Windows:
 
     Attributes:
         inputs: What `AudioEncoder.states` takes, [windows, ...].
-        mask: Likewise.
+        mask: What that takes too, [windows, frames], bool, True where sound is.
     """
 
     inputs: Tensor
