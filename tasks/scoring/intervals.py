@@ -35,9 +35,9 @@ def rate_interval(errors: WordErrors, seed: int = 0, resamples: int = RESAMPLES)
     """Return the word error rate, percent, with its interval.
 
     Args:
-        errors: Of some clips.
-        seed: The same clips are drawn for the same seed and number of clips.
-        resamples: How often clips are drawn.
+        errors: Word errors of some clips, each with the words of its reference.
+        seed: Fixes which clips are drawn: the same ones for the same seed and number of clips.
+        resamples: How often clips are drawn, 1 or more; the ends grow steadier with more.
 
     Raises:
         ValueError: No reference has a word.
@@ -51,10 +51,10 @@ def difference_interval(
     """Return by how much the rate of `a` is above that of `b`, percentage points.
 
     Args:
-        a: Of some clips.
-        b: Of the same clips in the same order.
-        seed: As of `rate_interval`.
-        resamples: Likewise.
+        a: Word errors of some clips, recognised in one way.
+        b: Word errors of these clips in this order, recognised in another way.
+        seed: Fixes which clips are drawn: the same ones for the same seed and number of clips.
+        resamples: How often clips are drawn, 1 or more; the ends grow steadier with more.
 
     Raises:
         ValueError: They are not of the same clips, or no reference has a word.
@@ -70,9 +70,9 @@ def mean_interval(
     """Return the mean of the rates of several conditions, percent.
 
     Args:
-        cells: Of the same clips in different noise.
-        seed: As of `rate_interval`.
-        resamples: Likewise.
+        cells: Word errors by condition, one or more, each of the same clips in the same order.
+        seed: Fixes which clips are drawn: the same ones for the same seed and number of clips.
+        resamples: How often clips are drawn, 1 or more; the ends grow steadier with more.
 
     Raises:
         ValueError: There are none, they are not of the same clips, or no reference has a word.
@@ -89,13 +89,14 @@ def ratio_interval(
     """Return the mean rate of `a` as a multiple of that of `b`; NaN where `b` makes no error.
 
     Args:
-        a: Of some clips in several conditions.
-        b: Of the same.
-        seed: As of `rate_interval`.
-        resamples: Likewise.
+        a: Word errors by condition, each of the same clips in the same order.
+        b: Word errors of these clips in this order, recognised in another way.
+        seed: Fixes which clips are drawn: the same ones for the same seed and number of clips.
+        resamples: How often clips are drawn, 1 or more; the ends grow steadier with more.
 
     Raises:
-        ValueError: As of `mean_interval`.
+        ValueError: There are no conditions, they are not of the same clips, or no reference has a
+            word.
     """
     _check_paired([*a, *b])
     above, below = (_resampled_means(cells, seed, resamples) for cells in (a, b))
