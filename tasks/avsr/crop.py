@@ -33,8 +33,8 @@ def write_mouths(
         video: The .mp4 or .mkv to write: 96x96 grey at 25 frames per second, lossless H.264; black
             where no mouth is seen.
         report: The .json to write: what was found per track, and the mask of the frames.
-        ready: A mouth that needs no detector.
-        device: Of the face detector.
+        ready: Mouth crops, landmarks or a box, in place of the detector; None looks for faces.
+        device: Where the face detector runs; None for the CPU.
         progress: Called with the seconds done and the duration.
         sheet: A contact sheet to write, .png or .jpg: up to 100 crops, evenly spaced.
 

@@ -120,7 +120,8 @@ class AVSRPipeline:
             source: A media file, or a waveform [samples].
             video: With a waveform, its pictures: [frames, height, width, 3] uint8 RGB or
                 [frames, height, width] grey, 25 per second, beginning with the sound.
-            ready: Of a file, a mouth that needs no detector.
+            ready: Mouth crops, landmarks or a box for a file, in place of the detector; None looks
+                for faces.
             progress: Called with the seconds done and the duration where it is known.
             rate_hz: Samples per second of a waveform; a file says its own.
 

@@ -104,7 +104,7 @@ def run_evaluation(config: "EvaluationConfig", folder: Path, hidden: bool) -> "R
     """Prepare, recognise and report, with bars on stderr.
 
     Args:
-        config: Of the evaluation.
+        config: What to evaluate, in what noise.
         folder: To write to.
         hidden: Show no bars.
 

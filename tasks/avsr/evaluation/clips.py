@@ -23,7 +23,7 @@ class ClipSet:
     """Clips with their transcripts.
 
     Attributes:
-        clips: Of the evaluation.
+        clips: Those that are evaluated.
         folder: That their files are relative to; None where they are raw.
         voices: Recordings of all clips there are, also of those that are not evaluated.
         spelled: Whether the transcripts are the names of GRID clips.

@@ -38,7 +38,7 @@ class Cell:
 
     Attributes:
         condition: Name of a `NoiseSource`, or "clean".
-        category: Of the noise; None for clean speech.
+        category: Category of the noise; None for clean speech.
         snr_db: Signal-to-noise ratio; None for clean speech.
     """
 
@@ -91,7 +91,7 @@ def draw_noise(
         source: Kind of noise.
         snr_db: Signal-to-noise ratio.
         samples: Length of the clip.
-        seed: Of the evaluation.
+        seed: The evaluation's; another one draws other recordings and places.
         recipe: How power is measured.
 
     Raises:

@@ -14,11 +14,12 @@ class ConditionOptions:
     """A kind of noise with a name of its own.
 
     Attributes:
-        name: As results call it.
+        name: What results call it; empty for its category.
         category: babble, sidespeaker, music or natural.
-        folder: Of recordings; the evaluation's where empty.
+        folder: Folder of recordings; empty for the evaluation's `noise`.
         only: Names (stems) of the recordings to use; all where empty.
-        voices_from_clips: As of `EvaluationConfig`.
+        voices_from_clips: Whether voices of babble and sidespeaker are those of the other clips;
+            None does so where the folder has no voices.
         rooms: Folder of impulse responses; empty for none.
         voices: How many speak at once in babble.
     """
@@ -54,9 +55,9 @@ class EvaluationConfig:
         conditions: Further kinds of noise.
         snr_db: Signal-to-noise ratios, for each kind of noise.
         recipe: How power is measured, see `data_prep.noise.levels.RECIPES`.
-        seed: Of everything that is drawn.
-        normaliser: See `tasks.scoring.NORMALISERS`; None is "grid" for transcripts that are names
-            of GRID clips, else "whisper".
+        seed: Fixes all that is drawn: clips, noise, exchanged faces and resamples.
+        normaliser: A name of `tasks.scoring.NORMALISERS`; None is "grid" for transcripts that are
+            names of GRID clips, else "whisper".
         batch: Clips that are recognised at once.
         workers: Processes that prepare raw clips; one per core without.
         processes: That recognise, one core each; each holds the model. The results are the same.

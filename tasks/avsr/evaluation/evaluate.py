@@ -46,7 +46,7 @@ def plan_evaluation(config: EvaluationConfig, found: ClipSet) -> Evaluation:
     """Lay out clips and conditions.
 
     Args:
-        config: Of the evaluation.
+        config: What to evaluate, in what noise.
         found: Its clips, prepared or raw.
 
     Raises:
@@ -130,7 +130,8 @@ def digest_files(
     """Return a sum of files below a folder, which changes when they do; None for a name.
 
     Args:
-        folder: Of the model or the sets; what a card only tells of a set does not count.
+        folder: Folder of the model or the sets, or a name; what a card only tells of a set does not
+            count.
         wanted: Says by its name whether a file counts.
 
     Raises:

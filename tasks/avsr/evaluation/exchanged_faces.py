@@ -10,7 +10,7 @@ def exchange_faces(names: Sequence[str], seed: int) -> dict[str, str]:
 
     Args:
         names: Ids of the clips with video.
-        seed: The same gives the same exchange.
+        seed: Fixes the exchange, for the same names in the same order.
 
     Returns:
         By clip, whose face it gets; each is given once, none to itself. Empty for one clip.

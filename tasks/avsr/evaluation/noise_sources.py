@@ -13,7 +13,7 @@ def find_sources(config: EvaluationConfig, voices: tuple[Path, ...]) -> list[Noi
     """Return the kinds of noise of an evaluation; none where it says nothing of noise.
 
     Args:
-        config: Of the evaluation.
+        config: What to evaluate, in what noise.
         voices: The clips' recordings, for babble and sidespeaker.
 
     Raises:

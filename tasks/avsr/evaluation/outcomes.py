@@ -15,10 +15,10 @@ class Hearings:
     """The results of a whole evaluation, to look up and to score.
 
     Args:
-        clips: Of the evaluation.
+        clips: All clips of the evaluation, those without video too.
         cells: Its conditions.
-        names: Of the recogniser's sets.
-        results: By key.
+        names: What the recogniser's sets are called, and what for.
+        results: What was recognised, by `Result.key`.
         normalise: Applied to what is compared.
     """
 

@@ -31,7 +31,7 @@ def draw_heat_map(report: Report, path: Path) -> None:
     """Draw rows by conditions, with the word error rate in each cell, 1600 pixels wide.
 
     Args:
-        report: Of an evaluation.
+        report: Scores of an evaluation, from `build_report`.
         path: A .png file.
 
     Raises:
@@ -77,7 +77,7 @@ def draw_confusion(scores: SelectorScores, path: Path) -> None:
     """Draw what noise the selector took for what, with counts and shares.
 
     Args:
-        scores: Of the selector.
+        scores: How well a selector knows the noise, from a report.
         path: A .png file.
 
     Raises:

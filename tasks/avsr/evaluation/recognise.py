@@ -33,7 +33,7 @@ class Plan:
         folder: That their files are relative to.
         sources: Kinds of noise.
         snr_db: Signal-to-noise ratios.
-        seed: Of all that is drawn.
+        seed: Fixes what is drawn: noise and exchanged faces.
         recipe: How power is measured.
         batch: Clips at once.
     """
@@ -69,7 +69,7 @@ def recognise_all(
     Args:
         plan: What is to be recognised.
         recogniser: That does it.
-        names: Of its sets.
+        names: What the recogniser's sets are called, and what for.
         results: On disk; a run that was interrupted goes on with them.
         progress: Called with the clips and conditions done, and all.
         processes: How many recognise, one core each.

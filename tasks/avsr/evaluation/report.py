@@ -54,7 +54,7 @@ def build_report(hearings: Hearings, facts: dict[str, str], seed: int) -> Report
     Args:
         hearings: All results.
         facts: What was evaluated how, in words.
-        seed: Of the bootstrap.
+        seed: Fixes which clips the bootstrap draws.
 
     Raises:
         ValueError: No reference has a word under the normaliser.
@@ -123,7 +123,7 @@ def row_table(report: Report, condition: str) -> tuple[list[str], list[list[str]
     """Return one condition's head and lines: rows by level.
 
     Args:
-        report: Of an evaluation.
+        report: Scores of an evaluation, from `build_report`.
         condition: Name of the noise, or "clean".
     """
     cells = [cell for cell in report.cells if cell.condition == condition]

@@ -23,18 +23,19 @@ class Result:
     Attributes:
         clip: Id.
         condition: Name of the noise, or "clean".
-        category: Of the noise; None for clean speech.
+        category: Category of the noise; None for clean speech.
         snr_db: Signal-to-noise ratio; None for clean speech.
-        adapter_set: That was on; None for the frozen model.
+        adapter_set: The set that was on; None for the frozen model.
         video: "right", "wrong" (another clip's face) or "none".
         hypothesis: As the model wrote it.
         reference: What was said.
-        agreement: Of lips and sound; None without video.
+        agreement: Probability that lips and sound belong together, 0 to 1; None where none were
+            compared.
         face: Id of the clip whose face was shown instead, or None.
         scenario: What the selector heard, or None.
         chosen: Set that it chooses, by group; None for the frozen model.
         scene: The noise: recordings, offsets, room; None for clean speech.
-        seed: Of the evaluation.
+        seed: The evaluation's, which the noise was drawn with.
     """
 
     clip: str
@@ -86,7 +87,7 @@ class ResultFile:
     A last line without its end is what a killed run was writing; it is cut off.
 
     Args:
-        path: Of the file, which need not be there yet.
+        path: The file that results are added to; it need not be there yet.
 
     Raises:
         OSError: It cannot be read or written.

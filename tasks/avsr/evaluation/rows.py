@@ -19,7 +19,7 @@ class Row:
 
     Attributes:
         take: Returns its results in one condition, [clips].
-        group: Of sets that it needs, or None.
+        group: Group of sets that it needs, one of `GROUPS`; None where it needs none.
         needs_faces: Whether it needs clips with video.
         always: Whether a report says so where it cannot be shown.
     """
@@ -59,8 +59,8 @@ class LoudScore:
 
     Attributes:
         row: Its name.
-        mean: Of the word error rates, percent.
-        ratio: To the row that hears only; None without that one.
+        mean: Mean word error rate over loud noise, percent.
+        ratio: That mean by the mean of the row that hears only; None without that row.
     """
 
     row: str
@@ -133,7 +133,7 @@ class RowErrors:
         """Return every row in every condition.
 
         Args:
-            seed: Of the bootstrap.
+            seed: Fixes which clips the bootstrap draws.
         """
         scores = []
         for name, by_cell in self.by_row.items():

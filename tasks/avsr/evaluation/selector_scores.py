@@ -46,7 +46,8 @@ class RecordingLine:
         recording: Its file, without ending.
         clips: In which it was heard.
         category_right: Share whose category was told right, percent.
-        loud_right: The same at 0 dB and below; None where there is none.
+        loud_right: Share at 0 dB and below whose category was told right, percent; None where there
+            is no such clip.
         heard: The category that was told most often.
     """
 
@@ -66,9 +67,11 @@ class SelectorScores:
         said: Categories that it tells apart.
         confusion: By true category, or "clean": how often each was said, [said].
         category_right: Share of noisy clips whose category was told right, percent.
-        level_right: As of `LevelLine`, over all levels; None without sets by level.
+        level_right: Share of right ones among those for which any set by level was chosen, over all
+            levels but the border, percent; None without sets by level.
         by_level: From loud noise to clean speech.
-        by_recording: Of kinds of noise that are single recordings, and few.
+        by_recording: One line for each recording, where a clip hears one at a time and few there
+            are.
     """
 
     said: tuple[str, ...]

@@ -47,7 +47,7 @@ def name_sets(recogniser: Recogniser, categories: Iterable[str]) -> SetNames:
 
     Args:
         recogniser: With sets, or without.
-        categories: Of the noise under evaluation.
+        categories: Categories of the noise under evaluation; they may repeat.
 
     Raises:
         ValueError: It has a group that there is not.

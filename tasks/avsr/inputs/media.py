@@ -114,8 +114,9 @@ def open_input(
     Args:
         source: A path, a waveform [samples], or an iterable of such waveforms.
         video: Pictures of a waveform: [frames, height, width, 3] or [frames, height, width] uint8.
-        ready: Of a file, a mouth that needs no detector.
-        rate_hz: Of the waveforms; a file says its own.
+        ready: Mouth crops, landmarks or a box for a file, in place of the detector; None looks for
+            faces.
+        rate_hz: Samples per second of waveforms, which are resampled; a file says its own.
 
     Raises:
         FileNotFoundError: No such file.

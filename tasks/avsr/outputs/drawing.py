@@ -14,8 +14,8 @@ class Painter:
     """Draws on one picture after the other, all of one size.
 
     Args:
-        width: Of the pictures, in pixels.
-        height: Likewise.
+        width: Columns of the pictures, in pixels, before they are enlarged.
+        height: Rows of the pictures, in pixels, before they are enlarged.
         scale: How much larger the drawing is than the picture.
     """
 

@@ -48,7 +48,7 @@ def write_preview(
         progress: Called with the seconds done and the duration.
 
     Raises:
-        ValueError: See `check_preview_path`.
+        ValueError: The path is no .mp4 or the source itself, or the source has no video.
         OSError: The file cannot be written.
     """
     check_preview_path(path, source)

@@ -26,8 +26,8 @@ class Segment:
     """A stretch of speech.
 
     Attributes:
-        start_s: Seconds on the clock of the input.
-        end_s: Likewise.
+        start_s: Where it begins, in seconds on the clock of the input.
+        end_s: Where it ends, in seconds on the clock of the input.
         text: What is said.
         words: With their times.
         track: The face that says it, or None.
@@ -57,8 +57,8 @@ class Face:
 
     Attributes:
         track: Its number, by appearance.
-        start_s: First and last time it is seen.
-        end_s: Likewise.
+        start_s: When it is seen first, in seconds on the clock of the input.
+        end_s: When it is seen last, in seconds on the clock of the input.
         box: Median x, y, width and height in pixels of the upright source picture.
         talking_score: 0 to 1, how well the mouth's motion fits the sound.
         chosen: Whether it was taken for the talker of its shot.
@@ -78,13 +78,13 @@ class Transcript:
 
     Attributes:
         text: All segments, joined.
-        duration_s: Of the input.
+        duration_s: Length of the input in seconds.
         model: Name of the frozen model.
         video_used: Whether mouth crops took part in any segment.
         video_note: One sentence on what became of the video.
         segments: In order of time.
         faces: Every face found, whether it talks or not.
-        tracks: The same with boxes and landmarks of every frame; not written to files.
+        tracks: These faces with boxes and landmarks of every frame; not written to files.
     """
 
     text: str

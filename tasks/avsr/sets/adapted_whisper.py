@@ -138,7 +138,7 @@ class AdaptedWhisper(nn.Module):
         Args:
             mel: [batch, mel_bins, 320].
             sight: What is seen.
-            fusion: Of the set.
+            fusion: The fusion module that the set was trained with; None for one that hears only.
 
         Returns:
             States, [batch, 160, dim], and how lips and sound agree.

@@ -28,7 +28,7 @@ class Collection:
     """Sets that belong together, as collection.json describes them.
 
     Attributes:
-        name: Of the collection.
+        name: What it is called; one that comes with mcgurk is found by its folder's name.
         model: The frozen Whisper that they are for.
         lips: The lip encoder, a catalog name or a file in the folder.
         groups: Names of the sets by what they are for, see `GROUPS`. Those of "category" are
@@ -42,11 +42,12 @@ class Collection:
             taken, if there is one: the kind of noise is not one of those known.
         least_agreement: Probability that lips and sound belong together below which the set of the
             group "audio" takes over.
-        least_in_quiet: The same where noise is softer than speech, and lips are needed less.
-        model_parameters: Of the frozen Whisper, to compare with.
-        data: That they were trained on.
-        licence: Of the weights.
-        command: That trained and measured them.
+        least_in_quiet: That probability where noise is softer than speech, and lips are needed
+            less.
+        model_parameters: How many the frozen Whisper has, to compare with.
+        data: What its sets were trained on, in words.
+        licence: What the weights are licensed under; "" where nobody said.
+        command: What trained and measured them.
         scores: Measured, word error rates in percent.
     """
 

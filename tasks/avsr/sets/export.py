@@ -30,7 +30,7 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
 
     Args:
         collection: By name or folder.
-        name: Of the set.
+        name: Which of its sets.
         output: Folder to write; it must not exist, or be empty.
 
     Raises:
@@ -66,7 +66,7 @@ def export_set(collection: str | Path, name: str, output: str | Path) -> SetCard
 
     Args:
         collection: By name or folder.
-        name: Of the set.
+        name: Which of its sets.
         output: Folder to write; it must not exist, or be empty.
 
     Raises:

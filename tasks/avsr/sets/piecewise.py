@@ -38,7 +38,7 @@ def listen(
 
     Args:
         waveform: [samples], 16 kHz.
-        pieces: As `cut_pieces` returns them.
+        pieces: First sample of each and the one after its last, in order, from `cut_pieces`.
         look: Gives the mouths between two times, seconds from the window's start.
         sets: Chooses a set for a piece, or abstains.
         plain: Decodes a waveform with the frozen model.

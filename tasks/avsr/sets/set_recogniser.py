@@ -52,7 +52,7 @@ def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -
     """Load a frozen Whisper and the sets of a collection.
 
     Args:
-        model: As of `load_whisper`.
+        model: Name, folder or hub id of a Whisper, as `load_whisper` takes it.
         sets: A collection, by folder or name; None for the frozen model alone.
         device: "auto", "cpu", "cuda" or "mps".
 
@@ -71,7 +71,7 @@ class Impression:
 
     Attributes:
         mel: [batch, mel_bins, 320].
-        probabilities: Of the categories of noise, [batch, categories].
+        probabilities: How likely each category of noise is, 0 to 1, [batch, categories].
         snr_db: Signal-to-noise ratio, by the sound alone, [batch].
         states: Mean and spread of what the first blocks of the encoder make of it, with the set
             that hears only, [batch, 2 * dim]; empty, [batch, 0], where there is no such set.
@@ -92,7 +92,7 @@ class SetRecogniser:
 
     Args:
         whisper: The frozen model; adapters are put on it.
-        folder: Of the collection; None for none.
+        folder: Folder of the collection; None recognises with the frozen model alone.
 
     Raises:
         ValueError: The collection is for another model, or damaged.
@@ -413,7 +413,7 @@ class SetRecogniser:
         """Choose a set; None where the selector abstains.
 
         Args:
-            scenario: As `describe` says it.
+            scenario: What `describe` says of the window.
             by: One of `CHOICES`; None for the collection's own.
 
         Raises:

@@ -38,23 +38,23 @@ class SetConfig:
 
     Attributes:
         task: "avsr".
-        name: Of the set.
-        model: Of the frozen Whisper.
+        name: What the set is called in its card and in a collection.
+        model: Name, folder or hub id of the frozen Whisper.
         data: Clips.
         noise: Heard besides.
         lips: A lip encoder by name or file; empty for a set that hears only.
         agreement: File of the network that compares lips and sound; with fusion "joint".
         fusion: "joint", "upstream", or empty for a set that hears only.
-        fusion_options: Of the fusion module, where they are not its own.
-        method: Of `fusion.methods.catalog.METHODS`.
-        options: Of the method.
-        where: Roles.
+        fusion_options: Fields of the fusion module's dataclass that differ from their defaults.
+        method: A name of `fusion.methods.METHODS`.
+        options: Fields of the method's dataclass that differ from their defaults.
+        where: Roles of the layers that get adapters.
         start: Folder of a set to start from; empty for a fresh one.
         sight: What is seen of the lips.
         augment: How pictures are changed.
         losses: What is learnt from.
-        loop: Of training.
-        licence: Of the weights.
+        loop: How long and how fast it is trained.
+        licence: What the weights are licensed under, for the card; "" for nothing.
         validation_clips: How many are looked at in each kind of noise.
     """
 
@@ -89,7 +89,7 @@ class AdapterSetTraining:
     """The task; see `tasks.training.loop.Trainable`.
 
     Args:
-        config: Of the experiment.
+        config: Clips, noise, method, fusion, and how they are trained.
 
     Raises:
         FileNotFoundError: Data or weights are not there.

@@ -35,7 +35,7 @@ class AgreementConfig:
         sight: How often lips are read; nothing is dropped or exchanged, which is done by contrast.
         augment: How pictures are changed.
         agreement: Options of the network.
-        loop: Of training.
+        loop: How long and how fast it is trained.
     """
 
     task: str = "agreement"
@@ -54,7 +54,7 @@ class AgreementTraining:
     """The task; see `tasks.training.loop.Trainable`.
 
     Args:
-        config: Of the experiment.
+        config: Clips, noise, lips, and how the network is trained.
 
     Raises:
         FileNotFoundError: Data or the lip encoder are not there.

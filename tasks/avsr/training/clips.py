@@ -16,11 +16,11 @@ class DataOptions:
     """Where the clips are.
 
     Attributes:
-        folder: That `mcgurk prepare` wrote.
+        folder: A folder that `mcgurk prepare` wrote.
         split: JSON with lists of clips by name, as {"train": [...], "test": [...]}; names are ids,
             or what follows the speaker in an id. Empty: all clips are in every split.
         train: Name of the split that is learnt.
-        validation: Of the one that is looked at meanwhile.
+        validation: Name of the split that is looked at meanwhile, and not learnt.
         limit: At most so many clips of each split; 0 for all.
     """
 

@@ -53,24 +53,25 @@ class CollectConfig:
     """What belongs together.
 
     Attributes:
-        name: Of the collection.
+        name: What the collection is called.
         model: The frozen Whisper.
         lips: A lip encoder by name or file; a file is copied.
         agreement: File.
         selector: File.
         sets: Folders of sets by group, see `tasks.avsr.sets.set_recogniser.GROUPS`;
             of "level" the one for high noise comes first.
-        choose_by: See `tasks.avsr.sets.set_recogniser.CHOICES`.
+        choose_by: How the pipeline chooses a set: "category", "level" or "category_level".
         border_db: Between high and low noise.
         data: Clips that the sets were trained on.
         noise: Heard besides.
         clips: How many noisy clips show what the sets are for, and four times as many what kinds of
             noise sound like; 0 leaves the checks, kind and level to the selector alone.
-        doubt: See `fusion.scenarios.domain.DomainOptions`.
+        doubt: How unsure the decoder may be on known sound, as mean negative log-probability of a
+            token, above 0.
         described: Data and licence, as a reader should find them.
-        licence: Of the weights.
+        licence: What the weights are licensed under, for the card; "" for nothing.
         command: That trains all of it.
-        seed: Of what is drawn.
+        seed: Fixes which noise is drawn for which clips.
     """
 
     name: str = ""

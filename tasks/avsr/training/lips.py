@@ -34,7 +34,7 @@ class LipConfig:
         lips: Options of the encoder; its words are those of the training clips.
         augment: How pictures are changed.
         objective: "frames" learns from word times, "ctc" from transcripts.
-        loop: Of training.
+        loop: How long and how fast it is trained.
     """
 
     task: str = "lips"
@@ -53,7 +53,7 @@ class LipReading:
     """The task; see `tasks.training.loop.Trainable`.
 
     Args:
-        config: Of the experiment.
+        config: Clips, sizes of the encoder, and how it is trained.
 
     Raises:
         FileNotFoundError: The data are not there.

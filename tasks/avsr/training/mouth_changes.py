@@ -15,8 +15,8 @@ class AugmentOptions:
     """How far pictures are changed; a zero leaves that alone.
 
     Attributes:
-        shift: Of the whole clip, pixels at most.
-        jitter: Of each frame besides, pixels at most.
+        shift: How far the whole clip is moved, pixels at most, each way.
+        jitter: How far each frame is moved besides: twice the standard deviation, pixels.
         zoom: Share by which the clip grows or shrinks at most.
         turn: Degrees at most.
         flip: Probability of a mirrored clip.
@@ -56,7 +56,7 @@ def change_pictures(
     Args:
         crops: uint8 grey, [frames, 96, 96].
         mask: [frames], bool, True where a mouth is seen.
-        options: Of the encoder.
+        options: Which part of a crop the network looks at, in pixels: top, left, height and width.
         augment: How far.
         random: Draws.
 

@@ -80,7 +80,7 @@ class Noisy:
 
     Attributes:
         waveform: float32 [samples].
-        speech: Of it the speech, float32 [samples].
+        speech: What of it is speech, float32 [samples].
         category: None where it is clean.
         snr_db: None where it is clean.
     """

@@ -30,7 +30,7 @@ class SelectorConfig:
         data: Clips.
         noise: Heard besides.
         selector: Options of the network; its categories are the noise's.
-        loop: Of training.
+        loop: How long and how fast it is trained.
         validation_clips: How many are looked at in each kind of noise and level.
     """
 
@@ -46,7 +46,7 @@ class SelectorTraining:
     """The task; see `tasks.training.loop.Trainable`.
 
     Args:
-        config: Of the experiment.
+        config: Clips, noise, sizes of the network, and how it is trained.
 
     Raises:
         FileNotFoundError: Data are not there.

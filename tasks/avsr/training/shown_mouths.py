@@ -55,9 +55,9 @@ class SightSource:
     Args:
         samples: Training clips.
         lips: The lip encoder; None where only crops are wanted.
-        options: How often what is not what.
+        options: How often what is seen is not what is heard.
         augment: How pictures are changed.
-        seed: Of the variants.
+        seed: Fixes how each variant of each clip is changed.
         crops: Whether crops are wanted.
     """
 
@@ -84,7 +84,7 @@ class SightSource:
         """Return what is seen with a clip.
 
         Args:
-            index: Of the clip.
+            index: Place of the clip among the samples.
             first: Frame that its sound begins with.
             random: Draws.
         """

@@ -21,8 +21,8 @@ class LossOptions:
 
     Attributes:
         transcript: Cross-entropy with the transcript.
-        tokens: The same with what the frozen Whisper writes for the clean sound: no transcripts
-            are needed.
+        tokens: Cross-entropy with what the frozen Whisper writes for the clean sound: no
+            transcripts are needed.
         encoder: Mean distance of encoder states to the frozen encoder's on clean sound.
         mel: Mean distance of the fused log-mel to the clean one; with fusion "upstream".
 
@@ -73,7 +73,7 @@ class Teacher:
         """Return what a batch is compared with.
 
         Args:
-            clips: Of the batch.
+            clips: The samples that the batch was made of, in its order.
             speech: Clean sound of the same windows, float32 [samples] each.
 
         Returns:

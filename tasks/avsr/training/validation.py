@@ -24,9 +24,9 @@ def measure_set(
 
     Args:
         whisper: With the set on.
-        fusion: Of the set.
+        fusion: The fusion module that is trained with it; None for a set that hears only.
         samples: Validation clips.
-        noise: Of the training; the levels are -5 and 5 dB here.
+        noise: What makes the training's noise; its levels are -5 and 5 dB here.
         clips: How many are looked at in each kind.
 
     Returns:
