@@ -24,17 +24,21 @@ class LoopOptions:
     """How long and how fast.
 
     Attributes:
-        epochs: How often all examples are seen; 0 to go by `steps`.
-        steps: Of the optimiser.
-        batch: Examples a step, over all processes.
-        learning_rate: Of AdamW at its height; it rises over `warmup` steps, then falls as a cosine.
-        warmup: Steps.
-        weight_decay: Of AdamW.
-        betas: Likewise.
-        eps: Likewise.
-        clip_norm: Largest norm of the gradient.
-        seed: Of everything drawn.
-        checkpoint_every: Steps.
+        epochs: How often all examples are seen; above 0 `steps` follows from it, 0 goes by `steps`.
+        steps: How many steps the optimiser takes, 1 or more, where `epochs` is 0.
+        batch: Examples a step, over all processes, 1 or more.
+        learning_rate: Step size of AdamW at its height: it rises over `warmup` steps, then falls to
+            0 as half a cosine.
+        warmup: Steps until the learning rate is at its height; 0 starts there.
+        weight_decay: How strongly AdamW draws weights to 0: each step takes off the learning rate
+            times this share of them; 0 takes nothing.
+        betas: How much of AdamW's running means of gradient and squared gradient a step keeps, each
+            from 0 to below 1.
+        eps: What AdamW adds to the root of the squared gradient, so that nothing is divided by 0.
+        clip_norm: Largest norm of the gradient over all that is trained; a longer one is shortened.
+        seed: Fixes the order of examples and all that is drawn in training.
+        checkpoint_every: Steps between two checkpoints, 1 or more; looks at the validation data
+            write one too.
         measure_every: Steps between two looks at the validation data; the last step is one.
     """
 
@@ -100,7 +104,7 @@ def train(
 
     Args:
         task: What to train.
-        options: Of the loop.
+        options: How long and how fast, and how often to look and to keep.
         folder: For the checkpoint, metrics.jsonl, curves.png and what the task exports.
         progress: Called with the steps done, and all.
         device: "cpu", or "auto" for a GPU where there is one. Several processes are started by
@@ -305,7 +309,7 @@ def draw_curves(metrics: Sequence[dict[str, Any]], path: Path) -> None:
     Args:
         metrics: Rows with "step" and numbers by name; what follows a comma in a name says which
             plot it belongs to, as in "clean, no face".
-        path: Of the picture.
+        path: The picture to write, whole or not at all.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
