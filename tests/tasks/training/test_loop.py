@@ -1,11 +1,14 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tasks.training.loop import CHECKPOINT, CURVES, METRICS, LoopOptions, train
+from tasks.training import loop
+from tasks.training.loop import CHECKPOINT, CURVES, METRICS, train
+from tasks.training.options import LoopOptions
 
 OPTIONS = LoopOptions(
     steps=12, batch=4, learning_rate=0.05, warmup=2, checkpoint_every=3, measure_every=6
@@ -15,9 +18,9 @@ OPTIONS = LoopOptions(
 class Line:
     """Learns y = 3 x, with noise on x and dropout, so that every draw counts."""
 
-    def __init__(self, stop_at: int = 0):
+    def __init__(self, stop_at: int = 0, dropout: float = 0.2):
         torch.manual_seed(0)
-        self.layer = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.Linear(8, 1))
+        self.layer = nn.Sequential(nn.Linear(1, 8), nn.Dropout(dropout), nn.Linear(8, 1))
         self.layer.register_buffer("seen", torch.zeros(()))
         self.module = _Learner(self.layer)
         self.size = 10
@@ -112,7 +115,112 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         train(task, OPTIONS, tmp_path, device="cpu")
 
 
-@pytest.mark.parametrize("name", ["steps", "batch", "checkpoint_every", "measure_every"])
-def test_options_below_one_are_refused(name):
-    with pytest.raises(ValueError, match=f"Option '{name}' is 0; expected 1 or more"):
-        LoopOptions(**{name: 0})
+CHANGES = [
+    {"schedule": "linear"},
+    {"accumulation": 3},
+    {"precision": "bfloat16"},
+    {"precision": "float16"},
+    {"average": 0.8},
+    {"accumulation": 2, "precision": "bfloat16", "average": 0.5},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_a_killed_training_ends_at_the_same_bits_with_any_option(tmp_path, changes, monkeypatch):
+    # A CPU bears float16, slowly: what keeps its gradients from 0 is the same as on a GPU.
+    monkeypatch.setattr(loop, "check_precision", lambda name, device: None)
+    options = replace(OPTIONS, **changes)
+    whole, plain, resumed = Line(), Line(), Line()
+    measured = train(whole, options, tmp_path / "whole", device="cpu")
+    train(plain, OPTIONS, tmp_path / "plain", device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(stop_at=33), options, tmp_path / "killed", device="cpu")
+    assert train(resumed, options, tmp_path / "killed", device="cpu") == measured
+    assert torch.equal(state(resumed), state(whole))
+    assert not torch.equal(state(whole), state(plain))
+    kept = [
+        torch.load(tmp_path / name / CHECKPOINT, weights_only=True) for name in ("whole", "killed")
+    ]
+    assert str({**kept[0], "seconds": 0}) == str({**kept[1], "seconds": 0})
+
+
+def test_a_batch_in_unequal_parts_teaches_what_a_whole_one_does(tmp_path):
+    options = replace(OPTIONS, batch=7)
+    whole, divided = Line(dropout=0), Line(dropout=0)
+    train(whole, options, tmp_path / "whole", device="cpu")
+    train(divided, replace(options, accumulation=3), tmp_path / "divided", device="cpu")
+    assert divided.layer.seen == 3 * whole.layer.seen == 36
+    torch.testing.assert_close(weights(divided), weights(whole), atol=1e-5, rtol=0)
+    rows = [
+        [json.loads(line) for line in (tmp_path / name / METRICS).read_text().splitlines()]
+        for name in ("whole", "divided")
+    ]
+    for one, other in zip(*rows, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
+
+
+def weights(task):
+    return torch.cat([parameter.detach().flatten() for parameter in task.layer.parameters()])
+
+
+def test_what_is_measured_and_exported_is_the_average_of_all_steps(tmp_path):
+    task, decay, seen = Line(), 0.7, []
+    average = weights(task)
+
+    def follow(done, steps):
+        nonlocal average
+        average = decay * average + (1 - decay) * weights(task)
+
+    task.measure = lambda: seen.append(weights(task)) or {}
+    task.export = lambda folder, measured: seen.append(weights(task))
+    train(task, replace(OPTIONS, average=decay), tmp_path, follow, device="cpu")
+    assert len(seen) == 3 and not torch.equal(seen[0], seen[1])
+    for found in seen[1:]:
+        torch.testing.assert_close(found, average)
+    learnt = torch.load(tmp_path / CHECKPOINT, weights_only=True)["module"]
+    assert not torch.allclose(learnt["layer.0.weight"], task.layer[0].weight, atol=1e-3)
+
+
+def test_bfloat16_is_of_the_forward_pass_alone(tmp_path):
+    task, kinds = Line(), []
+    task.layer[0].register_forward_hook(lambda layer, given, made: kinds.append(made.dtype))
+    train(task, replace(OPTIONS, precision="bfloat16"), tmp_path, device="cpu")
+    assert kinds.count(torch.bfloat16) == 12  # the steps; two measurements are in float32
+    assert kinds.count(torch.float32) == len(kinds) - 12 == 2
+    assert task.layer[0].weight.dtype == torch.float32
+
+
+def test_a_precision_that_the_device_has_not_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="'float16', which a CPU does not train in; take"):
+        train(Line(), replace(OPTIONS, precision="float16"), tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_of_other_libraries_do_not_spoil_the_checkpoint(tmp_path):
+    numbers = {
+        "numpy": np.float64(0.25),
+        "tensor": torch.tensor(0.5),
+        "truth": np.bool_(True),
+        "count": 3,
+    }
+    task = Line()
+    task.measure = lambda: numbers
+    measured = train(task, OPTIONS, tmp_path, device="cpu")
+    assert measured.items() >= {"numpy": 0.25, "tensor": 0.5, "truth": 1.0, "count": 3.0}.items()
+    assert all(type(measured[name]) is float for name in numbers)
+    assert train(Line(), OPTIONS, tmp_path, device="cpu") == measured  # the checkpoint can be read
+
+
+def test_a_measure_that_is_no_number_is_named(tmp_path):
+    task = Line()
+    task.measure = lambda: {"error": [1, 2]}
+    with pytest.raises(ValueError, match=r"Line.measure\(\) gives 'error' as \[1, 2\] \(list\)"):
+        train(task, OPTIONS, tmp_path, device="cpu")
+
+
+def test_a_loss_that_is_no_number_is_named(tmp_path):
+    task = Line()
+    learn = task.module.forward
+    task.module.forward = lambda batch: learn(batch) | {"part": torch.zeros(2)}
+    with pytest.raises(ValueError, match=r"module of Line gives 'part' as tensor\(\[0., 0.\]\)"):
+        train(task, OPTIONS, tmp_path, device="cpu")

@@ -1,0 +1,36 @@
+"""What a task offers, so that it can be trained."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import nn
+
+
+class Trainable(Protocol):
+    """What the loop knows of a task.
+
+    Attributes:
+        module: Takes a batch and returns scalars by name, "loss" among them; what of it requires a
+            gradient is trained.
+        size: How many training examples there are.
+    """
+
+    module: nn.Module
+    size: int
+
+    def load(self, index: int, random: np.random.Generator) -> Any:
+        """Return a training example, changed at random as training wants it."""
+        ...
+
+    def collate(self, examples: list[Any]) -> Any:
+        """Make a batch of examples."""
+        ...
+
+    def measure(self) -> dict[str, float]:
+        """Look at the validation data; the module is in evaluation mode."""
+        ...
+
+    def export(self, folder: Path, measured: dict[str, float]) -> None:
+        """Write what was trained; it may tell the last measurement, with the "seconds" it took."""
+        ...

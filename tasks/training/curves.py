@@ -1,0 +1,47 @@
+"""Curves of a training, as a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modalities.whole_file import replace_when_whole
+
+
+def draw_curves(metrics: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw what was measured while training, as a PNG: losses first, then what belongs together.
+
+    Args:
+        metrics: Rows with "step" and numbers by name; what follows a comma in a name says which
+            plot it belongs to, as in "clean, no face".
+        path: The picture to write, whole or not at all.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for row in metrics for name in row):
+        if name not in ("step", "measured"):
+            groups.setdefault(_plot_of(name, metrics), []).append(name)
+    columns = min(2, max(1, len(groups)))
+    lines = -(-max(1, len(groups)) // columns)
+    figure = Figure(figsize=(6.4 * columns, 3.6 * lines), layout="constrained")
+    FigureCanvasAgg(figure)
+    for number, (title, names) in enumerate(groups.items()):
+        axes = figure.add_subplot(lines, columns, number + 1)
+        for name in names:
+            points = [(row["step"], row[name]) for row in metrics if name in row]
+            label = name.partition(", ")[0].replace("_", " ")
+            axes.plot(*zip(*points, strict=True), marker=".", label=label)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("step", fontsize=9)
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    with replace_when_whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+
+
+def _plot_of(name: str, metrics: Sequence[dict[str, Any]]) -> str:
+    if "loss" in name or any(name in row and "measured" not in row for row in metrics):
+        return "loss"
+    return name.partition(", ")[2] or "validation"

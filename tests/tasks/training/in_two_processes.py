@@ -1,0 +1,101 @@
+"""Trains in each process that torch's launcher starts, or in one, and writes what became of it.
+
+Not a test of its own: test_processes.py starts it.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tasks.training.loop import train
+from tasks.training.options import LoopOptions
+
+# 7 examples: 4 for one process and 3 for the other, in parts of 2, 2, 2 and 1.
+OPTIONS = LoopOptions(
+    steps=12,
+    batch=7,
+    learning_rate=0.05,
+    warmup=2,
+    checkpoint_every=3,
+    measure_every=6,
+    accumulation=2,
+    average=0.5,
+)
+
+
+class Branches:
+    """Learns y = 3 x by two branches, one for an example of the first ten alone, one for none."""
+
+    def __init__(self, stop_at: int = 0):
+        torch.manual_seed(0)
+        self.module = _Learner()
+        self.size = 30
+        self.stop_at = stop_at
+        self.batches = 0
+        self.loaded: list[int] = []
+        self.exports = 0
+
+    def load(self, index, random):
+        self.loaded.append(index)
+        return index + random.normal() / 10
+
+    def collate(self, examples):
+        self.batches += 1
+        if self.stop_at and self.batches > self.stop_at:
+            raise KeyboardInterrupt
+        return {"x": torch.tensor([[x] for x in examples], dtype=torch.float32) / 10}
+
+    def measure(self):
+        return {"weight": float(self.module.all.weight.detach().mean())}
+
+    def export(self, folder, measured):
+        self.exports += 1
+
+
+class _Learner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.all, self.some, self.none = nn.Linear(1, 1), nn.Linear(1, 1), nn.Linear(1, 1)
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, batch):
+        x = batch["x"]
+        self.mean += x.mean()
+        low = x < 1
+        found = self.all(x)
+        if low.any():
+            found = found + low * self.some(x)
+        losses = (found - 3 * x).square().mean(1)
+        return {"loss": losses.mean(), "size": losses.detach().mean()}
+
+
+def state(task: Branches) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in task.module.state_dict().items()}
+
+
+def main(folder: Path) -> None:
+    whole, resumed = Branches(), Branches()
+    found = train(whole, OPTIONS, folder / "whole")
+    try:
+        train(Branches(stop_at=2 * 8), OPTIONS, folder / "killed")
+    except KeyboardInterrupt:
+        pass
+    again = train(resumed, OPTIONS, folder / "killed")
+    several = torch.distributed.is_initialized()
+    told = {
+        "count": torch.distributed.get_world_size() if several else 1,
+        "found": found,
+        "again": again,
+        "start": state(Branches()),
+        "state": state(whole),
+        "resumed": state(resumed),
+        "loaded": whole.loaded,
+        "exports": whole.exports,
+    }
+    torch.save(told, folder / f"{torch.distributed.get_rank() if several else 'one'}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

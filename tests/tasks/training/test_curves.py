@@ -1,0 +1,16 @@
+import matplotlib.image
+import pytest
+
+from tasks.training.curves import draw_curves
+
+
+@pytest.mark.parametrize("last", [0.25, -0.25])
+def test_losses_and_each_group_of_measures_get_a_plot_of_their_own(tmp_path, last):
+    rows = [
+        {"step": 1, "loss": 2.0},
+        {"step": 2, "loss": 1.0, "measured": True, "clean, no face": 0.5, "accuracy": last},
+    ]
+    draw_curves(rows[:1], tmp_path / "one.png")
+    draw_curves(rows, tmp_path / "three.png")
+    one, three = (matplotlib.image.imread(tmp_path / f"{name}.png") for name in ("one", "three"))
+    assert three.shape[0] == 2 * one.shape[0] and three.shape[1] == 2 * one.shape[1]
