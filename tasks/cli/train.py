@@ -25,15 +25,33 @@ def train(
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train an experiment or a study of many, or go on with what was interrupted."""
+    """Train an experiment or a study of many, or go on with what was interrupted.
+
+    In two processes: python -m torch.distributed.run --nproc_per_node 2 -m tasks train CONFIG
+    """
     from tasks.cli.memory import keep_freed_memory
     from tasks.cli.quiet import silence_libraries
+    from tasks.training.launched import told_once
 
     silence_libraries()
     keep_freed_memory()
+    with told_once():
+        _train(config, changes or [], output, skip_bad, device, as_json)
+
+
+def _train(
+    config: Path,
+    changes: list[str],
+    output: Path | None,
+    skip_bad: bool,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train; of several processes the first alone prints."""
     from tasks.cli.progress import progress_bar
     from tasks.config import read_config, read_name
     from tasks.experiments import EXPERIMENTS, STUDIES
+    from tasks.training.launched import count_processes, is_first
     from tasks.training.loop import CURVES, train
 
     name = read_name(config, "task")
@@ -41,10 +59,12 @@ def train(
         known = ", ".join([*EXPERIMENTS, *STUDIES])
         raise ValueError(f"{config}: no task {name!r}; known: {known}.")
     folder = output or Path("build", *config.with_suffix("").parts[-2:])
-    given = [*(changes or ()), *(["data.skip_bad=true"] if skip_bad else [])]
+    given = [*changes, *(["data.skip_bad=true"] if skip_bad else [])]
     if name in STUDIES:
         from tasks.audio_classification.study_report import TABLE
 
+        if count_processes() > 1:
+            raise ValueError(f"{config} is a study, which runs in one process; start one.")
         kind, run = STUDIES[name]
         study = read_config(kind, config, given)
         with progress_bar("Training", as_json, "{:.0f} experiments".format) as show:
@@ -57,10 +77,12 @@ def train(
     kind, build = EXPERIMENTS[name]
     settings = read_config(kind, config, given)
     task = build(settings)
-    for line in getattr(task, "left_out", ()):
+    for line in getattr(task, "left_out", ()) if is_first() else ():
         typer.echo(f"mcgurk: left out: {line}", err=True)
-    with progress_bar("Training", as_json, "{:.0f} steps".format) as show:
+    with progress_bar("Training", as_json or not is_first(), "{:.0f} steps".format) as show:
         found = train(task, settings.loop, folder, show, device, asdict(settings))
+    if not is_first():
+        return
     if as_json:
         print(json.dumps({"folder": str(folder), **found}))
         return

@@ -52,24 +52,38 @@ def test_lips_are_trained_by_the_command(prepared, tmp_path, capsys, objective):
     assert (tmp_path / "out/lips.safetensors").is_file()
 
 
-def test_two_processes_learn_what_one_does(prepared, tmp_path):
-    """Gradients of both halves of a batch are averaged; only rounding may differ."""
+def launch_two(logs: Path, *arguments: str) -> tuple[str, dict[str, list[str]]]:
+    """Train in two processes; return what the launcher told, and what each process wrote."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]  # any free port
+    launch += ["--redirects", "3", "--log-dir", str(logs), "-m", "tasks", "train"]
+    ended = subprocess.run([*launch, *arguments], capture_output=True, text=True, timeout=250)
+    assert not ended.stdout
+    written = {
+        name: [path.read_text() for path in sorted(logs.glob(f"*/attempt_0/*/{name}.log"))]
+        for name in ("stdout", "stderr")
+    }
+    return ended.stderr, written
+
+
+def test_of_two_processes_the_first_alone_prints(prepared, tmp_path):
     config = lips_config(prepared, tmp_path / "lips.yaml")
-    changes = ["loop.learning_rate=0.0001"]
-    one, two = tmp_path / "one", tmp_path / "two"
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    command = ["-m", "tasks", "train", str(config), *changes, "--device", "cpu", "-o"]
-    subprocess.run([sys.executable, *command, str(one)], check=True, capture_output=True)
-    found = subprocess.run(
-        [*launch, *command, str(two)], capture_output=True, text=True, timeout=200
-    )
-    assert found.returncode == 0, found.stderr
-    states = [torch.load(path / "checkpoint.pt", weights_only=True) for path in (one, two)]
-    assert states[0]["step"] == states[1]["step"] == 4
-    weights = [s["module"]["network.head.weight"] for s in states]
-    # Dropout and batch statistics differ between the halves.
-    torch.testing.assert_close(weights[0], weights[1], atol=1e-3, rtol=0)
+    arguments = [str(config), "--device", "cpu", "--json", "-o", str(tmp_path / "out")]
+    told, written = launch_two(tmp_path / "logs", *arguments)
+    assert (tmp_path / "out/lips.safetensors").is_file(), (told, written)
+    first, second = written["stdout"]
+    assert json.loads(first)["step"] == 4
+    assert second == "" and written["stderr"] == ["", ""]
+
+
+def test_a_mistake_of_two_processes_is_one_line(prepared, tmp_path):
+    config = lips_config(prepared, tmp_path / "lips.yaml")
+    arguments = [str(config), "loop.batch=1", "-o", str(tmp_path / "out")]
+    told, written = launch_two(tmp_path / "logs", *arguments)
+    assert written["stdout"] == ["", ""]
+    assert re.search(r"rank +: 0 .*\n +exitcode +: 2 ", told)
+    (line,) = "".join(written["stderr"]).splitlines()
+    assert line.startswith("mcgurk: Option 'batch' is 1; expected 2 or more")
 
 
 def test_mistakes_of_train_are_one_line(prepared, tmp_path, capsys):
