@@ -194,8 +194,10 @@ def test_the_papers_road_learns_without_transcripts(prepared, tmp_path):
     assert seen[-1] < 0.8 * seen[0]
 
 
-def config_of_collection(prepared, folder):
-    """Train a set, make a selector, and say that they belong together."""
+@pytest.fixture(scope="module")
+def collection_config(prepared, tmp_path_factory) -> CollectConfig:
+    """A trained set and a selector that belong together; the tests do not change them."""
+    folder = tmp_path_factory.mktemp("parts")
     train(AdapterSetTraining(config_of(prepared, name="ear")), LOOP, folder / "ear", device="cpu")
     save_network(ScenarioClassifier(ScenarioOptions(channels=4)), folder / "selector.safetensors")
     return CollectConfig(
@@ -209,13 +211,12 @@ def config_of_collection(prepared, folder):
     )
 
 
-def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
-    config = config_of_collection(prepared, tmp_path)
-    collection = collect(config, tmp_path / "made")
+def test_a_collection_knows_what_its_sets_were_trained_on(collection_config, tmp_path):
+    collection = collect(collection_config, tmp_path / "made")
     assert collection.sets == ["ear"]
     recogniser = SetRecogniser(load_whisper("whisper-tiny.en"), tmp_path / "made")
     assert recogniser.domain is not None
-    clip = find_clips(config.data, "train")[0]
+    clip = find_clips(collection_config.data, "train")[0]
     sound = read_audio(clip.media)[:51_200]
     [scenario] = recogniser.describe([Utterance(sound)])
     assert scenario.category in recogniser.selector.options.categories
@@ -254,8 +255,8 @@ def test_a_collection_knows_what_its_sets_were_trained_on(prepared, tmp_path):
     assert wrapped.transcribe(sound, seen).text == frozen.transcribe(sound, seen).text
 
 
-def test_a_collection_appears_when_it_is_whole(prepared, tmp_path, monkeypatch):
-    config = config_of_collection(prepared, tmp_path)
+def test_a_collection_appears_when_it_is_whole(collection_config, tmp_path, monkeypatch):
+    config = collection_config
     made = tmp_path / "parent/made"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(
