@@ -1,8 +1,12 @@
-"""Tiny random models of the families, and adapters that are not fresh."""
+"""Tiny random models and layers, and adapters that are not fresh."""
+
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import nn
+
+from fusion.adapters.interface import Adapters, attach
 
 
 def build_whisper() -> nn.Module:
@@ -142,3 +146,85 @@ def disturb():
                 parameter += 0.1 * noise.to(parameter.device)
 
     return move
+
+
+@pytest.fixture(scope="session")
+def attach_disturbed(disturb):
+    """Attaches a method whose parameters are off their start: model, name, options, where."""
+
+    def attach_one(model: nn.Module, method: str, options=None, where=None) -> Adapters:
+        adapters = attach(model, method, options, where)
+        disturb(adapters, "default")
+        return adapters
+
+    return attach_one
+
+
+@pytest.fixture(scope="session")
+def output():
+    """Runs a model of a family on its own input, without gradients: kind, model."""
+    return torch.no_grad()(call)
+
+
+# Models that decode alone, and layers without a model
+
+
+@pytest.fixture(scope="session")
+def tiny_llama():
+    """Builds a tiny LLaMA whose heads of keys serve two heads of queries each."""
+
+    def build_one() -> nn.Module:
+        from transformers import LlamaConfig, LlamaModel
+
+        torch.manual_seed(0)
+        heads = dict(num_attention_heads=4, num_key_value_heads=2)
+        config = LlamaConfig(
+            vocab_size=99, hidden_size=32, intermediate_size=48, num_hidden_layers=2, **heads
+        )
+        return LlamaModel(config).eval()
+
+    return build_one
+
+
+@pytest.fixture(scope="session")
+def tokens_of():
+    """Draws token ids for the tiny models, [rows, count]."""
+
+    def draw(rows: int = 2, count: int = 7) -> torch.Tensor:
+        return torch.randint(3, 99, (rows, count), generator=torch.Generator().manual_seed(3))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def linear():
+    """Builds one frozen linear layer, in a model of its own: features in, features out."""
+
+    def build_one(dim_in: int = 6, dim_out: int = 4) -> nn.Sequential:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(dim_in, dim_out)).requires_grad_(False)
+
+    return build_one
+
+
+@pytest.fixture(scope="session")
+def calibrate_linear():
+    """Yields the losses of such a layer of 6 features on two batches of three samples."""
+
+    def losses(model: nn.Module) -> Iterator[torch.Tensor]:
+        generator = torch.Generator().manual_seed(3)
+        for _ in range(2):
+            yield model(torch.randn(3, 5, 6, generator=generator)).square().sum()
+
+    return losses
+
+
+@pytest.fixture(scope="session")
+def two_layers():
+    """Builds a norm of 12 features and a linear layer behind it."""
+
+    def build_one() -> nn.Sequential:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 10))
+
+    return build_one

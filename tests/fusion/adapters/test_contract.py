@@ -92,30 +92,25 @@ def put(kind, case, run):
     return attach_to
 
 
-@torch.no_grad()
-def output(run, kind, model):
-    return run(kind, model)
-
-
-def test_fresh_adapter_changes_nothing(put, case, kind, model, run):
-    before = output(run, kind, model)
+def test_fresh_adapter_changes_nothing(put, case, kind, model, output):
+    before = output(kind, model)
     put(model)
-    after = output(run, kind, model)
+    after = output(kind, model)
     if METHODS[case[0]].changed_at_start:
         assert not torch.allclose(after, before, atol=1e-6)
     else:
         torch.testing.assert_close(after, before, atol=2e-6, rtol=1e-5)
 
 
-def test_switched_off_it_is_the_frozen_model_to_the_bit(put, kind, model, run, disturb):
-    before, modules = output(run, kind, model), [name for name, _ in model.named_modules()]
+def test_switched_off_it_is_the_frozen_model_to_the_bit(put, kind, model, disturb, output):
+    before, modules = output(kind, model), [name for name, _ in model.named_modules()]
     adapters = put(model)
     disturb(adapters, "one")
-    assert not torch.allclose(output(run, kind, model), before, atol=1e-6)
+    assert not torch.allclose(output(kind, model), before, atol=1e-6)
     adapters.use(None)
-    assert torch.equal(output(run, kind, model), before)
+    assert torch.equal(output(kind, model), before)
     adapters.drop("one")
-    assert torch.equal(output(run, kind, model), before)
+    assert torch.equal(output(kind, model), before)
     assert [name for name, _ in model.named_modules()] == modules
 
 
@@ -138,51 +133,51 @@ def test_gradients_reach_the_adapter_and_nothing_else(put, kind, model, run, dis
         assert reached == (id(parameter) in ours), name
 
 
-def test_merged_equals_unmerged_and_unmerging_is_exact(put, case, kind, model, run, disturb):
+def test_merged_equals_unmerged_and_unmerging_is_exact(put, case, kind, model, disturb, output):
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
     adapters = put(model)
     disturb(adapters, "one")
-    expected = output(run, kind, model)
+    expected = output(kind, model)
     if not METHODS[case[0]].merges:
         with pytest.raises(ValueError, match="cannot be merged"):
             adapters.merge()
         return
     adapters.merge()
-    merged = output(run, kind, model)
+    merged = output(kind, model)
     scale = max(1.0, float(expected.abs().max()))
     assert float((merged - expected).abs().max()) <= 1e-5 * scale
     adapters.unmerge()
-    assert torch.equal(output(run, kind, model), expected)
+    assert torch.equal(output(kind, model), expected)
     found = {name.replace(".base_layer", ""): p for name, p in model.named_parameters()}
     assert all(torch.equal(weight, found[name]) for name, weight in weights.items())
 
 
 def test_saved_and_loaded_gives_the_same_output_to_the_bit(
-    put, kind, model, run, disturb, build, tmp_path
+    put, kind, model, disturb, build, tmp_path, output
 ):
     adapters = put(model)
     disturb(adapters, "one")
-    expected = output(run, kind, model)
+    expected = output(kind, model)
     adapters.save(tmp_path, "one")
     other = build(kind)
     Adapters(other).load(tmp_path, "two")
     assert Adapters(other).active == ["two"]
-    assert torch.equal(output(run, kind, other), expected)
+    assert torch.equal(output(kind, other), expected)
     assert Adapters(other).count("two") == adapters.count("one")
 
 
-def test_two_adapters_do_not_leak_into_each_other(put, kind, model, run, disturb):
+def test_two_adapters_do_not_leak_into_each_other(put, kind, model, disturb, output):
     adapters = put(model, "one")
     disturb(adapters, "one", seed=1)
-    first = output(run, kind, model)
+    first = output(kind, model)
     put(model, "two")
     disturb(adapters, "two", seed=2)
-    second = output(run, kind, model)
+    second = output(kind, model)
     assert not torch.allclose(first, second, atol=1e-6)
     adapters.use("one")
-    assert torch.equal(output(run, kind, model), first)
+    assert torch.equal(output(kind, model), first)
     adapters.drop("two")
-    assert torch.equal(output(run, kind, model), first)
+    assert torch.equal(output(kind, model), first)
 
 
 def test_rows_equal_one_by_one(put, case, kind, model, run, disturb):
@@ -208,12 +203,12 @@ def test_rows_equal_one_by_one(put, case, kind, model, run, disturb):
 
 @pytest.mark.parametrize("kind", ["whisper", "clip"])
 def test_models_in_half_precision_have_adapters_in_float32(
-    put, case, kind, run, build, disturb, tmp_path
+    put, case, kind, run, build, disturb, tmp_path, output
 ):
     method, model = METHODS[case[0]], build(kind)
     adapters = put(model)
     disturb(adapters, "one")
-    expected = output(run, kind, model)
+    expected = output(kind, model)
     adapters.save(tmp_path, "one")
     model = build(kind).bfloat16()
     adapters = Adapters(model)
@@ -234,4 +229,4 @@ def test_models_in_half_precision_have_adapters_in_float32(
             check(run(kind, model))
     if method.merges:
         adapters.merge()
-        check(output(run, kind, model))
+        check(output(kind, model))

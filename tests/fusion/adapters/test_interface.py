@@ -195,3 +195,13 @@ def test_the_same_method_twice_at_one_place_is_told(whisper):
     with pytest.raises(ValueError, match="'one' has 'lora' at encoder.layers.0.self_attn.q_proj"):
         attach(whisper, "lora", where=["q"], name="one")
     assert len(adapters.parts("one")) == 2 and adapters.active == ["one"]
+
+
+@pytest.mark.parametrize("method", ["lora", "bottleneck"])
+def test_an_adapter_of_a_model_in_evaluation_is_in_evaluation(method, build, disturb, output):
+    model = build("whisper")
+    disturb(attach(model, method, {"dropout": 0.5}), "default")
+    assert torch.equal(output("whisper", model), output("whisper", model))
+    model.train()
+    attach(model, method, {"dropout": 0.5}, name="other")
+    assert all(module.training for module in model.modules())
