@@ -1,23 +1,50 @@
 """Full-size models, without weights: counts are those that the papers print."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from fusion.adapters.interface import attach
+from fusion.adapters.interface import Adapters, attach
 from fusion.contract.blocks import Block, attention, mlp, norm_last
-from fusion.papers.counts import PUBLISHED
+from fusion.papers.counts import PUBLISHED, Published
+from fusion.papers.table import counts_to_markdown, method_rows, to_markdown
 from fusion.procedures.sharing import count_together
+
+DOCS = Path(__file__).resolve().parents[3] / "docs/adapters.md"
+
+
+@pytest.fixture(scope="module")
+def attached():
+    """The adapters of a published row. Each row's are attached once for all tests of this file."""
+    made: dict[int, Adapters] = {}
+    attach_row = Published.attach  # one of these tests puts this fixture in its place
+
+    def attached_once(row: Published) -> Adapters:
+        if id(row) not in made:
+            made[id(row)] = attach_row(row)
+        return made[id(row)]
+
+    return attached_once
 
 
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row.model}, {row.row}")
-def test_published_count(row):
-    adapters = row.attach()
+def test_published_count(row, attached):
+    adapters = attached(row)
     assert count_together(adapters, adapters.names) == row.count
     for name in adapters.names:
         assert adapters.count(name) == sum(p.numel() for p in adapters.parameters(name))
     if row.adapters == 1:
         assert adapters.count(adapters.names[0]) == row.count
+
+
+def test_the_documentation_has_the_tables_as_they_are_now(attached, monkeypatch):
+    monkeypatch.setattr(Published, "attach", attached)
+    text = DOCS.read_text(encoding="utf-8")
+    message = "run `make docs`"
+    assert to_markdown(method_rows()) in text, message
+    assert counts_to_markdown() in text, message
 
 
 WAV2VEC2 = norm_last(
