@@ -14,11 +14,10 @@ from fusion.adapters.files import (
     set_tensors,
     tensors_of,
 )
-from fusion.adapters.injection import Calibrate, inject_ours, inject_peft
+from fusion.adapters.injection import Calibrate, inject
 from fusion.adapters.parts import drop_part, follow_mode, held_of
 from fusion.adapters.quantisation import check_bits, quantise_all
 from fusion.contract.blocks import Block
-from fusion.contract.method import Adapter, PeftMethod
 from fusion.contract.options import build_options
 from fusion.contract.selection import Part, selection_of
 from fusion.methods.catalog import METHODS, find_method
@@ -54,10 +53,7 @@ def attach_part(
     others = selection.adapters.get(name, [])
     key = name if not others else f"{name}+{len(others)}"
     numbers = None if layers is None else tuple(layers)
-    if issubclass(kind, Adapter):
-        sites = inject_ours(model, key, method, built, roles, numbers)
-    else:
-        sites = inject_peft(model, key, kind, built, roles, numbers, calibrate)
+    sites = inject(model, key, method, built, roles, numbers, calibrate)
     part = Part(key, method, built, roles, numbers, tuple(site.name for site in sites), bits)
     parts = selection.adapters.setdefault(name, [])
     parts.append(part)
@@ -65,7 +61,7 @@ def attach_part(
     follow_mode(model, part)
     try:
         _check_new(name, part, parts)
-        if issubclass(kind, Adapter) and calibrate is not None:
+        if calibrate is not None:
             kind.start(model, part, calibrate)
         if bits is not None:
             quantise_all(method, held_of(model, part).values(), bits)
@@ -128,7 +124,7 @@ def load_parts(model: nn.Module, folder: Path, name: str) -> None:
 def _load_part(model: nn.Module, folder: Path, name: str) -> None:
     tensors = read_weights(folder / WEIGHTS)
     method, options, where, layers, bits = read_adapter_config(folder / CONFIG)
-    if issubclass(METHODS[method], PeftMethod) and where is not None and bits is None:
+    if METHODS[method].code == "PEFT" and where is not None and bits is None:
         where = _whole_names(model, where)
     part = attach_part(model, method, options, where, name=name, layers=layers, bits=bits)
     wanted = set(tensors_of(model, part))

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
-from fusion.contract.method import Adapter, PeftMethod
+from fusion.contract.method import OURS
 from fusion.contract.selection import Part
 from fusion.methods.catalog import METHODS
 
@@ -122,15 +122,15 @@ def read_adapter_config(
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}); save the adapter again.") from error
     kind = config.get("peft_type")
-    if kind == "MCGURK":
+    if kind == OURS:
         names = "method", "options", "where", "layers", "bits"
         method, options, where, layers, bits = (config.get(name) for name in names)
         return method, options, where, layers, bits
     for name, method in METHODS.items():
-        if issubclass(method, PeftMethod) and method.peft_type == kind:
+        if method.peft_type == kind:
             return name, method.options_of(config), config["target_modules"], None, None
-    known = sorted({m.peft_type for m in METHODS.values() if not issubclass(m, Adapter)})
-    raise ValueError(f"{path} is of the type {kind!r}; known: MCGURK, {', '.join(known)}.")
+    known = sorted({method.peft_type for method in METHODS.values()} - {OURS})
+    raise ValueError(f"{path} is of the type {kind!r}; known: {OURS}, {', '.join(known)}.")
 
 
 def _state(model: nn.Module, key: str) -> dict[str, Tensor]:

@@ -10,24 +10,56 @@ from fusion.adapters.peft_rows import let_rows_differ
 from fusion.contract.holder import ATTRIBUTE, Holder
 from fusion.contract.method import PeftMethod
 from fusion.contract.selection import Part, selection_of
-from fusion.contract.sites import Site, find_sites, unwrap
+from fusion.contract.sites import Site, unwrap
+from fusion.methods.catalog import find_method
 
 Calibrate = Callable[[nn.Module], Iterable[Tensor]]
 
 
-def inject_ours(
+def inject(
     model: nn.Module,
     key: str,
-    method: str,
+    name: str,
+    options: Any,
+    where: tuple[str, ...],
+    layers: tuple[int, ...] | None,
+    calibrate: Calibrate | None,
+) -> list[Site]:
+    """Put a method's layers into a model.
+
+    Args:
+        model: It is changed in place.
+        key: Name of the part among PEFT's layers.
+        name: A name of `fusion.methods.catalog.METHODS`.
+        options: An instance of the method's `Options`.
+        where: Roles or module names.
+        layers: Numbers of the blocks, or None for all.
+        calibrate: For methods that look at data first, or None.
+
+    Returns:
+        Where they are, in the order of the model.
+
+    Raises:
+        ValueError: No such role or layer, or none that takes the method.
+    """
+    method = find_method(name)
+    if issubclass(method, PeftMethod):
+        return _inject_peft(model, key, name, method, options, where, layers, calibrate)
+    return _inject_ours(model, key, name, options, where, layers)
+
+
+def _inject_ours(
+    model: nn.Module,
+    key: str,
+    name: str,
     options: Any,
     where: tuple[str, ...],
     layers: tuple[int, ...] | None,
 ) -> list[Site]:
-    """Inject a method of ours; return its sites."""
     from fusion.adapters.tuner import MethodConfig, MethodModel, sites_of
 
     config = MethodConfig(
-        method=method,
+        method=name,
         options=options,
         where=list(where),
         layers=None if layers is None else list(layers),
@@ -37,21 +69,21 @@ def inject_ours(
     return sites
 
 
-def inject_peft(
+def _inject_peft(
     model: nn.Module,
     key: str,
+    name: str,
     method: type[PeftMethod],
     options: Any,
     where: tuple[str, ...],
     layers: tuple[int, ...] | None,
     calibrate: Calibrate | None,
 ) -> list[Site]:
-    """Inject a method of PEFT; return its sites."""
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
     selection = selection_of(model)
-    sites = find_sites(model, where, method.acts_on, layers, selection.blocks)
+    sites = method.sites_in(model, name, options, where, layers)
     prepared = method.prepare(model, sites, options, calibrate)
     config = method.config([site.name for site in sites], options)
     _inject(PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type], model, config, key)

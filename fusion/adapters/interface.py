@@ -5,14 +5,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from fusion.adapters.attachment import attach_part, load_parts
 from fusion.adapters.files import save_parts, tensors_of
 from fusion.adapters.injection import Calibrate
 from fusion.adapters.merging import merge_into, restore
-from fusion.adapters.parts import changes_of, count_part, drop_part, parameters_of, sites_of_part
+from fusion.adapters.parts import (
+    changes_of,
+    count_part,
+    drop_part,
+    frozen_state,
+    parameters_of,
+    sites_of_part,
+)
 from fusion.contract.blocks import Block
+from fusion.contract.context import Context, Repeats
 from fusion.contract.selection import Part, Selection, selection_of
 from fusion.contract.sites import Site
 from fusion.methods.catalog import find_method
@@ -116,15 +124,22 @@ class Adapters:
         self.selection.active[:] = self._keys(names)
 
     @contextmanager
-    def rows(self, names: Sequence[str | None]) -> Iterator[None]:
+    def rows(
+        self, names: Sequence[str | None], *, whole: int = 1, each: bool = False
+    ) -> Iterator[None]:
         """Give each row of the batch its own adapter, or None for the frozen model.
 
         Args:
-            names: One per row of the batch.
+            names: One per row.
+            whole: How often the batch holds these rows one after the other, as guidance without a
+                classifier doubles it: 2 for [a, b, a, b].
+            each: Whether modules may see several rows for one, next to each other, as beams and
+                the windows of a picture make them: [a, a, b, b]. Both together: the windows of a
+                doubled batch.
 
         Raises:
-            ValueError: No such adapter, its method cannot differ between rows, or the batch that is
-                run has other rows.
+            ValueError: No such adapter, its method cannot differ between rows, or a module sees
+                another number of rows, so that which is which would be a guess.
         """
         self._check_unmerged()
         for name in {name for name in names if name is not None}:
@@ -134,11 +149,31 @@ class Adapters:
                         f"Adapter {name!r} is {part.method!r}, which cannot differ between the "
                         "rows of a batch. Run the batch once per adapter."
                     )
-        self.selection.set_rows([tuple(self._keys(name)) for name in names])
+        keys = [tuple(self._keys(name)) for name in names]
+        self.selection.set_rows(keys, Repeats(whole, each))
         try:
             yield
         finally:
             self.selection.set_rows(None)
+
+    @contextmanager
+    def context(self, given: Context, *, whole: int = 1, each: bool = False) -> Iterator[None]:
+        """Let routers look at more of the batch than the features that their module reads.
+
+        A method of ours sees it as `Adapter.context`, with `rows` that of its own rows.
+
+        Args:
+            given: Tokens, mask, lengths and what else there is, of the batch that is run.
+            whole: See `rows`.
+            each: See `rows`.
+        """
+        selection = self.selection
+        before = selection.context, selection.context_repeats
+        selection.context, selection.context_repeats = given, Repeats(whole, each)
+        try:
+            yield
+        finally:
+            selection.context, selection.context_repeats = before
 
     def merge(self) -> None:
         """Add the active adapters to the weights; the model then runs as fast as without them.
@@ -259,6 +294,14 @@ class Adapters:
             ValueError: It is damaged, or belongs to another model.
         """
         load_parts(self.model, Path(folder), name)
+
+    def frozen_state(self) -> dict[str, Tensor]:
+        """Return the model's own weights and buffers, by the names that it has without adapters.
+
+        What is merged is in them. A fresh model of the same class takes them as they are, unless
+        merging has given a module a bias that it does not have.
+        """
+        return frozen_state(self.model)
 
     def sites(self, part: Part) -> list[Site]:
         """Return where a part is."""

@@ -3,13 +3,13 @@
 from typing import Any
 
 import torch
-from torch import nn
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
 
 from fusion.adapters.injection import eject, layers_of
 from fusion.adapters.merging import widened
 from fusion.adapters.quantisation import plain_name
-from fusion.contract.holder import Holder
-from fusion.contract.method import Adapter, Delta, PeftMethod
+from fusion.contract.method import Delta
 from fusion.contract.selection import Part, selection_of
 from fusion.contract.sites import Site, find_sites, unwrap
 from fusion.methods.catalog import METHODS, find_method
@@ -26,10 +26,8 @@ def sites_of_part(model: nn.Module, part: Part) -> list[Site]:
 def count_part(model: nn.Module, part: Part) -> int:
     """Count the trained parameters of a part by the closed forms of its method."""
     method, sites = find_method(part.method), sites_of_part(model, part)
-    total = sum(method.count(site, part.options) for site in sites)
-    if issubclass(method, Adapter):
-        total += method.count_shared(sites, part.options)
-    return total
+    own = sum(method.count(site, part.options) for site in sites)
+    return own + method.count_shared(sites, part.options)
 
 
 def held_of(model: nn.Module, part: Part) -> dict[str, Any]:
@@ -70,11 +68,7 @@ def changes_of(model: nn.Module, part: Part) -> list[tuple[nn.Module, Delta]]:
     for name, layer in zip(part.sites, layers_of(model, part), strict=True):
         host = unwrap(model.get_submodule(name))
         with torch.no_grad():
-            if isinstance(layer, Holder):
-                delta = layer.mcgurk_adapters[part.key].delta(widened(host))  # type: ignore[operator]
-            else:
-                assert issubclass(method, PeftMethod)
-                delta = method.delta(layer, part.key)
+            delta = method.change_at(layer, part.key, widened(host))
         if delta is None:
             raise ValueError(f"Adapter at {name} cannot be merged with these options.")
         changes.append((host, delta))
@@ -97,3 +91,14 @@ def drop_part(model: nn.Module, name: str, part: Part) -> None:
     parts.remove(part)
     if not parts:
         del selection.adapters[name]
+
+
+def frozen_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights and buffers that are no adapter's, under the names without adapters."""
+    layers = [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+    found = {}
+    for name, tensor in model.state_dict().items():
+        inside = [layer for layer in layers if name.startswith(f"{layer}.")]
+        if all(name.startswith(f"{layer}.base_layer.") for layer in inside):
+            found[".".join(part for part in name.split(".") if part != "base_layer")] = tensor
+    return found

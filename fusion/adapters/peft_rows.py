@@ -62,30 +62,25 @@ def _stack(layer: Any, selection: Selection, inputs: Tensor) -> tuple[Tensor, Te
 
 
 def _stack_now(layer: Any, selection: Selection, batch: int) -> tuple[Tensor, Tensor] | None:
-    assert selection.rows is not None
     downs, ups = getattr(layer, "lora_A", {}), getattr(layer, "lora_B", {})
-    each = batch // len(selection.rows)
-    keys = [[key for key in row if key in downs] for row in selection.rows]
+    keys = [[key for key in row if key in downs] for row in selection.parts_of_rows(batch)]
     used = {key for row in keys for key in row}
-    ranks = {downs[key].weight.shape[0] for key in used}
-    simple = all(
-        isinstance(layer.lora_dropout[key], nn.Identity) and not layer.lora_variant.get(key)
-        for key in used
-    )
-    if (
-        not used
-        or len(ranks) > 1
-        or max(map(len, keys)) > 1
-        or not simple
-        or each != batch / len(selection.rows)
-    ):
+    if not used or max(map(len, keys)) > 1 or not _can_stack(layer, used):
         return None
     some = next(iter(used))
     no_down, no_up = torch.zeros_like(downs[some].weight), torch.zeros_like(ups[some].weight)
-    down = [downs[row[0]].weight if row else no_down for row in keys for _ in range(each)]
-    up = [
-        ups[row[0]].weight * layer.scaling[row[0]] if row else no_up
-        for row in keys
-        for _ in range(each)
-    ]
+    down = [downs[row[0]].weight if row else no_down for row in keys]
+    up = [ups[row[0]].weight * layer.scaling[row[0]] if row else no_up for row in keys]
     return torch.stack(down).transpose(1, 2), torch.stack(up).transpose(1, 2)
+
+
+def _can_stack(layer: Any, keys: set[str]) -> bool:
+    """Tell whether parts are matrices of one rank, applied without dropout or magnitudes."""
+    if not all(isinstance(layer.lora_A[key], nn.Linear) for key in keys):
+        return False
+    ranks = {layer.lora_A[key].weight.shape[0] for key in keys}
+    plain = all(
+        isinstance(layer.lora_dropout[key], nn.Identity) and not layer.lora_variant.get(key)
+        for key in keys
+    )
+    return len(ranks) == 1 and plain

@@ -12,26 +12,26 @@ from torch import nn
 
 from fusion.contract.attention import take_over_attention
 from fusion.contract.holder import Holder, holder_of
+from fusion.contract.method import OURS
 from fusion.contract.options import build_options
 from fusion.contract.selection import selection_of
-from fusion.contract.sites import Site, find_sites, unwrap
+from fusion.contract.sites import Site, unwrap
 from fusion.methods.catalog import our_method
 
-NAME = "MCGURK"
 PREFIX = "mcgurk_"
 
 
 def _add_peft_type() -> PeftType:
     """Add a member to PEFT's enumeration; its registration takes no other names."""
-    member = str.__new__(PeftType, NAME)
-    member._name_, member._value_ = NAME, NAME
-    PeftType._member_map_[NAME] = member
-    PeftType._value2member_map_[NAME] = member
-    PeftType._member_names_.append(NAME)
+    member = str.__new__(PeftType, OURS)
+    member._name_, member._value_ = OURS, OURS
+    PeftType._member_map_[OURS] = member
+    PeftType._value2member_map_[OURS] = member
+    PeftType._member_names_.append(OURS)
     return member
 
 
-PEFT_TYPE = PeftType._member_map_.get(NAME) or _add_peft_type()
+PEFT_TYPE = PeftType._member_map_.get(OURS) or _add_peft_type()
 
 
 @dataclass
@@ -67,16 +67,7 @@ def sites_of(model: nn.Module, config: MethodConfig) -> list[Site]:
     """
     method = our_method(config.method)
     options = build_options(config.method, method.Options, config.options)
-    where = tuple(config.where or method.where_of(options))
-    blocks = selection_of(model).blocks
-    found = find_sites(model, where, method.acts_on, config.layers, blocks)
-    sites = [site for site in found if method.accepts(site, options)]
-    if not sites:
-        raise ValueError(
-            f"Method {config.method!r} fits none of the {len(found)} modules at "
-            f"{', '.join(where)}; see its documentation for the roles it takes."
-        )
-    return sites
+    return method.sites_in(model, config.method, options, config.where, config.layers)
 
 
 class MethodModel(BaseTuner):
@@ -134,6 +125,7 @@ class MethodModel(BaseTuner):
         # As PEFT does: a model in half precision has its adapters in float32.
         dtype = torch.promote_types(weight.dtype, torch.float32)
         holder.mcgurk_adapters[adapter_name] = adapter.to(weight.device, dtype)
+        adapter.selection = holder.selection
         reads = method.reads(self.options)
         if reads:
             # Where the normalisation comes last, the sub-layer reads what has not been normalised.
@@ -143,5 +135,5 @@ class MethodModel(BaseTuner):
 
 
 register_peft_method(
-    name=NAME.lower(), config_cls=MethodConfig, model_cls=MethodModel, is_mixed_compatible=True
+    name=OURS.lower(), config_cls=MethodConfig, model_cls=MethodModel, is_mixed_compatible=True
 )

@@ -64,7 +64,8 @@ def attend(
         mask = _pick(attention_mask, rows, len(query))
         ours = {k: _pick(v, rows, len(query)) for k, v in settings.items()}
         adapters = holder.on(keys, "attend")
-        found = _attend(adapters, query[rows], key[rows], value[rows], mask, module, ours)
+        with selection.narrowed(len(query), rows):
+            found = _attend(adapters, query[rows], key[rows], value[rows], mask, module, ours)
         if outputs is None:
             outputs = found.new_empty((len(query), *found.shape[1:]))
         outputs = outputs.index_copy(0, rows, found)

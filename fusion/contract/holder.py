@@ -88,9 +88,10 @@ class Holder(nn.Module, BaseTunerLayer):
 
     def _before_rows(self, inputs: Tensor, kwargs: dict[str, Any]) -> Tensor:
         for keys, rows in self.selection.groups(len(inputs), inputs.device):
-            for adapter in self.on(keys, "before"):
-                changed = adapter.before(widen(inputs[rows], adapter), dict(kwargs))
-                inputs = inputs.index_copy(0, rows, changed.to(inputs.dtype))
+            with self.selection.narrowed(len(inputs), rows):
+                for adapter in self.on(keys, "before"):
+                    changed = adapter.before(widen(inputs[rows], adapter), dict(kwargs))
+                    inputs = inputs.index_copy(0, rows, changed.to(inputs.dtype))
         return inputs
 
     def _after(self, host: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> Any:
@@ -114,7 +115,8 @@ class Holder(nn.Module, BaseTunerLayer):
             adapters = self.on(keys, "after")
             if adapters:
                 ours = {name: tensor[rows] for name, tensor in read.items()}
-                found = _sum(adapters, inputs[rows], outputs[rows], ours)
+                with self.selection.narrowed(len(outputs), rows):
+                    found = _sum(adapters, inputs[rows], outputs[rows], ours)
                 changed = changed.index_copy(0, rows, found)
         return changed
 

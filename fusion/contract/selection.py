@@ -1,6 +1,7 @@
 """Which adapters of a model are on; one object that all sites of the model look at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion.contract.blocks import Block
+from fusion.contract.context import Context, Repeats
 
 ATTRIBUTE = "mcgurk_selection"
 
@@ -49,6 +51,9 @@ class Selection:
         originals: What merging has overwritten.
         merged_keys: The parts that are merged.
         stacks: LoRA's matrices by layer and batch, while rows differ.
+        repeats: How a batch of more rows than `rows` names comes about.
+        context: What routers may look at, or None.
+        context_repeats: How a batch of more rows than the context has comes about.
     """
 
     active: list[str] = field(default_factory=list)
@@ -59,42 +64,78 @@ class Selection:
     originals: list[Any] = field(default_factory=list)
     merged_keys: list[str] = field(default_factory=list)
     stacks: dict[tuple[int, int], tuple[Tensor, Tensor] | None] = field(default_factory=dict)
+    repeats: Repeats = field(default_factory=Repeats)
+    context: Context | None = None
+    context_repeats: Repeats = field(default_factory=Repeats)
+    _narrowed: tuple[int, Tensor] | None = None
     _groups: dict[tuple[int, torch.device], list[tuple[tuple[str, ...], Tensor]]] = field(
         default_factory=dict
     )
 
-    def set_rows(self, rows: Sequence[tuple[str, ...]] | None) -> None:
+    def set_rows(
+        self, rows: Sequence[tuple[str, ...]] | None, repeats: Repeats | None = None
+    ) -> None:
         """Give each row of the batch its own parts, or None to end that."""
         self.rows = None if rows is None else tuple(rows)
+        self.repeats = repeats or Repeats()
         self._groups = {}
         self.stacks = {}
+
+    def parts_of_rows(self, batch: int) -> list[tuple[str, ...]]:
+        """Return the parts of each row of a batch.
+
+        Raises:
+            ValueError: The batch does not consist of the rows that were named.
+        """
+        assert self.rows is not None
+        alike = len(set(self.rows)) == 1
+        numbers = self.repeats.numbers(len(self.rows), batch, "adapters", alike=alike)
+        return [self.rows[number] for number in numbers.tolist()]
 
     def groups(self, batch: int, device: torch.device) -> list[tuple[tuple[str, ...], Tensor]]:
         """Return the parts that occur, each with the numbers of its rows, [rows].
 
         Args:
-            batch: Size of the first axis; a multiple of the rows, as windows or beams make it.
+            batch: Size of the first axis.
             device: Where the row numbers are to lie, as the tensors that they index.
 
         Raises:
-            ValueError: The batch does not consist of these rows.
+            ValueError: The batch does not consist of the rows that were named.
         """
-        assert self.rows is not None
         key = (batch, device)
         if key not in self._groups:
-            if batch % len(self.rows):
-                raise ValueError(
-                    f"A batch of {batch} was run with adapters for {len(self.rows)} rows; expected "
-                    "one adapter name, or None, per row."
-                )
             numbers: dict[tuple[str, ...], list[int]] = {}
-            each = batch // len(self.rows)
-            for row, parts in enumerate(self.rows):
-                numbers.setdefault(parts, []).extend(range(row * each, (row + 1) * each))
+            for place, parts in enumerate(self.parts_of_rows(batch)):
+                numbers.setdefault(parts, []).append(place)
             self._groups[key] = [
                 (parts, torch.tensor(rows, device=device)) for parts, rows in numbers.items()
             ]
         return self._groups[key]
+
+    @contextmanager
+    def narrowed(self, batch: int, rows: Tensor) -> Iterator[None]:
+        """Say that adapters now run on some rows of a batch, by their numbers, [rows]."""
+        before, self._narrowed = self._narrowed, (batch, rows)
+        try:
+            yield
+        finally:
+            self._narrowed = before
+
+    def seen(self, batch: int) -> Context | None:
+        """Return the context of the rows that an adapter reads now; None without one.
+
+        Args:
+            batch: How many it reads.
+
+        Raises:
+            ValueError: The context is for another number of rows.
+        """
+        if self.context is None:
+            return None
+        whole, rows = self._narrowed or (batch, None)
+        repeats = self.context_repeats
+        numbers = repeats.numbers(self.context.batch, whole, "a context")
+        return self.context.take(numbers if rows is None else numbers[rows.cpu()])
 
 
 def selection_of(

@@ -10,7 +10,8 @@ from fusion.contract.blocks import BLOCKS, Block, SubLayer
 
 SITE = "mcgurk_site"  # the holder of adapters inside a module that has some
 LINEAR_ROLES = ("q", "k", "v", "o", "fc1", "fc2", "gate")
-ROLES = (*LINEAR_ROLES, "attention", "mlp", "norm", "block", "input", "embed")
+ROLES = (*LINEAR_ROLES, "attention", "mlp", "norm", "block", "input", "embed", "conv")
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Site:
     cross: bool = False
     decodes: bool = False
     attends: bool = True
+
+    @property
+    def convolves(self) -> bool:
+        """Whether the module is a convolution: its features are channels, before the places."""
+        return isinstance(self.module, CONVOLUTIONS)
 
     def dim_read(self, mode: str) -> int:
         """Return the features that an adapter here reads, "sequential" or "parallel"."""
@@ -109,11 +115,11 @@ def find_sites(
 
 
 def _walk(model: nn.Module, acts_on: str, blocks: Blocks) -> Iterator[Site]:
-    modules = {name: unwrap(module) for name, module in model.named_modules()}
+    modules = _own_modules(model)
     lists: dict[str, list[str]] = {}
     norms: dict[str, dict[str, Any]] = {}
     for name, module in modules.items():
-        if type(module).__name__ in blocks and not _inside_wrapper(name):
+        if type(module).__name__ in blocks:
             lists.setdefault(name.rpartition(".")[0], []).append(name)
     for stack, names in lists.items():
         for layer, name in enumerate(names):
@@ -137,11 +143,14 @@ def _walk(model: nn.Module, acts_on: str, blocks: Blocks) -> Iterator[Site]:
                     decodes=base["decodes"],
                 )
     for name, module in modules.items():
-        if _is_norm(module) and not _inside_wrapper(name):
+        if _is_norm(module):
             stack, layer, count = _place(name, lists)
             dim = int(module.weight.numel())  # type: ignore[union-attr]
             place = norms.get(name, {})
             yield Site(name, "norm", stack, layer, count, module, dim, dim, **place)
+        elif isinstance(module, CONVOLUTIONS):
+            stack, layer, count = _place(name, lists)
+            yield Site(name, "conv", stack, layer, count, module, *_dims(module))
         elif isinstance(module, nn.Embedding) and _is_word_table(name):
             dim = module.embedding_dim
             yield Site(name, "embed", "", -1, 0, module, dim, dim)
@@ -164,37 +173,28 @@ def _parts(
         **base,
     )
     for role, name in sublayer.parts.items():
-        linear = modules[f"{block}.{name}"]
-        assert isinstance(linear, nn.Linear)
-        yield _linear(f"{block}.{name}", role, linear, common)
+        yield _inner(f"{block}.{name}", role, modules[f"{block}.{name}"], common)
     if acts_on == "attention" and sublayer.module:
         name = f"{block}.{sublayer.module}"
-        key = modules[f"{block}.{sublayer.parts['k']}"]
-        assert isinstance(key, nn.Linear)
-        yield Site(
-            name,
-            sublayer.role,
-            module=modules[name],
-            dim_in=key.in_features,
-            dim_out=key.out_features,
-            **common,
-        )
+        dim_in, dim_out = _dims(modules[f"{block}.{sublayer.parts['k']}"])
+        place: dict[str, Any] = dict(module=modules[name], dim_in=dim_in, dim_out=dim_out)
+        yield Site(name, sublayer.role, **place, **common)
     elif acts_on != "attention":
         last = f"{block}.{sublayer.parts['o' if sublayer.role == 'attention' else 'fc2']}"
-        linear = modules[last]
-        assert isinstance(linear, nn.Linear)
-        yield _linear(last, sublayer.role, linear, common)
+        yield _inner(last, sublayer.role, modules[last], common)
 
 
-def _linear(name: str, role: str, linear: nn.Linear, common: dict[str, Any]) -> Site:
-    return Site(
-        name,
-        role,
-        module=linear,
-        dim_in=linear.in_features,
-        dim_out=linear.out_features,
-        **common,
-    )
+def _inner(name: str, role: str, module: nn.Module, common: dict[str, Any]) -> Site:
+    dim_in, dim_out = _dims(module)
+    return Site(name, role, module=module, dim_in=dim_in, dim_out=dim_out, **common)
+
+
+def _dims(module: nn.Module) -> tuple[int, int]:
+    """Return what a linear layer or a convolution reads and returns: features, or channels."""
+    if isinstance(module, CONVOLUTIONS):
+        return module.in_channels, module.out_channels
+    assert isinstance(module, nn.Linear)
+    return module.in_features, module.out_features
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -204,8 +204,17 @@ def unwrap(module: nn.Module) -> nn.Module:
     return module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
 
 
-def _inside_wrapper(name: str) -> bool:
-    return not {"base_layer", SITE}.isdisjoint(name.split("."))
+def _own_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules of a model by name, as if nothing were attached."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    found = dict(model.named_modules())
+    added = tuple(f"{name}." for name, m in found.items() if isinstance(m, BaseTunerLayer))
+    return {
+        name: unwrap(module)
+        for name, module in found.items()
+        if not name.startswith(added) and not name.endswith(f".{SITE}")
+    }
 
 
 def _block_of(module: nn.Module, blocks: Blocks) -> Block:
@@ -230,8 +239,7 @@ def _has(module: nn.Module, name: str) -> bool:
 
 def _width(module: nn.Module, block: Block) -> int:
     query = unwrap(module.get_submodule(next(iter(block.sublayers[0].parts.values()))))
-    assert isinstance(query, nn.Linear)
-    return query.in_features
+    return _dims(query)[0]
 
 
 def _heads(module: nn.Module, block: Block) -> int:
@@ -277,18 +285,19 @@ def _fits(site: Site, qualifier: str) -> bool:
 
 
 def _by_name(model: nn.Module, name: str) -> Site:
-    modules = {n: unwrap(m) for n, m in model.named_modules() if not _inside_wrapper(n)}
+    modules = _own_modules(model)
     if name not in modules:
         raise ValueError(f"No role or module {name!r}; roles: {', '.join(ROLES)}.")
     module = modules[name]
-    if isinstance(module, nn.Linear):
-        return Site(name, "fc1", "", -1, 0, module, module.in_features, module.out_features)
+    if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        role = "fc1" if isinstance(module, nn.Linear) else "conv"
+        return Site(name, role, "", -1, 0, module, *_dims(module))
     if _is_norm(module):
         dim = int(module.weight.numel())  # type: ignore[union-attr]
         return Site(name, "norm", "", -1, 0, module, dim, dim)
     raise ValueError(
-        f"Module {name} is a {type(module).__name__}; by name only linear layers and norms can be "
-        f"adapted. Give a role: {', '.join(ROLES)}."
+        f"Module {name} is a {type(module).__name__}; by name only linear layers, "
+        f"convolutions and norms can be adapted. Give a role: {', '.join(ROLES)}."
     )
 
 

@@ -1,6 +1,6 @@
 """Every adapter method, by name."""
 
-from fusion.contract.method import Adapter, PeftMethod
+from fusion.contract.method import Adapter, Method
 from fusion.methods.bias_scale import BiasScale
 from fusion.methods.bitfit import BitFit
 from fusion.methods.bottleneck import Bottleneck
@@ -25,7 +25,7 @@ from fusion.methods.scale_shift import ScaleShift
 from fusion.methods.shira import Shira
 from fusion.methods.sparse_tuning import SparseTuning
 
-METHODS: dict[str, type[Adapter] | type[PeftMethod]] = {
+METHODS: dict[str, type[Method]] = {
     # low-rank and sparse changes of linear layers
     "lora": Lora,
     "corda": Corda,
@@ -59,7 +59,7 @@ METHODS: dict[str, type[Adapter] | type[PeftMethod]] = {
 }
 
 
-def find_method(name: str) -> type[Adapter] | type[PeftMethod]:
+def find_method(name: str) -> type[Method]:
     """Return a method.
 
     Raises:

@@ -69,6 +69,8 @@ class Hydra(Adapter):
         assert isinstance(module, nn.Linear)
         later = self.later_up.weight @ self.later_down.weight
         weight = self.up.weight @ self.down.weight + later @ module.weight
+        if module.bias is None and self.down.bias is None:
+            return Delta(self.scale * weight)  # a layer without bias is given none
         bias = torch.zeros(module.out_features, device=weight.device, dtype=weight.dtype)
         if module.bias is not None:
             bias = bias + later @ module.bias

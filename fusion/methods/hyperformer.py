@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fusion.contract.context import Repeats
 from fusion.contract.holder import ATTRIBUTE
 from fusion.contract.method import Adapter, Attached
 from fusion.contract.options import check_choice
@@ -115,28 +116,25 @@ class Hypernetworks(nn.Module):
 
     Attributes:
         chosen: The task of all rows, or that of each; `select_task` sets it.
+        repeats: How a batch of more rows than tasks comes about.
     """
 
     def __init__(self, sites: Sequence[Site], options: HyperformerOptions):
         super().__init__()
         self.chosen: tuple[int, ...] = (0,)
+        self.repeats = Repeats()
         self.tasks = nn.Embedding(options.tasks, options.embedding)
         stacks = {_key_of(stack): of for stack, of in _by_stack(sites).items()}
         self.stacks = nn.ModuleDict({key: Hypernetwork(of, options) for key, of in stacks.items()})
 
     def forward(self, rows: int, stack: str, layer: int, kind: str) -> tuple[Tensor, ...]:
         """Generate the adapters of a site, one for all rows or one for each; see `Generator`."""
-        count = len(self.chosen)
-        if rows % count:
-            raise ValueError(
-                f"Tasks were selected for {count} rows, but {rows} came. Give `select_task` one "
-                "task, or one for each row that has the adapter."
-            )
         generated = self.stacks[stack](self.tasks.weight[list(self.chosen)], layer, kind)
+        count = len(self.chosen)
         if count == 1:
             return generated
-        # A batch has several rows for each where there are windows or beams.
-        return tuple(tensor.repeat_interleave(rows // count, 0) for tensor in generated)
+        numbers = self.repeats.numbers(count, rows, "tasks")
+        return tuple(tensor[numbers.to(tensor.device)] for tensor in generated)
 
 
 class Hyperformer(Adapter):
@@ -197,13 +195,22 @@ class Hyperformer(Adapter):
         return outputs + self.activation(outputs @ down.mT + down_bias) @ up.mT + up_bias
 
 
-def select_task(adapters: Attached, name: str, task: int | Sequence[int]) -> None:
+def select_task(
+    adapters: Attached,
+    name: str,
+    task: int | Sequence[int],
+    *,
+    whole: int = 1,
+    each: bool = False,
+) -> None:
     """Choose the task of a Hyperformer adapter, until the next call.
 
     Args:
         adapters: All adapters of the model.
         name: Which of them: one with Hyperformer.
         task: Its number; or one for each row that has the adapter.
+        whole: How often the batch holds these rows one after the other, see `Adapters.rows`.
+        each: Whether a module may see several rows for one, see `Adapters.rows`.
 
     Raises:
         ValueError: No such adapter or task, or the adapter is not Hyperformer.
@@ -224,7 +231,7 @@ def select_task(adapters: Attached, name: str, task: int | Sequence[int]) -> Non
                 f"No task {wrong[0] if wrong else 'was given'}; adapter {name!r} has {count}, "
                 f"from 0 to {count - 1}."
             )
-        shared.chosen = chosen
+        shared.chosen, shared.repeats = chosen, Repeats(whole, each)
 
 
 def _by_stack(sites: Sequence[Site]) -> dict[str, list[Site]]:

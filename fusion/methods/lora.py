@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from torch import nn
@@ -32,10 +33,14 @@ class LoraOptions:
 
 
 class Lora(PeftMethod):
-    """A low-rank change of linear layers."""
+    """A low-rank change of linear layers and convolutions.
+
+    At a convolution A has its kernel, stride and padding, and B is one of size 1.
+    """
 
     peft_type = "LORA"
     Options = LoraOptions
+    convolutions = True
     title = "LoRA (2021, arXiv 2106.09685); rsLoRA (2312.03732); DoRA (2402.09353)"
     formula = "y = W x + (alpha / r) B A x"
 
@@ -66,8 +71,10 @@ class Lora(PeftMethod):
 
     @classmethod
     def count(cls, site: Site, options: LoraOptions) -> int:
-        """A [rank, in], B [out, rank], and with DoRA a magnitude per output."""
-        low_rank = options.rank * (site.dim_in + site.dim_out)
+        """A [rank, in, kernel], B [out, rank], and with DoRA a magnitude per output."""
+        weight = site.module.weight
+        assert isinstance(weight, nn.Parameter)
+        low_rank = options.rank * (prod(weight.shape[1:]) + site.dim_out)
         return low_rank + (site.dim_out if options.magnitudes else 0)
 
     @classmethod

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from fusion.adapters.tuner import MethodConfig, sites_of
-from fusion.contract.method import Adapter, PeftMethod
-from fusion.contract.sites import find_sites
 from fusion.methods.catalog import METHODS
 from fusion.papers.counts import PUBLISHED, Published
 from fusion.procedures.sharing import count_together
@@ -101,7 +98,7 @@ def _row(name: str, model: nn.Module) -> MethodRow:
         parameters=_count(name, model),
         merges=method.merges,
         per_row=method.per_sample,
-        code="PEFT" if issubclass(method, PeftMethod) else "ours",
+        code=method.code,
     )
 
 
@@ -109,13 +106,8 @@ def _count(name: str, model: nn.Module) -> int:
     """Count by the closed form; nothing is attached."""
     method = METHODS[name]
     options = method.Options()
-    if issubclass(method, Adapter):
-        sites = sites_of(model, MethodConfig(method=name))
-        shared = method.count_shared(sites, options)
-    else:
-        sites = find_sites(model, method.where_of(options), method.acts_on)
-        shared = 0
-    return shared + sum(method.count(site, options) for site in sites)
+    sites = method.sites_in(model, name, options)
+    return method.count_shared(sites, options) + sum(method.count(s, options) for s in sites)
 
 
 def _whisper_small() -> nn.Module:

@@ -46,13 +46,13 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
     adapters = Adapters(whisper.model)
     card, _ = load_set(source, adapters)
     adapters.merge()
-    state = {
-        key.replace(".base_layer.", "."): value
-        for key, value in whisper.model.state_dict().items()
-        if ".lora_" not in key
-    }
-    config = whisper.model.config
-    merged = WhisperForConditionalGeneration(config)
+    merged = WhisperForConditionalGeneration(whisper.model.config)
+    state = adapters.frozen_state()
+    if added := sorted(set(state) - set(merged.state_dict())):
+        raise ValueError(
+            f"Set {name!r} gives {added[0]} to Whisper, which has no place for it in its files; "
+            "take the set out with `mcgurk sets export`."
+        )
     merged.load_state_dict(state)
     merged.generation_config = whisper.model.generation_config
     disable_progress_bar()

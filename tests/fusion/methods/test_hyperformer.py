@@ -92,11 +92,18 @@ def test_rows_of_different_tasks_equal_those_tasks_alone(hyper, bart, run):
         torch.testing.assert_close(found[row : row + 1], alone, **CLOSE)
 
 
-def test_windows_and_beams_of_a_row_have_its_task(hyper, bart, run):
+def test_windows_beams_and_doubled_batches_have_the_task_of_their_row(hyper, bart, run):
     select_task(hyper, "default", [1, 1, 2, 2])
     expected = run("bart", bart)
-    select_task(hyper, "default", [1, 2])
+    select_task(hyper, "default", [1, 2], each=True)
     torch.testing.assert_close(run("bart", bart), expected, **CLOSE)
+    select_task(hyper, "default", [1, 2, 1, 2])
+    expected = run("bart", bart)
+    select_task(hyper, "default", [1, 2], whole=2)
+    torch.testing.assert_close(run("bart", bart), expected, **CLOSE)
+    select_task(hyper, "default", [1, 2])
+    with pytest.raises(ValueError, match="A batch of 4 was run with tasks for 2 rows.*whole=2"):
+        run("bart", bart)
 
 
 def test_tasks_go_with_the_rows_that_have_the_adapter(hyper, bart, run):
@@ -116,7 +123,7 @@ def test_wrong_tasks_are_told(hyper, task):
 
 def test_tasks_for_other_rows_are_told(hyper, bart, run):
     select_task(hyper, "default", [0, 1, 2])
-    with pytest.raises(ValueError, match="selected for 3 rows, but 4 came"):
+    with pytest.raises(ValueError, match="A batch of 4 was run with tasks for 3 rows"):
         run("bart", bart)
 
 
