@@ -7,8 +7,7 @@ import torch
 
 from bench.compare import Row, compare
 from modalities.audio.log_mel import LogMel
-
-RATE_HZ = 16_000
+from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ
 
 
 def rows(given: Namespace) -> list[Row]:
@@ -26,7 +25,7 @@ def rows(given: Namespace) -> list[Row]:
 
     def with_librosa():
         mel = librosa.feature.melspectrogram(
-            y=sound, sr=RATE_HZ, n_fft=400, hop_length=160, n_mels=80
+            y=sound, sr=RATE_HZ, n_fft=400, hop_length=MEL_HOP_SAMPLES, n_mels=80
         )
         return np.log10(np.maximum(mel, 1e-10))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from modalities.rates import RATE_HZ
 from modalities.speech.whisper import Whisper
 
 Transcriber = Callable[[np.ndarray], str]
@@ -91,7 +92,7 @@ def transformers_pipeline(whisper: Whisper) -> Transcriber:
     )
 
     def transcribe(waveform: np.ndarray) -> str:
-        sound = {"raw": waveform, "sampling_rate": 16_000}
+        sound = {"raw": waveform, "sampling_rate": RATE_HZ}
         return recogniser(sound, return_timestamps=True)["text"].strip()
 
     return transcribe

@@ -15,10 +15,10 @@ from data_prep.sounds.labelled import Fold
 from fusion.adapters.interface import attach
 from modalities.audio.ast import random_ast
 from modalities.audio.filterbank import Filterbank
+from modalities.rates import RATE_HZ
 from tasks.audio_classification.config import ClassificationConfig
 from tasks.audio_classification.training import SoundClassification
 
-RATE_HZ = 16_000
 CLIPS, SECONDS = 64, 5
 EPOCH_SOUNDS, BATCH = 96, 32
 

@@ -16,6 +16,7 @@ import numpy as np
 from bench.compare import Row, seconds
 from bench.peers import Transcriber, faster_whisper, openai_whisper, transformers_pipeline
 from data_prep.media import read_audio
+from modalities.rates import RATE_HZ
 from modalities.speech.whisper import load_whisper, offline_folder
 from tasks.avsr import AVSROptions, AVSRPipeline
 
@@ -55,7 +56,7 @@ def clips(data: Path) -> dict[str, np.ndarray]:
 def rows(given: Namespace) -> list[Row]:
     """Time all clips together, so that a ratio is one figure."""
     sounds = clips(given.data)
-    total_s = sum(len(sound) for sound in sounds.values()) / 16_000
+    total_s = sum(len(sound) for sound in sounds.values()) / RATE_HZ
     workers = {name: _Worker(name, given.data) for name in (*OURS, *PEERS)}
     for name, worker in workers.items():
         worker.turn()

@@ -12,9 +12,9 @@ import numpy as np
 from data_prep.media import read_audio
 from data_prep.noise import mix
 from data_prep.noise.mixing import cut
+from modalities.rates import RATE_HZ
 from modalities.whole_file import replace_when_whole
 
-RATE_HZ = 16_000
 VOICES = 6
 
 

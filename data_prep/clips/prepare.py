@@ -9,9 +9,9 @@ from data_prep.clips.manifest import Clip, read_manifest, runs_of
 from data_prep.faces import FaceFinder
 from data_prep.faces.mouth_video import find_mouths, write_mouth_video
 from data_prep.media import probe, stream_audio, stream_video
-from data_prep.media.waveform import RATE_HZ
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, Progress, complete_manifest
+from modalities.rates import RATE_HZ
 from modalities.vision import FaceDetector, load_face_detector
 
 MANIFEST, MOUTHS = "manifest.jsonl", "mouths"

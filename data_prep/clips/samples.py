@@ -7,6 +7,7 @@ import numpy as np
 
 from data_prep.clips.manifest import Clip
 from data_prep.media import read_audio, stream_video
+from modalities.rates import CROP_SIDE
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def load_crops(clip: Clip, folder: str | Path) -> np.ndarray:
         ValueError: It is damaged.
     """
     if clip.mouth is None:
-        return np.zeros((0, 96, 96), np.uint8)
+        return np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8)
     return read_crops(Path(folder) / clip.mouth)
 
 

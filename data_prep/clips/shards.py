@@ -11,6 +11,7 @@ from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.samples import Sample, read_crops
 from data_prep.media import read_audio
 from data_prep.media.wav import decode_wav, encode_wav
+from modalities.rates import CROP_SIDE
 from modalities.whole_file import replace_when_whole
 
 CLIPS_PER_SHARD = 500
@@ -93,7 +94,7 @@ def read_shards(shards: Sequence[str | Path]) -> Iterator[Sample]:
     for record in source:
         clip = Clip.from_json(record["json"].decode())
         mouth = record.get("mp4")
-        crops = _crops_of(mouth) if mouth else np.zeros((0, 96, 96), np.uint8)
+        crops = _crops_of(mouth) if mouth else np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8)
         yield Sample(clip, decode_wav(record["wav"]), crops)
 
 

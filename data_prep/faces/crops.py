@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from data_prep.faces.results import CROP_SIDE
+from modalities.rates import CROP_SIDE
 
 # Right eye, left eye, nose tip and mouth centre of a mean face 256 pixels wide, from the mouth:
 # 72 pixels between the eyes make a crop of 96 span mouth, chin and nose, as in AV-HuBERT.

@@ -7,18 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data_prep.faces.pieces import Piece, Record
-from data_prep.faces.results import (
-    NO_TRACK,
-    SAMPLES_PER_FRAME,
-    FaceTrack,
-    MouthChunk,
-    Picture,
-    Totals,
-)
+from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk, Picture, Totals
 from data_prep.faces.sampling import Detector, Sampler, SamplingConfig
 from data_prep.faces.shots import CutConfig, CutDetector
 from data_prep.faces.talking import TalkConfig, hear
 from data_prep.faces.tracks import OpenTrack, TrackConfig, Tracker
+from modalities.rates import SAMPLES_PER_PICTURE
 
 
 @dataclass(frozen=True)
@@ -121,10 +115,11 @@ class FaceFinder:
         return [record.finish() for record in sorted(self._faces, key=lambda r: r.number)]
 
     def _check_sound(self, frames: int, waveform: np.ndarray | None) -> None:
-        if waveform is not None and waveform.shape != (frames * SAMPLES_PER_FRAME,):
+        if waveform is not None and waveform.shape != (frames * SAMPLES_PER_PICTURE,):
             raise ValueError(
                 f"Waveform has shape {waveform.shape} for {frames} frames; expected "
-                f"({frames * SAMPLES_PER_FRAME},). Pad or cut the sound to 640 samples per frame."
+                f"({frames * SAMPLES_PER_PICTURE},). Pad or cut the sound to "
+                f"{SAMPLES_PER_PICTURE} samples per frame."
             )
         has_sound = waveform is not None
         if frames and self._has_sound not in (None, has_sound):

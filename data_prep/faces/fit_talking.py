@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.faces.finder import FaceFinder
-from data_prep.faces.results import SAMPLES_PER_FRAME
 from data_prep.faces.talking import describe_mouth, fit_mapping, hear, normalize_sound
 from data_prep.media import read_audio, stream_video
+from modalities.rates import SAMPLES_PER_PICTURE
 
 SOURCE = "GRID corpus, talker 1 (Cooke, Barker, Cunningham, Shao 2006), CC BY 4.0"
 
@@ -33,8 +33,8 @@ def describe_clip(path: str | Path) -> tuple[np.ndarray, np.ndarray] | None:
     chunks = finder.push(frames, None) + finder.flush()  # without sound the largest face is taken
     if len(chunks) != 1 or not chunks[0].mask.all():
         return None
-    waveform = read_audio(path)[: len(frames) * SAMPLES_PER_FRAME]
-    waveform = np.pad(waveform, (0, len(frames) * SAMPLES_PER_FRAME - len(waveform)))
+    waveform = read_audio(path)[: len(frames) * SAMPLES_PER_PICTURE]
+    waveform = np.pad(waveform, (0, len(frames) * SAMPLES_PER_PICTURE - len(waveform)))
     repeated = np.array([frame.repeated for frame in frames], bool)
     return describe_mouth(chunks[0].crops, repeated), normalize_sound(hear(waveform))
 

@@ -8,17 +8,11 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from data_prep.faces.results import (
-    CROP_SIDE,
-    RATE_HZ,
-    SAMPLES_PER_FRAME,
-    MouthChunk,
-    MouthSource,
-    Picture,
-)
+from data_prep.faces.results import MouthChunk, MouthSource, Picture
+from modalities.rates import CROP_SIDE, SAMPLES_PER_PICTURE, VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 
-FRAMES_AT_ONCE = round(RATE_HZ)  # one second, as a block of sound
+FRAMES_AT_ONCE = VIDEO_RATE_HZ  # one second, as a block of sound
 
 
 def find_mouths(
@@ -44,13 +38,13 @@ def find_mouths(
         sound = None
         if blocks is not None:
             block = next(blocks, np.zeros(0, np.float32))
-            sound = np.zeros(len(pictures) * SAMPLES_PER_FRAME, np.float32)
+            sound = np.zeros(len(pictures) * SAMPLES_PER_PICTURE, np.float32)
             length = min(len(block), len(sound))
             sound[:length] = block[:length]
         yield from source.push(pictures, sound)
         done += len(pictures)
         if looked_at:
-            looked_at(done / RATE_HZ)
+            looked_at(done / VIDEO_RATE_HZ)
     yield from source.flush()
 
 
@@ -69,7 +63,7 @@ def write_mouth_video(path: Path, chunks: Iterable[MouthChunk]) -> np.ndarray:
     """
     mask = [np.zeros(0, bool)]
     with replace_when_whole(path) as partial, av.open(str(partial), "w") as container:
-        stream = container.add_stream("libx264", rate=round(RATE_HZ), options={"qp": "0"})
+        stream = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"qp": "0"})
         stream.width = stream.height = CROP_SIDE
         stream.pix_fmt = "gray"
         # Without the tag a reader takes black for 16 and white for 235.

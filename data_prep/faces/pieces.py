@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from data_prep.faces.crops import crop_mouth, crop_upper_face, is_inside
-from data_prep.faces.results import CROP_SIDE, NO_TRACK, FaceTrack, MouthChunk
+from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk
 from data_prep.faces.talking import RunningScore, TalkConfig, score_talking
 from data_prep.faces.tracks import OpenTrack, Stretch
+from modalities.rates import CROP_SIDE
 
 
 @dataclass(eq=False)

@@ -8,7 +8,8 @@ import numpy as np
 from data_prep.faces.crops import crop_mouth, is_inside, warp
 from data_prep.faces.landmark_file import reduce_landmarks
 from data_prep.faces.landmarks import fill, smooth
-from data_prep.faces.results import CROP_SIDE, NO_TRACK, FaceTrack, MouthChunk, Picture
+from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk, Picture
+from modalities.rates import CROP_SIDE
 
 PIECE_FRAMES = 750
 # A container's length is rounded; so many frames may be missing at the end of a landmark file.

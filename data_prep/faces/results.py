@@ -6,9 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-RATE_HZ = 25.0
-SAMPLES_PER_FRAME = 640
-CROP_SIDE = 96
+from modalities.rates import VIDEO_RATE_HZ
+
 NO_TRACK = -1
 
 
@@ -80,12 +79,12 @@ class FaceTrack:
     @property
     def start_s(self) -> float:
         """Start in seconds."""
-        return self.start_frame / RATE_HZ
+        return self.start_frame / VIDEO_RATE_HZ
 
     @property
     def end_s(self) -> float:
         """End in seconds."""
-        return self.stop_frame / RATE_HZ
+        return self.stop_frame / VIDEO_RATE_HZ
 
     @property
     def median_box(self) -> np.ndarray:

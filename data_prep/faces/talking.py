@@ -15,11 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data_prep.faces.results import SAMPLES_PER_FRAME
+from modalities.rates import SAMPLES_PER_PICTURE, VIDEO_RATE_HZ
 
 WEIGHTS = Path(__file__).parent / "weights" / "mouth_to_sound.safetensors"
 BAND_EDGES_HZ = (100, 300, 600, 1000, 1500, 2200, 3200, 4500, 7500)
-BANDS = len(BAND_EDGES_HZ) - 1
 CONTEXT = (-3, -1, 0, 1, 3)
 LAGS = (-1, 0, 1)
 # Rows and columns of the crop, shrunk to 16x16, that hold lips, chin and cheeks.
@@ -72,9 +71,9 @@ def hear(waveform: np.ndarray) -> np.ndarray:
     Returns:
         float32 [frames, 8], logarithm of the energy.
     """
-    blocks = waveform.reshape(-1, SAMPLES_PER_FRAME) * np.hanning(SAMPLES_PER_FRAME)
-    power = np.abs(np.fft.rfft(blocks, axis=1)) ** 2  # 25 Hz a bin
-    edges = [edge // 25 for edge in BAND_EDGES_HZ]
+    blocks = waveform.reshape(-1, SAMPLES_PER_PICTURE) * np.hanning(SAMPLES_PER_PICTURE)
+    power = np.abs(np.fft.rfft(blocks, axis=1)) ** 2  # a bin is 25 Hz wide
+    edges = [edge // VIDEO_RATE_HZ for edge in BAND_EDGES_HZ]
     energies = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
     return np.log(energies + 1e-6).astype(np.float32)
 

@@ -20,7 +20,7 @@ from data_prep.media.container import (
     timestamp,
 )
 from data_prep.media.placement import AudioPlacer, SoundBlock
-from data_prep.media.waveform import RATE_HZ
+from modalities.rates import RATE_HZ
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 # Damaged packets of lossy codecs can decode to huge numbers; whole ones stay far below this.

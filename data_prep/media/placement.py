@@ -9,7 +9,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from data_prep.media.clock import is_plausible
-from data_prep.media.waveform import RATE_HZ
+from modalities.rates import RATE_HZ
 
 # Timestamps are rounded, to milliseconds in Matroska: below this the sound is one piece.
 JITTER_S = 0.02

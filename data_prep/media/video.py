@@ -28,8 +28,9 @@ from data_prep.media.picture import (
     fit_size,
     read_orientation,
 )
+from modalities.rates import VIDEO_RATE_HZ
 
-DEFAULT_INTERVAL_S = Fraction(1, 25)
+DEFAULT_INTERVAL_S = Fraction(1, VIDEO_RATE_HZ)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class VideoFrame:
 
 
 def stream_video(
-    path: str | Path, rate_hz: float = 25.0, max_side: int | None = None
+    path: str | Path, rate_hz: float = VIDEO_RATE_HZ, max_side: int | None = None
 ) -> Iterator[VideoFrame]:
     """Decode the pictures of a file at a constant rate.
 

@@ -5,7 +5,7 @@ import wave
 
 import numpy as np
 
-from data_prep.media.waveform import RATE_HZ
+from modalities.rates import RATE_HZ
 
 FULL_SCALE = 2**15
 

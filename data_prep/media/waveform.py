@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-RATE_HZ = 16_000
 FULL_SCALE = {"int16": 2**15, "int32": 2**31}
 
 

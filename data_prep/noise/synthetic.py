@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-RATE_HZ = 16_000
+from modalities.rates import RATE_HZ
+
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10))
 
 

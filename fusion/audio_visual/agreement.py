@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LOCAL_FRAMES = 25  # one second of video: what a frame's own agreement looks at
+from modalities.rates import VIDEO_RATE_HZ
+
+LOCAL_FRAMES = VIDEO_RATE_HZ  # one second of video: what a frame's own agreement looks at
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusion.audio_visual.agreement import Agreement
+from modalities.rates import STATES_PER_PICTURE
 
-STATES_PER_PICTURE = 2  # 50 against 25 a second
 SIGNS = 4  # of reliability: see `reliability`
 
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fusion.audio_visual.masked_convolutions import Residual, run_masked
+from modalities.rates import MEL_FRAMES_PER_PICTURE
 
-CROP_SIDE = 88  # of the 96 pixels that mouth crops have
+MIDDLE_SIDE = 88  # pixels, of the 96 that mouth crops have
 MEAN, STD = 0.421, 0.165  # of grey mouth crops from 0 to 1, as in AV-HuBERT
-FRAMES_PER_PICTURE = 4  # log-mel at 100 Hz, video at 25 Hz
 
 
 @dataclass(frozen=True)
@@ -205,10 +205,10 @@ class UpstreamFusion(nn.Module):
         """
         if crops is None:
             return mel
-        if mel.shape[2] != FRAMES_PER_PICTURE * crops.shape[1]:
+        if mel.shape[2] != MEL_FRAMES_PER_PICTURE * crops.shape[1]:
             raise ValueError(
                 f"{crops.shape[1]} mouth crops came with {mel.shape[2]} frames of log-mel; "
-                f"expected {FRAMES_PER_PICTURE} frames for each. Cut or pad the crops."
+                f"expected {MEL_FRAMES_PER_PICTURE} frames for each. Cut or pad the crops."
             )
         seen = torch.ones(crops.shape[:2], dtype=torch.bool) if seen is None else seen
         seen = seen.to(mel.device)
@@ -223,7 +223,7 @@ class UpstreamFusion(nn.Module):
     def _fuse(self, mel: Tensor, pictures: Tensor, mask: Tensor) -> Tensor:
         frames = mel.shape[1]
         audio = self.audio_front(mel, mask)
-        video = self.video_front(pictures, mask[:, ::FRAMES_PER_PICTURE])
+        video = self.video_front(pictures, mask[:, ::MEL_FRAMES_PER_PICTURE])
         extra = frames_in_blocks(frames, self.options.block) - frames
         audio, video = (functional.pad(part, (0, 0, 0, extra)) for part in (audio, video))
         mask = functional.pad(mask, (0, extra))
@@ -246,8 +246,8 @@ def frames_in_blocks(frames: int, block: int) -> int:
 
 def normalise_crops(crops: Tensor) -> Tensor:
     """Cut the middle 88 pixels out and normalise, uint8 [..., 96, 96] -> float [..., 88, 88]."""
-    margin = (crops.shape[-1] - CROP_SIDE) // 2
-    middle = crops[..., margin : margin + CROP_SIDE, margin : margin + CROP_SIDE]
+    margin = (crops.shape[-1] - MIDDLE_SIDE) // 2
+    middle = crops[..., margin : margin + MIDDLE_SIDE, margin : margin + MIDDLE_SIDE]
     return (middle.float() / 255 - MEAN) / STD
 
 

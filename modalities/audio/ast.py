@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from modalities.audio.audio_encoder import AudioEncoder, mark
-from modalities.audio.filterbank import FRAME_SAMPLES, HOP_SAMPLES, Filterbank
+from modalities.audio.filterbank import FRAME_SAMPLES, Filterbank
 from modalities.encoder import Features
 from modalities.pretrained import find_folder, load_extractor, load_model
+from modalities.rates import MEL_HOP_SAMPLES
 
 if TYPE_CHECKING:
     from transformers import ASTModel
@@ -79,8 +80,8 @@ class AstEncoder(AudioEncoder):
         Frames that the clip does not fill are 0 before the normalisation.
         """
         mel = self.filterbank(waveform)
-        frames = waveform.shape[1] // HOP_SAMPLES
-        mask = mark(1 + (lengths - FRAME_SAMPLES) // HOP_SAMPLES, frames)
+        frames = waveform.shape[1] // MEL_HOP_SAMPLES
+        mask = mark(1 + (lengths - FRAME_SAMPLES) // MEL_HOP_SAMPLES, frames)
         mel = pad(mel, (0, 0, 0, frames - mel.shape[1])) * mask[..., None]
         return (mel - self.mean) / self.unit, mask
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from modalities.encoder import Features, FrozenEncoder
-
-RATE_HZ = 16_000
+from modalities.rates import RATE_HZ
 
 
 class AudioEncoder(FrozenEncoder):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from modalities.audio import audio_encoder as encoder
 from modalities.audio.audio_encoder import AudioEncoder
-from modalities.audio.clap_log_mel import FRAMES, RATE_HZ, ClapLogMel
+from modalities.audio.clap_log_mel import CLAP_RATE_HZ, FRAMES, ClapLogMel
 from modalities.audio.resample import resample
 from modalities.encoder import Features
 from modalities.pretrained import find_folder, load_extractor, load_model
+from modalities.rates import RATE_HZ
 
 if TYPE_CHECKING:
     from transformers import ClapAudioModel
@@ -61,8 +61,8 @@ class ClapAudioEncoder(AudioEncoder):
 
     def front_end(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the log-mel of repeated clips, [batch, 1, 1001, mel_bins], and its mask."""
-        sound = resample(waveform, encoder.RATE_HZ, RATE_HZ)
-        mel, mask = self.log_mel(sound, lengths * (RATE_HZ // encoder.RATE_HZ))
+        sound = resample(waveform, RATE_HZ, CLAP_RATE_HZ)
+        mel, mask = self.log_mel(sound, lengths * (CLAP_RATE_HZ // RATE_HZ))
         return mel[:, None], mask
 
     def states(self, inputs: Tensor, mask: Tensor) -> Features:

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers.audio_utils import mel_filter_bank
 
-RATE_HZ = 48_000
-WINDOW_SAMPLES = 10 * RATE_HZ
+CLAP_RATE_HZ = 48_000
+CLIP_SAMPLES = 10 * CLAP_RATE_HZ
 FFT_SAMPLES = 1024
 HOP_SAMPLES = 480
-FRAMES = 1 + WINDOW_SAMPLES // HOP_SAMPLES
+FRAMES = 1 + CLIP_SAMPLES // HOP_SAMPLES
 LOW_HZ, HIGH_HZ = 50.0, 14_000.0  # of the trained models
 
 
@@ -25,7 +25,7 @@ class ClapLogMel(nn.Module):
         transformers' ClapFeatureExtractor with "rand_trunc" and "repeatpad".
     """
 
-    rate_hz = RATE_HZ
+    rate_hz = CLAP_RATE_HZ
     filters: Tensor
     window: Tensor
 
@@ -36,7 +36,7 @@ class ClapLogMel(nn.Module):
             num_mel_filters=mel_bins,
             min_frequency=low_hz,
             max_frequency=high_hz,
-            sampling_rate=RATE_HZ,
+            sampling_rate=CLAP_RATE_HZ,
             norm="slaney",
             mel_scale="slaney",
         )
@@ -58,7 +58,7 @@ class ClapLogMel(nn.Module):
         """
         counts = lengths.tolist()
         rows = [self._decibels(repeat(row[:n])) for row, n in zip(waveform, counts, strict=True)]
-        filled = WINDOW_SAMPLES // lengths * lengths
+        filled = CLIP_SAMPLES // lengths * lengths
         starts = HOP_SAMPLES * torch.arange(FRAMES, device=lengths.device)
         return torch.stack(rows), starts < filled[:, None]
 
@@ -72,5 +72,5 @@ class ClapLogMel(nn.Module):
 
 def repeat(clip: Tensor) -> Tensor:
     """Repeat [samples] at 48 kHz as often as it goes whole into ten seconds, then silence."""
-    sound = clip.repeat(WINDOW_SAMPLES // len(clip))
-    return pad(sound, (0, WINDOW_SAMPLES - len(sound)))
+    sound = clip.repeat(CLIP_SAMPLES // len(clip))
+    return pad(sound, (0, CLIP_SAMPLES - len(sound)))

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-RATE_HZ = 16_000
+from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ
+
 FRAME_SAMPLES = 400
-HOP_SAMPLES = 160
 FFT_SAMPLES = 512
 LOW_HZ = 20.0
 PRE_EMPHASIS = 0.97
@@ -71,19 +71,21 @@ class Filterbank(nn.Module):
         step = CHUNK_FRAMES if waveform.device.type == "cpu" else MOST_FRAMES
         rows = max(1, step // frames)
         for row, start in product(range(0, batch, rows), range(0, frames, step)):
-            samples = slice(HOP_SAMPLES * start, HOP_SAMPLES * (start + step - 1) + FRAME_SAMPLES)
+            samples = slice(
+                MEL_HOP_SAMPLES * start, MEL_HOP_SAMPLES * (start + step - 1) + FRAME_SAMPLES
+            )
             found = self._log_mel(waveform[row : row + rows, samples])
             mel[row : row + rows, start : start + step] = found
         return mel
 
     def _log_mel(self, waveform: Tensor) -> Tensor:
         rows, frames = len(waveform), count_frames(waveform.shape[1])
-        means = waveform.unfold(1, FRAME_SAMPLES, HOP_SAMPLES).mean(2, keepdim=True)
+        means = waveform.unfold(1, FRAME_SAMPLES, MEL_HOP_SAMPLES).mean(2, keepdim=True)
         # In this order a large constant, which is in all samples, costs quiet bands no digits.
         before = waveform[:, :-1]
         emphasised = (waveform[:, 1:] - before).add_(before, alpha=1 - PRE_EMPHASIS)
         padded = pad(emphasised, (0, FFT_SAMPLES - FRAME_SAMPLES + 1))
-        pieces = padded.unfold(1, FFT_SAMPLES, HOP_SAMPLES)  # [rows, frames, 512]
+        pieces = padded.unfold(1, FFT_SAMPLES, MEL_HOP_SAMPLES)  # [rows, frames, 512]
         # What pre-emphasis leaves of a frame's mean goes here, for all samples at once.
         framed = torch.sub(pieces, means, alpha=1 - PRE_EMPHASIS).mul_(self.window)
         spectra = torch.fft.rfft(framed)  # [rows, frames, 257]
@@ -112,7 +114,7 @@ class FilterbankStream:
         if self.held < FRAME_SAMPLES:
             return self._nothing()
         sound = torch.cat(self.waiting)
-        used = HOP_SAMPLES * count_frames(len(sound))
+        used = MEL_HOP_SAMPLES * count_frames(len(sound))
         self.waiting, self.held = [sound[used:]], len(sound) - used
         return self.filterbank(sound[None].to(self.filterbank.window.device))[0]
 
@@ -127,7 +129,7 @@ class FilterbankStream:
 
 def count_frames(samples: int) -> int:
     """Return how many whole frames there are in so many samples."""
-    return max(0, 1 + (samples - FRAME_SAMPLES) // HOP_SAMPLES)
+    return max(0, 1 + (samples - FRAME_SAMPLES) // MEL_HOP_SAMPLES)
 
 
 def _build_filters(mel_bins: int) -> Tensor:

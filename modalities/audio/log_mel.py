@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers.audio_utils import mel_filter_bank
 
-RATE_HZ = 16_000
+from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ, WHISPER_WINDOW_S
+
 FFT_SAMPLES = 400
-HOP_SAMPLES = 160
 RANGE = 8.0  # Whisper keeps eight decades below a row's loudest value
 CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
 
@@ -66,8 +66,8 @@ class LogMel(nn.Module):
                 f"than {half} samples. Pad it, with LogMel.pad for instance."
             )
         padded = pad(waveform, (half, half), mode="reflect")
-        frames = waveform.shape[1] // HOP_SAMPLES
-        pieces = padded.unfold(1, FFT_SAMPLES, HOP_SAMPLES)[:, :frames]  # [batch, frames, 400]
+        frames = waveform.shape[1] // MEL_HOP_SAMPLES
+        pieces = padded.unfold(1, FFT_SAMPLES, MEL_HOP_SAMPLES)[:, :frames]  # [batch, frames, 400]
         mel = pieces.new_empty(len(waveform), frames, self.mel_bins)
         for start in range(0, frames, CHUNK_FRAMES):
             chunk = slice(start, start + CHUNK_FRAMES)
@@ -77,7 +77,7 @@ class LogMel(nn.Module):
         loudest = mel.detach().amax(dim=(1, 2), keepdim=True)
         return mel.clamp_(min=loudest - RANGE).add_(4.0).div_(4.0).transpose(1, 2)
 
-    def pad(self, waveform: Tensor, window_s: float = 30.0) -> Tensor:
+    def pad(self, waveform: Tensor, window_s: float = WHISPER_WINDOW_S) -> Tensor:
         """Append silence up to a window's length, or cut there.
 
         Args:
@@ -101,7 +101,7 @@ class LogMelStream:
         window_s: Length of a window in seconds.
     """
 
-    def __init__(self, log_mel: LogMel, window_s: float = 30.0):
+    def __init__(self, log_mel: LogMel, window_s: float = WHISPER_WINDOW_S):
         self.log_mel = log_mel
         self.window_s = window_s
         self.length = round(window_s * RATE_HZ)

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
 from modalities.speech.constraints import TokenConstraints
 from modalities.speech.segments import FRAME_S, split_at_timestamps
 from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
 from modalities.speech.whisper import Whisper
 from modalities.speech.word_times import Word, WordAligner
 
-FRAMES_PER_WINDOW = 3000
+FRAMES_PER_WINDOW = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES  # 3000
 # Bounds on what damaged sound can cost. English has 3 to 8 tokens a second, scripts that Whisper
 # spells byte by byte have more; a decoder that has said the same few tokens over and over goes on
 # doing so.

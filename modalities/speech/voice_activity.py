@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
-RATE_HZ = 16_000
+from modalities.rates import RATE_HZ
+
 CHUNK_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 MODEL = "data/silero_vad.jit"

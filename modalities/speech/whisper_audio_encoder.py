@@ -6,12 +6,11 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from modalities.audio.audio_encoder import AudioEncoder, mark
-from modalities.audio.log_mel import HOP_SAMPLES, RATE_HZ, LogMel
+from modalities.audio.log_mel import LogMel
 from modalities.encoder import Features
+from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ, SAMPLES_PER_STATE
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.whisper_encoder import WhisperEncoder
-
-STATE_SAMPLES = 2 * HOP_SAMPLES
 
 
 class WhisperAudioEncoder(AudioEncoder):
@@ -29,7 +28,7 @@ class WhisperAudioEncoder(AudioEncoder):
         self.encoder = WhisperEncoder(whisper)
         self.log_mel = LogMel(whisper.mel_bins)
         self.dim = self.final_norm.normalized_shape[0]
-        self.max_s = self.encoder.max_frames * HOP_SAMPLES / RATE_HZ
+        self.max_s = self.encoder.max_frames * MEL_HOP_SAMPLES / RATE_HZ
         self.freeze()
 
     @property
@@ -39,8 +38,8 @@ class WhisperAudioEncoder(AudioEncoder):
 
     def front_end(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the log-mel of whole states, [batch, mel_bins, frames], and its mask."""
-        mel = self.log_mel(pad(waveform, (0, -waveform.shape[1] % STATE_SAMPLES)))
-        return mel, mark((lengths + HOP_SAMPLES - 1) // HOP_SAMPLES, mel.shape[2])
+        mel = self.log_mel(pad(waveform, (0, -waveform.shape[1] % SAMPLES_PER_STATE)))
+        return mel, mark((lengths + MEL_HOP_SAMPLES - 1) // MEL_HOP_SAMPLES, mel.shape[2])
 
     def states(self, inputs: Tensor, mask: Tensor) -> Features:
         """Encode up to the last layer.

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from modalities.encoder import Features, FrozenEncoder
 from modalities.network_file import load_network
+from modalities.rates import CROP_SIDE, VIDEO_RATE_HZ
 
-RATE_HZ = 25.0
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 SHIPPED = {"lips-grid": WEIGHTS_FOLDER / "lips_grid.safetensors"}
 PICTURES = 5  # that the first convolution sees at once
@@ -125,7 +125,7 @@ class LipEncoder(FrozenEncoder):
         name: What was asked for: a name of `SHIPPED`, or a file's path.
     """
 
-    rate_hz = RATE_HZ
+    rate_hz = float(VIDEO_RATE_HZ)
 
     def __init__(self, network: LipNetwork, name: str = "lips"):
         super().__init__()
@@ -168,10 +168,10 @@ def normalise(crops: Tensor, mask: Tensor, options: LipOptions) -> Tensor:
     Raises:
         ValueError: Crops of another shape.
     """
-    if crops.ndim != 4 or crops.shape[2:] != (96, 96) or crops.shape[:2] != mask.shape:
+    if crops.ndim != 4 or crops.shape != (*mask.shape, CROP_SIDE, CROP_SIDE):
         raise ValueError(
             f"Mouth crops have the shape {tuple(crops.shape)} and the mask {tuple(mask.shape)}; "
-            "expected [batch, frames, 96, 96] and [batch, frames]."
+            f"expected [batch, frames, {CROP_SIDE}, {CROP_SIDE}] and [batch, frames]."
         )
     rows = slice(options.top, options.top + options.height)
     columns = slice(options.left, options.left + options.width)

@@ -10,14 +10,9 @@ import torch
 
 from data_prep.media import stream_audio
 from modalities.audio.resample import resample
+from modalities.rates import RATE_HZ
 from tasks.audio_classification.classifier_files import load_classifier
-from tasks.audio_classification.windows import (
-    LEAST_S,
-    RATE_HZ,
-    SILENCE,
-    prepare_windows,
-    window_starts,
-)
+from tasks.audio_classification.windows import LEAST_S, SILENCE, prepare_windows, window_starts
 from tasks.devices import find_device
 
 BLOCK_WINDOWS = 16  # that are read and classified at once

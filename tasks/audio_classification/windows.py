@@ -10,8 +10,8 @@ from torch import Tensor
 from data_prep.media import read_audio
 from data_prep.sounds.labelled import Sound
 from modalities.audio.audio_encoder import AudioEncoder
+from modalities.rates import RATE_HZ
 
-RATE_HZ = 16_000
 KEPT_BYTES = 4_000_000_000  # of prepared windows; beyond, they are made anew each time
 SILENCE = 1e-4  # of full scale: no sample of a silent sound is above
 LEAST_S = 0.025  # one frame of the filterbanks

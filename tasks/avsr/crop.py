@@ -11,8 +11,9 @@ import torch
 from data_prep.faces import FaceFinder, MouthChunk, build_report
 from data_prep.faces.mouth_video import find_mouths, write_mouth_video
 from data_prep.media import probe, stream_audio
+from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
-from tasks.avsr.inputs.media import VIDEO_RATE_HZ, ReadyMouth, open_pictures
+from tasks.avsr.inputs.media import ReadyMouth, open_pictures
 from tasks.avsr.outputs.contact_sheet import ContactSheet, check_sheet_path
 from tasks.avsr.pipeline import Progress, load_faces
 

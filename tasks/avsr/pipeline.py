@@ -11,22 +11,21 @@ import torch
 from data_prep.faces import FaceFinder, FaceTrack, MouthChunk
 from data_prep.media import VideoFrame
 from modalities.audio.log_mel import LogMel
+from modalities.rates import (
+    MEL_HOP_SAMPLES,
+    PIECE_SAMPLES,
+    RATE_HZ,
+    SAMPLES_PER_PICTURE,
+    VIDEO_RATE_HZ,
+)
 from modalities.speech.decoding import DecodingOptions, WindowDecoder, WindowText
 from modalities.speech.voice_activity import SileroNetwork, SpeechDetector, load_silero
 from modalities.speech.whisper import load_whisper
 from modalities.vision import FaceDetector, load_face_detector
-from tasks.avsr.inputs.media import (
-    VIDEO_RATE_HZ,
-    Input,
-    MouthSource,
-    ReadyMouth,
-    Source,
-    open_input,
-)
+from tasks.avsr.inputs.media import Input, MouthSource, ReadyMouth, Source, open_input
 from tasks.avsr.inputs.mouths import MouthBuffer, Mouths
-from tasks.avsr.inputs.windows import RATE_HZ, Window, WindowFeeder
+from tasks.avsr.inputs.windows import Window, WindowFeeder
 from tasks.avsr.outputs.transcript import Face, Segment, Transcript, Word
-from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
 from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised
 from tasks.avsr.sets.pieces import cut_pieces
@@ -184,7 +183,7 @@ class _Session:
                 self.progress(done_s, self.media.duration_s)
         self.feeder.finish()
         self._watch(frames, None)
-        if self.mouths is not None and 0 < self.feeder.heard <= WINDOW_SAMPLES:
+        if self.mouths is not None and 0 < self.feeder.heard <= PIECE_SAMPLES:
             sound = np.concatenate(self.opening)
             found, _ = self._listen(Window(0.0, sound, whole=True), [(0, len(sound))])
             if any(part.recognised and part.recognised.adapter_set for part in found):
@@ -194,7 +193,7 @@ class _Session:
 
     def _is_short(self, block: np.ndarray) -> bool:
         """Keep a block while the input may yet be no longer than a window of the sets."""
-        if self.feeder.heard > WINDOW_SAMPLES:
+        if self.feeder.heard > PIECE_SAMPLES:
             self.opening = []
             return False
         self.opening.append(block)
@@ -219,8 +218,9 @@ class _Session:
         """Look at the pictures of a block of sound, or with None at all that are left."""
         if self.finder is None:
             return
-        while pictures := _take(frames, VIDEO_RATE_HZ if block is None else len(block) // 640):
-            sound = np.zeros(len(pictures) * 640, np.float32)
+        count = VIDEO_RATE_HZ if block is None else len(block) // SAMPLES_PER_PICTURE
+        while pictures := _take(frames, count):
+            sound = np.zeros(len(pictures) * SAMPLES_PER_PICTURE, np.float32)
             if block is not None:
                 sound = block[: len(sound)]
             self._keep(self.finder.push(pictures, sound))
@@ -279,7 +279,7 @@ class _Session:
         pipeline = self.pipeline
         waveform = torch.from_numpy(window.waveform).to(pipeline.device)
         mel = pipeline.log_mel(pipeline.log_mel.pad(waveform[None]))[0]
-        sound = -(-len(window.waveform) // 160)
+        sound = -(-len(window.waveform) // MEL_HOP_SAMPLES)
         if not window.whole:
             return pipeline.decoder.decode_once(mel, sound)
         own_output = not pipeline.options.voice_activity and window.start_s == 0

@@ -11,10 +11,10 @@ from data_prep.clips.prepare import MANIFEST, prepare
 from data_prep.clips.splits import choose_clips, read_split
 from data_prep.datasets.speech.folder import find_folder_clips
 from data_prep.datasets.speech.grid import spell
+from modalities.rates import WHISPER_WINDOW_S
 from tasks.avsr.evaluation.config import EvaluationConfig
 
 PREPARED = "clips"  # folder for those that came raw
-LONGEST_S = 30.0  # Whisper's window
 NAMED = 5  # clips that an error names at most
 
 
@@ -92,10 +92,10 @@ def prepare_clips(
         texts = {clip.id: clip.text for clip in clips}  # may have been corrected since
         clips = tuple(replace(c, text=texts[c.id]) for c in read_manifest(folder / MANIFEST))
     for clip in clips:
-        if (clip.duration_s or 0) > LONGEST_S:
+        if (clip.duration_s or 0) > WHISPER_WINDOW_S:
             raise ValueError(
-                f"Clip {clip.id} is {clip.duration_s:.0f} s long; expected {LONGEST_S:g} s at "
-                "most, the model's window. Cut it."
+                f"Clip {clip.id} is {clip.duration_s:.0f} s long; expected "
+                f"{WHISPER_WINDOW_S} s at most, the model's window. Cut it."
             )
     return replace(found, clips=clips, folder=folder)
 

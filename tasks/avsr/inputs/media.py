@@ -20,12 +20,11 @@ from data_prep.faces import (
 from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
 from data_prep.media.picture import Orientation, Picture, PictureConverter
 from modalities.audio.resample import StreamingResampler, resample
+from modalities.rates import RATE_HZ, VIDEO_RATE_HZ
 
 Source = str | Path | np.ndarray | torch.Tensor | Iterable[np.ndarray]
-VIDEO_RATE_HZ = 25
 ANALYSIS_SIDE = 1280  # faces in larger pictures are looked for at this size
 BLOCK_S = 1.0
-RATE_HZ = 16_000
 
 
 class MouthSource(Protocol):

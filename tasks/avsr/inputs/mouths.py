@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_prep.faces import MouthChunk
-from tasks.avsr.inputs.media import VIDEO_RATE_HZ
+from modalities.rates import CROP_SIDE, VIDEO_RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class MouthBuffer:
 
     def __init__(self):
         self.first_frame = 0
-        self.crops = np.zeros((0, 96, 96), np.uint8)
+        self.crops = np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8)
         self.mask = np.zeros(0, bool)
         self.finished = False
 
@@ -42,7 +42,7 @@ class MouthBuffer:
     def between(self, start_s: float, end_s: float) -> Mouths:
         """Give a stretch; where there is no video crops are black and the mask is False."""
         first, last = round(start_s * VIDEO_RATE_HZ), round(end_s * VIDEO_RATE_HZ)
-        crops = np.zeros((last - first, 96, 96), np.uint8)
+        crops = np.zeros((last - first, CROP_SIDE, CROP_SIDE), np.uint8)
         mask = np.zeros(last - first, bool)
         begin, end = first - self.first_frame, last - self.first_frame
         piece = slice(max(0, begin), max(0, end))

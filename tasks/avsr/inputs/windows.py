@@ -5,8 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-RATE_HZ = 16_000
-WINDOW_SAMPLES = 30 * RATE_HZ
+from modalities.rates import RATE_HZ, WHISPER_WINDOW_SAMPLES
 
 
 class Span(Protocol):
@@ -107,10 +106,10 @@ class WindowFeeder:
             return None
         start, end, closed = stretch
         self.position = start
-        if closed and end - start <= WINDOW_SAMPLES:
+        if closed and end - start <= WHISPER_WINDOW_SAMPLES:
             return self._window(start, end, whole=True)
-        if self.heard - start > WINDOW_SAMPLES:
-            return self._window(start, start + WINDOW_SAMPLES, whole=False)
+        if self.heard - start > WHISPER_WINDOW_SAMPLES:
+            return self._window(start, start + WHISPER_WINDOW_SAMPLES, whole=False)
         return None
 
     def advance(self, window: Window, next_s: float) -> None:
@@ -180,7 +179,7 @@ class WindowFeeder:
             if open_start is None:
                 keep = max(keep, self.heard - RATE_HZ)
             elif not self.voice_activity.is_sure:
-                keep = max(keep, open_start, self.heard - WINDOW_SAMPLES)
+                keep = max(keep, open_start, self.heard - WHISPER_WINDOW_SAMPLES)
         drop = max(0, keep - self.offset)
         if drop:
             self.buffer = self.buffer[drop:].copy()

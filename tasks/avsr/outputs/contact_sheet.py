@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 
 from data_prep.faces import MouthChunk
-from data_prep.faces.results import CROP_SIDE
+from modalities.rates import CROP_SIDE, VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
-from tasks.avsr.inputs.media import VIDEO_RATE_HZ
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST_TILES = 100

@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
+from modalities.rates import CROP_SIDE
+
 TALKING = (90, 220, 120)
 SILENT = (200, 200, 200)
 WHITE = (255, 255, 255)
-DARK = (20, 20, 20)
 MARGIN = 8
 
 
@@ -40,7 +41,7 @@ class Painter:
 
     def inset(self, crop: np.ndarray) -> None:
         """Show a mouth crop, uint8 [side, side], in the upper right corner."""
-        side = max(96, self.size[1] // 4)
+        side = max(CROP_SIDE, self.size[1] // 4)
         large = cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC)
         x, y = self.size[0] - side - MARGIN, MARGIN
         self.canvas[y : y + side, x : x + side] = large[..., None]

@@ -9,8 +9,9 @@ import numpy as np
 
 from data_prep.faces import FaceView, crop_mouth, replay
 from data_prep.media import VideoFrame, probe, stream_video
+from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
-from tasks.avsr.inputs.media import ANALYSIS_SIDE, VIDEO_RATE_HZ
+from tasks.avsr.inputs.media import ANALYSIS_SIDE
 from tasks.avsr.outputs.drawing import Painter
 from tasks.avsr.outputs.sound_copier import SoundCopier
 from tasks.avsr.outputs.subtitles import cues_of

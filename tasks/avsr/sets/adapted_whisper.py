@@ -15,13 +15,12 @@ from fusion.audio_visual.agreement import Agreement, AgreementNetwork
 from fusion.audio_visual.joint import JointFusion, reliability
 from fusion.audio_visual.upstream import UpstreamFusion
 from modalities.audio.log_mel import LogMel
+from modalities.rates import CROP_SIDE, PIECE_PICTURES, PIECE_SAMPLES
 from modalities.speech.step_decoder import StepDecoder, StepState
 from modalities.speech.whisper import Whisper
 from modalities.speech.whisper_encoder import WhisperEncoder
 from modalities.vision.lips import LipEncoder
 
-WINDOW_S = 3.2  # what adapter sets work on: 320 frames of log-mel, 160 states, 80 pictures
-WINDOW_SAMPLES, WINDOW_PICTURES = 51_200, 80
 MOST_TOKENS = 40  # a window holds about ten words
 Fusion = JointFusion | UpstreamFusion
 
@@ -102,12 +101,12 @@ class AdaptedWhisper(nn.Module):
             ValueError: One is longer.
         """
         longest = max(len(waveform) for waveform in waveforms)
-        if longest > WINDOW_SAMPLES:
+        if longest > PIECE_SAMPLES:
             raise ValueError(
-                f"A window has {longest} samples; adapter sets work on up to {WINDOW_SAMPLES}. "
+                f"A window has {longest} samples; adapter sets work on up to {PIECE_SAMPLES}. "
                 "Cut it."
             )
-        padded = np.stack([np.pad(w, (0, WINDOW_SAMPLES - len(w))) for w in waveforms])
+        padded = np.stack([np.pad(w, (0, PIECE_SAMPLES - len(w))) for w in waveforms])
         return self.log_mel(torch.from_numpy(padded).to(self.model.device))
 
     @torch.no_grad()
@@ -118,10 +117,10 @@ class AdaptedWhisper(nn.Module):
             crops: uint8 grey, [video_frames, 96, 96], 25 a second, from the window's start.
             masks: [video_frames], bool, True where a mouth is seen.
         """
-        pictures = np.zeros((len(crops), WINDOW_PICTURES, 96, 96), np.uint8)
-        seen = np.zeros((len(crops), WINDOW_PICTURES), bool)
+        pictures = np.zeros((len(crops), PIECE_PICTURES, CROP_SIDE, CROP_SIDE), np.uint8)
+        seen = np.zeros((len(crops), PIECE_PICTURES), bool)
         for row, (clip, mask) in enumerate(zip(crops, masks, strict=True)):
-            count = min(len(clip), WINDOW_PICTURES)
+            count = min(len(clip), PIECE_PICTURES)
             pictures[row, :count], seen[row, :count] = clip[:count], mask[:count]
         device = self.model.device
         tensor, mask = torch.from_numpy(pictures).to(device), torch.from_numpy(seen).to(device)
@@ -234,7 +233,7 @@ def confidence_of(encoder: LipEncoder, lips: Tensor) -> Tensor:
     return encoder.network.head(lips).softmax(-1).amax(-1)
 
 
-def pad_windows(rows: Tensor, frames: int = WINDOW_PICTURES) -> Tensor:
+def pad_windows(rows: Tensor, frames: int = PIECE_PICTURES) -> Tensor:
     """Pad or cut the second axis, [batch, some, ...] -> [batch, frames, ...]."""
     missing = frames - rows.shape[1]
     return pad(rows, (0, 0) * (rows.ndim - 2) + (0, missing)) if missing > 0 else rows[:, :frames]

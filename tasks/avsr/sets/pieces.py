@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
+from modalities.rates import PIECE_SAMPLES
 
 MARGIN = 6_400  # samples of quiet that a piece may keep on either side: 0.4 s
 FRAME = 1_600  # samples over which quiet is looked for: 0.1 s
@@ -22,7 +22,7 @@ def cut_pieces(waveform: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[t
         speech that is longer is cut where it is quietest, and shorter speech keeps some of the
         quiet around it.
     """
-    if len(waveform) <= WINDOW_SAMPLES:
+    if len(waveform) <= PIECE_SAMPLES:
         return [(0, len(waveform))] if spans else []
     parts = [part for start, stop in spans for part in _cut(waveform, start, stop)]
     pieces = []
@@ -32,7 +32,7 @@ def cut_pieces(waveform: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[t
         # What lies between two pieces is shared.
         low = before if not number else -(-(before + start) // 2)
         high = after if number + 1 == len(parts) else (stop + after) // 2
-        spare = (WINDOW_SAMPLES - (stop - start)) // 2
+        spare = (PIECE_SAMPLES - (stop - start)) // 2
         room = min(MARGIN, max(0, spare))
         pieces.append((max(low, start - room), min(high, stop + room)))
     return pieces
@@ -40,8 +40,8 @@ def cut_pieces(waveform: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[t
 
 def _cut(waveform: np.ndarray, start: int, stop: int) -> list[tuple[int, int]]:
     parts = []
-    while stop - start > WINDOW_SAMPLES:
-        low, high = start + WINDOW_SAMPLES // 2, start + WINDOW_SAMPLES
+    while stop - start > PIECE_SAMPLES:
+        low, high = start + PIECE_SAMPLES // 2, start + PIECE_SAMPLES
         frames = waveform[low : low + (high - low) // FRAME * FRAME].reshape(-1, FRAME)
         quietest = int(np.square(frames).sum(1).argmin())
         middle = low + quietest * FRAME + FRAME // 2

@@ -6,11 +6,11 @@ from itertools import groupby
 
 import numpy as np
 
+from modalities.rates import RATE_HZ
 from modalities.speech.decoding import TimedText, WindowText
 from tasks.avsr.inputs.mouths import Mouths
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised, Utterance
 
-RATE_HZ = 16_000
 Plain = Callable[[np.ndarray], WindowText]
 
 

@@ -18,11 +18,18 @@ from fusion.scenarios.level import LevelEstimate, LevelOptions
 from fusion.sets.card import SetCard
 from fusion.sets.files import load_set
 from modalities.network_file import load_network
+from modalities.rates import (
+    CROP_SIDE,
+    MEL_HOP_SAMPLES,
+    PIECE_MEL_FRAMES,
+    PIECE_SAMPLES,
+    SAMPLES_PER_STATE,
+)
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.word_times import Word as TimedWord
 from modalities.speech.word_times import WordAligner
 from modalities.vision.lips import load_lip_encoder
-from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES, AdaptedWhisper, Sight
+from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
 from tasks.avsr.sets.collection import (
     AGREEMENT,
     BOTH,
@@ -43,7 +50,6 @@ from tasks.avsr.sets.contract import Heard, Recognised, Utterance
 from tasks.devices import find_device
 
 BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
-SAMPLES_PER_STATE = 320
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
 KNOWN_TOKENS = 16  # of a known window; what goes on beyond is unlike the training data anyway
 
@@ -279,10 +285,10 @@ class SetRecogniser:
         """
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
-        lengths = [min(len(w), WINDOW_SAMPLES) for w in waveforms]
-        mel = self.adapted.hear([w[:WINDOW_SAMPLES] for w in waveforms])
-        frames = torch.arange(WINDOW_SAMPLES // 160)
-        mask = (frames < (torch.tensor(lengths) // 160)[:, None]).to(self.device)
+        lengths = [min(len(w), PIECE_SAMPLES) for w in waveforms]
+        mel = self.adapted.hear([w[:PIECE_SAMPLES] for w in waveforms])
+        frames = torch.arange(PIECE_MEL_FRAMES)
+        mask = (frames < (torch.tensor(lengths) // MEL_HOP_SAMPLES)[:, None]).to(self.device)
         logits, snr_db = self.selector(mel, mask)
         counts = tuple(max(2, length // SAMPLES_PER_STATE) for length in lengths)
         states, encoded = mel.new_zeros(len(mel), 0), None
@@ -325,7 +331,7 @@ class SetRecogniser:
         return self._sight
 
     def _look_anew(self, utterances: Sequence[Utterance]) -> tuple[Sight, list[float]]:
-        nothing = np.zeros((0, 96, 96), np.uint8), np.zeros(0, bool)
+        nothing = np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8), np.zeros(0, bool)
         seen = [nothing if u.crops is None else (u.crops, u.mask) for u in utterances]
         sight = self.adapted.look(*zip(*seen, strict=True))  # type: ignore[arg-type]
         distances = self._face_distances(sight)
@@ -405,7 +411,7 @@ class SetRecogniser:
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)
             said = adapted.decode_from(state, 1)[0]
-            frames = len(utterance.waveform) // 160
+            frames = len(utterance.waveform) // MEL_HOP_SAMPLES
             words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
         return adapted.spell(said), words, agreement
 

@@ -18,9 +18,10 @@ from fusion.contract.options import build_options
 from fusion.sets.card import SetCard
 from fusion.sets.files import load_set, save_set
 from modalities.network_file import load_network
+from modalities.rates import PIECE_SAMPLES, SAMPLES_PER_PICTURE, VIDEO_RATE_HZ
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipEncoder, load_lip_encoder
-from tasks.avsr.sets.adapted_whisper import WINDOW_PICTURES, AdaptedWhisper, Sight
+from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.mouth_changes import AugmentOptions
 from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions
@@ -28,7 +29,6 @@ from tasks.avsr.training.shown_mouths import SightExample, SightOptions, SightSo
 from tasks.avsr.training.targets import LossOptions, Teacher
 from tasks.training.loop import LoopOptions
 
-SAMPLES_PER_PICTURE = 640
 IGNORED = -100
 
 
@@ -159,7 +159,7 @@ class AdapterSetTraining:
         first = self._first_picture(sample, random)
         noisy = self.noise.add(sample.waveform, index, random)
         start = first * SAMPLES_PER_PICTURE
-        stop = start + WINDOW_PICTURES * SAMPLES_PER_PICTURE
+        stop = start + PIECE_SAMPLES
         seen = self.sights.draw(index, first, random) if self.fusion is not None else None
         return {
             "waveform": noisy.waveform[start:stop],
@@ -171,7 +171,7 @@ class AdapterSetTraining:
     def _first_picture(self, sample: Sample, random: np.random.Generator) -> int:
         """Cut some of the silence before the first word off, at times."""
         words = sample.clip.words
-        spare = int(words[0].start_s * 25) - 2 if words else 0
+        spare = int(words[0].start_s * VIDEO_RATE_HZ) - 2 if words else 0
         return int(random.integers(0, min(spare, 10) + 1)) if spare > 0 else 0
 
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:

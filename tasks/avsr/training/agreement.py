@@ -14,8 +14,8 @@ from data_prep.clips.samples import Sample
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions, smooth
 from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network
+from modalities.rates import PIECE_PICTURES, PIECE_SAMPLES, SAMPLES_PER_PICTURE
 from modalities.vision.lips import load_lip_encoder
-from tasks.avsr.sets.adapted_whisper import WINDOW_PICTURES, WINDOW_SAMPLES
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
 from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
@@ -83,10 +83,10 @@ class AgreementTraining:
         sample = self.training[index]
         first = int(random.integers(9))
         noisy = self.noise.add(sample.waveform, index, random)
-        start = first * 640
+        start = first * SAMPLES_PER_PICTURE
         part = Noisy(
-            noisy.waveform[start : start + WINDOW_SAMPLES],
-            noisy.speech[start : start + WINDOW_SAMPLES],
+            noisy.waveform[start : start + PIECE_SAMPLES],
+            noisy.speech[start : start + PIECE_SAMPLES],
             noisy.category,
             noisy.snr_db,
         )
@@ -101,7 +101,7 @@ class AgreementTraining:
         }
 
     def _hear(self, waveforms: Sequence[np.ndarray]) -> Tensor:
-        padded = [np.pad(w, (0, WINDOW_SAMPLES - len(w))) for w in waveforms]
+        padded = [np.pad(w, (0, PIECE_SAMPLES - len(w))) for w in waveforms]
         return self.log_mel(torch.from_numpy(np.stack(padded)))
 
     @torch.no_grad()
@@ -125,7 +125,7 @@ class AgreementTraining:
         return found
 
     def _noisy(self, sample: Sample, number: int, level: float | None) -> np.ndarray:
-        waveform = sample.waveform[:WINDOW_SAMPLES]
+        waveform = sample.waveform[:PIECE_SAMPLES]
         if level is None:
             return waveform
         return self.noise.at(waveform, "babble", level, [9, number]).waveform
@@ -139,7 +139,7 @@ def frame_ratio(noisy: Noisy) -> Tensor:
     """Return the ratio of speech to noise at each video frame, dB in -20 to 30, [80]."""
     powers = []
     for part in (noisy.speech, noisy.waveform - noisy.speech):
-        padded = np.pad(part, (0, WINDOW_SAMPLES - len(part))).reshape(WINDOW_PICTURES, -1)
+        padded = np.pad(part, (0, PIECE_SAMPLES - len(part))).reshape(PIECE_PICTURES, -1)
         powers.append(np.mean(np.square(padded), 1) + 1e-9)
     ratio = 10 * np.log10(powers[0] / powers[1])
     return torch.from_numpy(ratio.clip(-20, 30).astype(np.float32))

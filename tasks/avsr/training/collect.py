@@ -16,8 +16,8 @@ from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
 from fusion.scenarios.level import LevelEstimate, LevelOptions
 from fusion.sets.card import read_card
 from modalities.network_file import save_network
+from modalities.rates import PIECE_SAMPLES
 from modalities.vision.lips import SHIPPED
-from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
 from tasks.avsr.sets.collection import (
     AGREEMENT,
     COLLECTION,
@@ -222,7 +222,7 @@ def _add_noise(
         noisy = []
         for number in range(start, min(start + BATCH, total)):
             place = number % len(samples)
-            speech = samples[place].waveform[:WINDOW_SAMPLES]
+            speech = samples[place].waveform[:PIECE_SAMPLES]
             random = np.random.default_rng([seed, number])
             noisy.append(noise.add(speech, place if own else -1, random))
         yield noisy
@@ -309,7 +309,7 @@ def _learn_level(
     for turn in range(-(-config.clips // len(unseen))):
         noisy = [
             noise.add(
-                sample.waveform[:WINDOW_SAMPLES],
+                sample.waveform[:PIECE_SAMPLES],
                 -1,
                 np.random.default_rng([config.seed + 20, turn, number]),
             )

@@ -7,8 +7,8 @@ import numpy as np
 
 from data_prep.noise import reverberate
 from data_prep.noise.recordings import load_recording
+from modalities.rates import RATE_HZ
 
-RATE_HZ = 16_000
 KNOTS_HZ = (0, 100, 200, 400, 800, 1600, 3200, 5000, 8000)
 BEND_DB = 6.0  # deviation of the gain at each knot
 CUT, CUT_DB = 0.3, -40.0  # share without low or high parts, as of a telephone

@@ -12,13 +12,8 @@ from torch.nn import functional
 
 from data_prep.clips.samples import Sample
 from modalities.network_file import save_network
-from modalities.vision.lips import (
-    RATE_HZ,
-    LipNetwork,
-    LipOptions,
-    frame_loss,
-    normalise,
-)
+from modalities.rates import VIDEO_RATE_HZ
+from modalities.vision.lips import LipNetwork, LipOptions, frame_loss, normalise
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures
 from tasks.training.loop import LoopOptions, to_device
@@ -172,7 +167,7 @@ def label_frames(sample: Sample, words: Sequence[str], frames: int) -> np.ndarra
     labels = np.full(frames, len(words), np.int64)
     numbers = {word: number for number, word in enumerate(words)}
     for word in sample.clip.words:
-        first, stop = round(word.start_s * RATE_HZ), round(word.end_s * RATE_HZ)
+        first, stop = round(word.start_s * VIDEO_RATE_HZ), round(word.end_s * VIDEO_RATE_HZ)
         labels[first : max(stop, first + 1)] = numbers.get(word.text.lower(), len(words))
     return labels
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network
-from tasks.avsr.sets.adapted_whisper import WINDOW_SAMPLES
+from modalities.rates import MEL_HOP_SAMPLES, PIECE_MEL_FRAMES, PIECE_SAMPLES
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
 from tasks.training.loop import LoopOptions
@@ -68,8 +68,8 @@ class SelectorTraining:
     def load(self, index: int, random: np.random.Generator) -> Noisy:
         """Return a noisy clip that begins a little later or earlier, louder or softer."""
         speech = self.training[index].waveform
-        moved = np.zeros(WINDOW_SAMPLES, np.float32)
-        part = speech[int(random.integers(0, 8000)) :][:WINDOW_SAMPLES]
+        moved = np.zeros(PIECE_SAMPLES, np.float32)
+        part = speech[int(random.integers(0, 8000)) :][:PIECE_SAMPLES]
         moved[: len(part)] = part
         noisy = self.noise.add(moved[: max(len(part), 24_000)], index, random)
         gain = float(10 ** random.uniform(-1, 0.2))
@@ -79,11 +79,11 @@ class SelectorTraining:
         """Compute log-mels, the mask of what is real, and the answers."""
         names = self.network.options.categories
         lengths = [len(e.waveform) for e in examples]
-        padded = [np.pad(e.waveform, (0, WINDOW_SAMPLES - len(e.waveform))) for e in examples]
-        frames = torch.tensor(lengths) // 160
+        padded = [np.pad(e.waveform, (0, PIECE_SAMPLES - len(e.waveform))) for e in examples]
+        frames = torch.tensor(lengths) // MEL_HOP_SAMPLES
         return {
             "mel": self.log_mel(torch.from_numpy(np.stack(padded))),
-            "mask": torch.arange(WINDOW_SAMPLES // 160) < frames[:, None],
+            "mask": torch.arange(PIECE_MEL_FRAMES) < frames[:, None],
             "category": torch.tensor(
                 [names.index(e.category) if e.category else -100 for e in examples]
             ),
@@ -99,7 +99,7 @@ class SelectorTraining:
         for category in names:
             for level in LEVELS_DB:
                 noisy = [
-                    self.noise.at(s.waveform[:WINDOW_SAMPLES], category, level, [9, n])
+                    self.noise.at(s.waveform[:PIECE_SAMPLES], category, level, [9, n])
                     for n, s in enumerate(chosen)
                 ]
                 batch = self.collate(noisy)

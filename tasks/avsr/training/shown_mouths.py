@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from data_prep.clips.samples import Sample
+from modalities.rates import PIECE_PICTURES
 from modalities.vision.lips import LipEncoder
-from tasks.avsr.sets.adapted_whisper import WINDOW_PICTURES, confidence_of, pad_windows
+from tasks.avsr.sets.adapted_whisper import confidence_of, pad_windows
 from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures
 
 
@@ -153,7 +154,7 @@ def read_changed(
         Features, float16 [frames, dim], and confidence, [frames].
     """
     if not len(sample.crops):
-        return torch.zeros(WINDOW_PICTURES, lips.dim).half(), torch.zeros(WINDOW_PICTURES)
+        return torch.zeros(PIECE_PICTURES, lips.dim).half(), torch.zeros(PIECE_PICTURES)
     options = lips.network.options
     pictures, _, mask = change_pictures(sample.crops, sample.clip.mask(), options, augment, random)
     features = lips.network(pictures[None], torch.from_numpy(mask)[None])

@@ -10,6 +10,7 @@ from torch import Tensor
 from data_prep.clips.manifest import Clip
 from data_prep.clips.samples import Sample
 from modalities.audio.log_mel import LogMel
+from modalities.rates import PIECE_STATES
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper
 
 IGNORED = -100
@@ -113,7 +114,7 @@ class Teacher:
     @torch.no_grad()
     def _states(self, speech: Sequence[np.ndarray]) -> Tensor:
         with self.whisper.plain():
-            return self._long_states(speech)[:, :160]
+            return self._long_states(speech)[:, :PIECE_STATES]
 
     def _long_states(self, waveforms: Sequence[np.ndarray]) -> Tensor:
         tensors = [torch.from_numpy(w)[None] for w in waveforms]

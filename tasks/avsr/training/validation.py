@@ -6,6 +6,7 @@ import numpy as np
 from torch import nn
 
 from data_prep.clips.samples import Sample
+from modalities.rates import PIECE_SAMPLES
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Fusion
 from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
 from tasks.avsr.training.words import count_errors
@@ -63,7 +64,7 @@ def _measure(
     errors = words = 0
     for start in range(0, len(samples), 20):
         batch = samples[start : start + 20]
-        mel = whisper.hear([n.waveform[:51_200] for n in noisy[start : start + 20]])
+        mel = whisper.hear([n.waveform[:PIECE_SAMPLES] for n in noisy[start : start + 20]])
         sight = None
         if fusion is not None:
             faces = [samples[(start + row + shift) % len(samples)] for row in range(len(batch))]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_prep.faces import FaceFinder, FinderConfig, build_report, crop_mouth, replay
-from data_prep.faces.results import SAMPLES_PER_FRAME
 from data_prep.faces.talking import TalkConfig
+from modalities.rates import SAMPLES_PER_PICTURE
 
 ANYONE = FinderConfig(talking=TalkConfig(least_score=0.0))
 
@@ -17,7 +17,8 @@ def find(detector, pictures, waveform=None, step=25, config=ANYONE):
         part = pictures[start : start + step]
         sound = None
         if waveform is not None:
-            sound = waveform[start * SAMPLES_PER_FRAME : (start + len(part)) * SAMPLES_PER_FRAME]
+            stop = (start + len(part)) * SAMPLES_PER_PICTURE
+            sound = waveform[start * SAMPLES_PER_PICTURE : stop]
         chunks += finder.push(part, sound)
     return finder, chunks + finder.flush()
 

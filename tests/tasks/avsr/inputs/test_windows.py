@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.avsr.inputs.windows import RATE_HZ, WINDOW_SAMPLES, WindowFeeder
+from modalities.rates import RATE_HZ, WHISPER_WINDOW_SAMPLES
+from tasks.avsr.inputs.windows import WindowFeeder
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def test_spans_apart_are_decoded_apart_and_spans_close_together():
 def test_memory_does_not_grow_with_the_input():
     for script in ([], [(0.5, 590.0)], [(float(i), i + 0.8) for i in range(0, 590, 5)]):
         _, most = feed(WindowFeeder(Script(script)), 600.0)
-        assert most <= WINDOW_SAMPLES + 4 * RATE_HZ
+        assert most <= WHISPER_WINDOW_SAMPLES + 4 * RATE_HZ
 
 
 @settings(max_examples=60, deadline=None)
@@ -110,7 +111,7 @@ def test_every_speech_sample_is_in_a_window(pieces, step_s):
     windows, _ = feed(WindowFeeder(Script(spans)), now + 1.0, step_s)
     covered = np.zeros(round((now + 1.0) * RATE_HZ) + 1, bool)
     for window in windows:
-        assert len(window.waveform) <= WINDOW_SAMPLES
+        assert len(window.waveform) <= WHISPER_WINDOW_SAMPLES
         first = round(window.start_s * RATE_HZ)
         stop = first + (len(window.waveform) if window.whole else round(step_s * RATE_HZ))
         covered[first:stop] = True
