@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from modalities.whole_file import replace_when_whole
+
 KIND = "mcgurk"
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -32,11 +34,8 @@ def save_network(network: Any, path: str | Path, half: bool = True) -> None:
         for name, value in network.state_dict().items()
     }
     described = {"network": type(network).__name__, "options": asdict(network.options)}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(save(state, {KIND: json.dumps(described)}))
-    partial.replace(path)
+    with replace_when_whole(path) as partial:
+        partial.write_bytes(save(state, {KIND: json.dumps(described)}))
 
 
 def load_network(kind: type[Network], options: type, path: str | Path) -> Network:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from modalities.whole_file import replace_when_whole
+
 
 def rewrite(path: Path, name: str, write: Callable[[str], str]) -> None:
     """Write anew what stands between the marks of a name.
@@ -15,4 +17,6 @@ def rewrite(path: Path, name: str, write: Callable[[str], str]) -> None:
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, rest = path.read_text(encoding="utf-8").split(begin)
     old, after = rest.split(end)
-    path.write_text(f"{before}{begin}\n{write(old)}\n{end}{after}", encoding="utf-8")
+    text = f"{before}{begin}\n{write(old)}\n{end}{after}"
+    with replace_when_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")

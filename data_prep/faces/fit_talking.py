@@ -15,6 +15,7 @@ from data_prep.faces.finder import FaceFinder
 from data_prep.faces.talking import describe_mouth, fit_mapping, hear, normalize_sound
 from data_prep.media import read_audio, stream_video
 from modalities.rates import SAMPLES_PER_PICTURE
+from modalities.whole_file import replace_when_whole
 
 SOURCE = "GRID corpus, talker 1 (Cooke, Barker, Cunningham, Shao 2006), CC BY 4.0"
 
@@ -63,7 +64,8 @@ def save_mapping(path: str | Path, mapping: np.ndarray, clips: int) -> None:
     from safetensors.numpy import save_file
 
     metadata = {"data": SOURCE, "clips": str(clips)}
-    save_file({"mouth_to_sound": mapping}, path, metadata=metadata)
+    with replace_when_whole(path) as partial:
+        save_file({"mouth_to_sound": mapping}, partial, metadata=metadata)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
 from fusion.contract.method import OURS
 from fusion.contract.selection import Part
 from fusion.methods.catalog import METHODS
+from modalities.whole_file import replace_when_whole
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PEFT_PREFIX = "base_model.model."
@@ -63,9 +64,8 @@ def _save_part(model: Any, part: Part, folder: Path) -> None:
     config.base_model_name_or_path = config.base_model_name_or_path or base or None
     # The weights come last: a folder without them was not finished.
     config.save_pretrained(str(folder))
-    partial = folder / f"{WEIGHTS}.partial"
-    save_file(tensors, partial, metadata={"format": "pt"})
-    partial.replace(folder / WEIGHTS)
+    with replace_when_whole(folder / WEIGHTS) as partial:
+        save_file(tensors, partial, metadata={"format": "pt"})
 
 
 def _config_of_packed(part: Part) -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fusion.adapters.files import set_tensors, tensors_of
 from fusion.adapters.interface import Adapters
 from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
+from modalities.whole_file import replace_when_whole
 
 
 def write_packed(
@@ -22,7 +23,8 @@ def write_packed(
     are written: keep the method, its options and `bits` elsewhere.
 
     Args:
-        path: The file to write, whole or not at all; one that is there is replaced.
+        path: The file to write, whole or not at all; one that is there is replaced, and its folder
+            is made where missing.
         adapters: All adapters of the model.
         name: Which of them to write, with all its parts.
         head: Any module; `fusion.adapters.quantisation.quantise` makes a quantised one.
@@ -31,11 +33,9 @@ def write_packed(
         ValueError: No such adapter.
         OSError: The file cannot be written.
     """
-    path = Path(path)
     tensors = [t for group in _groups(adapters, name, head) for t in group.values()]
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(b"".join(map(_to_bytes, tensors)))
-    partial.replace(path)
+    with replace_when_whole(path) as partial:
+        partial.write_bytes(b"".join(map(_to_bytes, tensors)))
 
 
 def read_packed(

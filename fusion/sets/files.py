@@ -11,6 +11,7 @@ from fusion.adapters.interface import Adapters
 from fusion.audio_visual.catalog import FUSIONS
 from fusion.sets.card import CARD, SetCard, read_card
 from modalities.network_file import load_network, save_network
+from modalities.whole_file import replace_when_whole
 
 FUSION = "fusion.safetensors"
 
@@ -38,7 +39,8 @@ def save_set(
         halve(path)
     if fusion is not None:
         save_network(fusion, folder / FUSION)
-    (folder / CARD).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    with replace_when_whole(folder / CARD) as partial:
+        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 
 
 def load_set(
@@ -79,6 +81,5 @@ def halve(path: Path) -> None:
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
     tensors = {n: t.half() if t.is_floating_point() else t for n, t in load_file(path).items()}
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata)
-    partial.replace(path)
+    with replace_when_whole(path) as partial:
+        save_file(tensors, partial, metadata)

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from modalities.vision.blazeface import NETWORKS
+from modalities.whole_file import replace_when_whole
 
 SOURCES = {
     "short": (
@@ -165,7 +166,8 @@ def convert(source: Path, out: Path) -> list[Path]:
         )
         network.load_state_dict(weights)
         written.append(out / f"blazeface_{face_range}.safetensors")
-        save_file(weights, written[-1], {"source": file_name, "source_sha256": sha256})
+        with replace_when_whole(written[-1]) as partial:
+            save_file(weights, partial, {"source": file_name, "source_sha256": sha256})
     return written
 
 

@@ -165,7 +165,8 @@ def _result(
         task = SoundClassification(run.config, folds[data], kept=kept.setdefault(key, Kept()))
         start = perf_counter()
         train(task, run.config.loop, place, None, device, asdict(run.config))
-        timing.write_text(json.dumps(perf_counter() - start))
+        with replace_when_whole(timing) as partial:
+            partial.write_text(json.dumps(perf_counter() - start))
         (place / CHECKPOINT).unlink(missing_ok=True)  # three times the size of what was trained
     card = read_card(place)
     counts = card.parameters

@@ -1,0 +1,77 @@
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from modalities.network_file import save_network
+from modalities.vision.lips import LipNetwork, LipOptions
+from modalities.whole_file import replace_when_whole
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_nothing_is_there_before_the_end_and_the_whole_file_after_it(tmp_path):
+    path = tmp_path / "new folder" / "words.json"
+    with replace_when_whole(path) as partial:
+        assert (partial.parent, partial.suffix) == (path.parent, path.suffix)
+        partial.write_text("all of it")
+        assert not path.exists()
+    assert path.read_text() == "all of it"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_what_ends_it_halfway_leaves_the_old_file_and_no_partial_one(tmp_path, error):
+    path = tmp_path / "words.json"
+    path.write_text("old")
+    with pytest.raises(error), replace_when_whole(path) as partial:
+        partial.write_text("ne")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_before_the_first_byte_leaves_no_file(tmp_path):
+    with pytest.raises(KeyboardInterrupt), replace_when_whole(tmp_path / "words.json"):
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_may_be_read_by_whom_the_umask_lets(tmp_path, umask):
+    (tmp_path / "plain").write_text("by open()")
+    with replace_when_whole(tmp_path / "whole") as partial:
+        partial.write_text("by us")
+    assert mode(tmp_path / "whole") == mode(tmp_path / "plain") == 0o666 & ~umask
+
+
+def test_weights_that_safetensors_makes_private_may_be_read_too(tmp_path, umask):
+    with replace_when_whole(tmp_path / "weights.safetensors") as partial:
+        save_file({"weight": torch.zeros(2)}, partial)
+    save_network(LipNetwork(LipOptions(words=("one",))), tmp_path / "lips.safetensors")
+    assert {mode(path) for path in tmp_path.iterdir()} == {0o666 & ~umask}
+
+
+def test_a_folder_in_its_place_is_refused_by_name(tmp_path):
+    with pytest.raises(IsADirectoryError, match="it is a folder"), replace_when_whole(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "words.json"
+    with pytest.raises(OSError, match="cannot be written") as raised, replace_when_whole(path):
+        pass
+    assert raised.value.filename == str(path)
