@@ -14,8 +14,9 @@ from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
 from modalities.speech.constraints import TokenConstraints
 from modalities.speech.segments import FRAME_S, split_at_timestamps
 from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
+from modalities.speech.timed_text import TimedText, WindowText, Word, shift
 from modalities.speech.whisper import Whisper
-from modalities.speech.word_times import Word, WordAligner
+from modalities.speech.word_times import WordAligner
 
 FRAMES_PER_WINDOW = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES  # 3000
 # Bounds on what damaged sound can cost. English has 3 to 8 tokens a second, scripts that Whisper
@@ -47,29 +48,6 @@ class DecodingOptions:
     no_speech_threshold: float = 0.6
     seed: int = 0
     words: bool = True
-
-
-@dataclass(frozen=True)
-class TimedText:
-    """A stretch of text; seconds count from the window's start."""
-
-    start_s: float
-    end_s: float
-    text: str
-    words: tuple[Word, ...] = ()
-
-
-@dataclass(frozen=True)
-class WindowText:
-    """What a window says.
-
-    Attributes:
-        segments: In order of time.
-        next_s: Where the next window should begin, seconds from this one's start.
-    """
-
-    segments: tuple[TimedText, ...]
-    next_s: float
 
 
 @dataclass(frozen=True)
@@ -138,7 +116,7 @@ class WindowDecoder:
             rest = pad(mel[:, seek:], (0, seek)) if seek else mel
             left = max(0, sound - seek)
             found = self.decode_once(rest, left, frames=frames - seek, fallback=not own_output)
-            segments += [_shift(segment, seek * FRAME_S) for segment in found.segments]
+            segments += [shift(segment, seek * FRAME_S) for segment in found.segments]
             seek += max(1, round(found.next_s / FRAME_S))
         kept = (s for s in segments if own_output or s.start_s < sound * FRAME_S)
         return WindowText(tuple(kept), seek * FRAME_S)
@@ -305,8 +283,3 @@ def _compression(tokens: list[int], vocabulary: int) -> float:
 def _within(word: Word, start_s: float, end_s: float) -> Word:
     first = min(max(word.start_s, start_s), end_s)
     return Word(first, min(max(word.end_s, first), end_s), word.text)
-
-
-def _shift(segment: TimedText, by_s: float) -> TimedText:
-    words = tuple(Word(w.start_s + by_s, w.end_s + by_s, w.text) for w in segment.words)
-    return TimedText(segment.start_s + by_s, segment.end_s + by_s, segment.text, words)

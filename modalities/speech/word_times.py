@@ -1,6 +1,5 @@
 """Word times from the cross-attention of Whisper's alignment heads."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from modalities.speech.step_decoder import StepDecoder, StepState
+from modalities.speech.timed_text import Word
 
 if TYPE_CHECKING:
     from transformers import WhisperTokenizer
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 
 STATE_S = 0.02
 MEDIAN_WIDTH = 7
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word with its time; seconds count from the window's start."""
-
-    start_s: float
-    end_s: float
-    text: str
 
 
 class WordAligner:

@@ -18,14 +18,15 @@ from modalities.rates import (
     SAMPLES_PER_PICTURE,
     VIDEO_RATE_HZ,
 )
-from modalities.speech.decoding import DecodingOptions, WindowDecoder, WindowText
+from modalities.speech.decoding import DecodingOptions, WindowDecoder
+from modalities.speech.timed_text import WindowText, Word
 from modalities.speech.voice_activity import SileroNetwork, SpeechDetector, load_silero
 from modalities.speech.whisper import load_whisper
 from modalities.vision import FaceDetector, load_face_detector
 from tasks.avsr.inputs.media import Input, MouthSource, ReadyMouth, Source, open_input
 from tasks.avsr.inputs.mouths import MouthBuffer, Mouths
 from tasks.avsr.inputs.windows import Window, WindowFeeder
-from tasks.avsr.outputs.transcript import Face, Segment, Transcript, Word
+from tasks.avsr.outputs.transcript import Face, Segment, Transcript
 from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised
 from tasks.avsr.sets.pieces import cut_pieces

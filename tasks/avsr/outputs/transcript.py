@@ -6,19 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modalities.speech.timed_text import Word
 from modalities.whole_file import replace_when_whole
 
 if TYPE_CHECKING:
     from data_prep.faces import FaceTrack
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word and when it is said, seconds on the clock of the input."""
-
-    start_s: float
-    end_s: float
-    text: str
 
 
 @dataclass(frozen=True)

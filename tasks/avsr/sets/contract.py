@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from modalities.speech.timed_text import Word
+
 if TYPE_CHECKING:
     from fusion.scenarios.classifier import Scenario
-    from modalities.speech.word_times import Word as TimedWord
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ class Recognised:
     distance: float | None = None
     adapter_set: str | None = None
     text: str | None = None
-    words: tuple["TimedWord", ...] = ()
+    words: tuple[Word, ...] = ()
     agreement: float | None = None
 
 

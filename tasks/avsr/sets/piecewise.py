@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from modalities.rates import RATE_HZ
-from modalities.speech.decoding import TimedText, WindowText
+from modalities.speech.timed_text import TimedText, WindowText, shift
 from tasks.avsr.inputs.mouths import Mouths
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised, Utterance
 
@@ -67,12 +67,6 @@ def listen(
             which = _heard_at(moved.start_s, [p for p, _ in run], [r for _, r in run])
             listened.append(Listened(moved, which))
     return listened, None
-
-
-def shift(text: TimedText, by_s: float) -> TimedText:
-    """Move a stretch of text in time."""
-    words = tuple(type(w)(w.start_s + by_s, w.end_s + by_s, w.text) for w in text.words)
-    return TimedText(text.start_s + by_s, text.end_s + by_s, text.text, words)
 
 
 def _utterance(

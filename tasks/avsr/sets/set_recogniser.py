@@ -25,8 +25,8 @@ from modalities.rates import (
     PIECE_SAMPLES,
     SAMPLES_PER_STATE,
 )
+from modalities.speech.timed_text import Word
 from modalities.speech.whisper import Whisper, load_whisper
-from modalities.speech.word_times import Word as TimedWord
 from modalities.speech.word_times import WordAligner
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
@@ -403,7 +403,7 @@ class SetRecogniser:
 
     def _read_words(
         self, utterance: Utterance, name: str, sight: Sight | None = None
-    ) -> tuple[str, tuple[TimedWord, ...], Agreement | None]:
+    ) -> tuple[str, tuple[Word, ...], Agreement | None]:
         """Recognise one utterance: text, words with times, and how lips and sound agree."""
         adapted = self.adapted
         with self._hearing(name):

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tasks.avsr.outputs.transcript import WRITERS, Face, Segment, Transcript, Word, clock
+from modalities.speech.timed_text import Word
+from tasks.avsr.outputs.transcript import WRITERS, Face, Segment, Transcript, clock
 
 TRANSCRIPT = Transcript(
     text="Hello <there> you & me",
