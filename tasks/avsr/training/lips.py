@@ -16,6 +16,8 @@ from modalities.rates import VIDEO_RATE_HZ
 from modalities.vision.lips import LipNetwork, LipOptions, frame_loss, normalise
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
 from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures
+from tasks.scoring.normalisers import split_words
+from tasks.scoring.word_errors import count_errors
 from tasks.training.loop import LoopOptions, to_device
 
 
@@ -108,7 +110,9 @@ class LipReading:
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
         """Share of frames that are right, and word errors of the frames' words in a row."""
-        right = frames = errors = words = 0
+        right = frames = 0
+        spoken: list[str] = []
+        read: list[str] = []
         loss = 0.0
         for start in range(0, len(self.validation), 16):
             samples = self.validation[start : start + 16]
@@ -120,13 +124,14 @@ class LipReading:
             right += int(((best == batch["labels"]) & batch["real"]).sum())
             frames += int(batch["real"].sum())
             for row, expected, real in zip(best, batch["words"], batch["real"], strict=True):
-                said = collapse(row[real].tolist(), len(self.options.words))
-                errors += _edits(expected, said)
-                words += len(expected)
+                found = collapse(row[real].tolist(), len(self.options.words))
+                spoken.append(" ".join(map(str, expected)))
+                read.append(" ".join(map(str, found)))
+        errors = count_errors(spoken, read, split_words)  # of the words' numbers
         return {
             "validation_loss": loss / len(self.validation),
             "frame_accuracy": 100 * right / frames,
-            "word_error_rate": 100 * errors / max(1, words),
+            "word_error_rate": 100 * int(errors.edits.sum()) / max(1, int(errors.words.sum())),
         }
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
@@ -185,16 +190,6 @@ def collapse(labels: Sequence[int], silence: int, shortest: int = 2) -> list[int
         if label != silence and length >= shortest and (not words or words[-1] != label):
             words.append(label)
     return words
-
-
-def _edits(expected: Sequence[int], said: Sequence[int]) -> int:
-    """Levenshtein distance of two rows of numbers."""
-    row = list(range(len(said) + 1))
-    for i, a in enumerate(expected, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(said, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
-    return row[-1]
 
 
 def _check(sample: Sample, objective: str) -> None:

@@ -9,7 +9,8 @@ from data_prep.clips.samples import Sample
 from modalities.rates import PIECE_SAMPLES
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Fusion
 from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
-from tasks.avsr.training.words import count_errors
+from tasks.scoring.normalisers import strip_punctuation
+from tasks.scoring.word_errors import count_errors
 
 LEVELS_DB = (-5.0, 5.0)
 
@@ -61,7 +62,7 @@ def _measure(
     noisy: Sequence[Noisy],
     shift: int,
 ) -> float:
-    errors = words = 0
+    said: list[str] = []
     for start in range(0, len(samples), 20):
         batch = samples[start : start + 20]
         mel = whisper.hear([n.waveform[:PIECE_SAMPLES] for n in noisy[start : start + 20]])
@@ -70,11 +71,10 @@ def _measure(
             faces = [samples[(start + row + shift) % len(samples)] for row in range(len(batch))]
             sight = whisper.look([f.crops for f in faces], [f.clip.mask() for f in faces])
         states, _ = whisper.encode(mel, sight, fusion)  # type: ignore[arg-type]
-        for sample, said in zip(batch, whisper.decode(states), strict=True):
-            wrong, count = count_errors(sample.clip.text or "", whisper.spell(said))
-            errors += wrong
-            words += count
-    return 100 * errors / max(1, words)
+        said += [whisper.spell(row) for row in whisper.decode(states)]
+    spoken = [sample.clip.text or "" for sample in samples]
+    errors = count_errors(spoken, said, strip_punctuation)
+    return 100 * int(errors.edits.sum()) / max(1, int(errors.words.sum()))
 
 
 def count_trained(module: nn.Module) -> int:
