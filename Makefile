@@ -61,6 +61,7 @@ bench: .venv/.bench
 
 docs: .venv/.offline
 	$(BIN)/python -m tools.publish_methods
+	$(BIN)/python -m tools.publish_commands
 
 clean:
 	rm -rf .venv build demo *.egg-info

@@ -1,4 +1,4 @@
-"""Measure against peers and write the table of the README: `make bench`."""
+"""Measure against peers and write the table of docs/speed.md: `make bench`."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Run all parts, or those named, and write the README's table when all ran."""
+    """Run all parts, or those named, and write the page's table when all ran."""
     from bench import adapters, faces, log_mel, memory, sets, sounds, speech, video
 
     parts = {
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(parts)}; all without")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     parser.add_argument("--tflite", type=Path, help="wheel or folder with the BlazeFace .tflite")
-    parser.add_argument("--write", action="store_true", help="into the README, even some parts")
+    parser.add_argument("--write", action="store_true", help="into docs/speed.md, even some parts")
     given = parser.parse_args()
     unknown = set(given.parts) - set(parts)
     if unknown:
@@ -46,11 +46,11 @@ def main() -> None:
     table = to_markdown(rows)
     print(table)
     if given.write or not given.parts:
-        write_readme(table)
+        write_page(table)
 
 
-def write_readme(table: str) -> None:
-    """Put the table between the marks of the README; rows that were not measured now stay."""
+def write_page(table: str) -> None:
+    """Put the table between the marks of the page; rows that were not measured now stay."""
     note = (
         f"{os.cpu_count()} cores of {processor()}, torch {torch.__version__}, "
         f"Python {platform.python_version()}; medians of runs in turn, both figures of a line from "
@@ -64,7 +64,7 @@ def write_readme(table: str) -> None:
         kept = [line for line in kept if _name(line) not in now and line not in head]
         return "\n".join([*head, *lines, *kept, "", note])
 
-    rewrite(ROOT / "README.md", "bench", write)
+    rewrite(ROOT / "docs/speed.md", "bench", write)
 
 
 def _name(line: str) -> tuple[str, ...]:

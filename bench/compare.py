@@ -60,7 +60,7 @@ def compare(
 
 
 def to_markdown(rows: list[Row]) -> str:
-    """Render the table of the README."""
+    """Render the table of docs/speed.md."""
     lines = [
         "| what | against | ours | theirs | ratio | target |",
         "| --- | --- | --- | --- | --- | --- |",

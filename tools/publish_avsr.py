@@ -1,4 +1,4 @@
-"""Write what `make avsr` measured into the README, docs/ and the card of the shipped sets."""
+"""Write what `make avsr` measured into docs/ and the card of the shipped sets."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/avsr"
+PAGE = ROOT / "docs/avsr.md"
 PICTURES = {"heat_map.png": "avsr_heat_map.png", "confusion.png": "avsr_confusion.png"}
 
 
@@ -20,14 +21,8 @@ def main() -> None:
     rows = _read("evaluation/rows.json")
     summary = _read("evaluation/summary.json")
     others = _read("evaluation_talkers/rows.json")
-    _write_readme(rows, summary)
-    parts = [("evaluation", "Talker 1"), ("evaluation_talkers", "Other talkers")]
-    texts = [(BUILT / part / "report.md").read_text(encoding="utf-8") for part, _ in parts]
-    headed = [
-        text.replace("# Evaluation of audio-visual speech recognition", f"# {title}", 1)
-        for text, (_, title) in zip(texts, parts, strict=True)
-    ]
-    (ROOT / "docs/avsr.md").write_text("\n\n".join(headed).rstrip() + "\n", encoding="utf-8")
+    rewrite(PAGE, "avsr", lambda _: "\n".join([*to_table(rows), "", *_notes(rows, summary)]))
+    rewrite(PAGE, "report", lambda _: _reports())
     for name, target in PICTURES.items():
         shutil.copyfile(BUILT / "evaluation" / name, ROOT / "docs" / target)
     _ship(rows, others)
@@ -37,9 +32,16 @@ def _read(name: str) -> Any:
     return json.loads((BUILT / name).read_text(encoding="utf-8"))
 
 
-def _write_readme(rows: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
-    text = "\n".join([*to_table(rows), "", *_notes(rows, summary)])
-    rewrite(ROOT / "README.md", "avsr", lambda _: text)
+def _reports() -> str:
+    """Return both whole reports, each under a heading of its own."""
+    parts = [("evaluation", "Talker 1"), ("evaluation_talkers", "Other talkers")]
+    texts = [(BUILT / part / "report.md").read_text(encoding="utf-8") for part, _ in parts]
+    heading = "# Evaluation of audio-visual speech recognition"
+    headed = [
+        text.replace(heading, f"## {title}", 1).replace("\n## ", "\n### ")
+        for text, (_, title) in zip(texts, parts, strict=True)
+    ]
+    return "\n\n".join(headed).rstrip()
 
 
 def to_table(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -164,8 +164,8 @@ class Adapters:
 
         Args:
             given: Tokens, mask, lengths and what else there is, of the batch that is run.
-            whole: See `rows`.
-            each: See `rows`.
+            whole: How often the batch holds the rows of `given` one after the other, see `rows`.
+            each: Whether modules may see several rows for one, see `rows`.
         """
         selection = self.selection
         before = selection.context, selection.context_repeats

@@ -1,0 +1,18 @@
+"""The page of commands says what the program's help says."""
+
+from pathlib import Path
+
+from tools.publish_commands import to_markdown
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/commands.md"
+
+
+def test_the_page_is_what_the_help_says():
+    page = PAGE.read_text(encoding="utf-8")
+    assert to_markdown() in page, "docs/commands.md is old; `make docs` writes it anew"
+
+
+def test_every_command_and_option_has_a_text():
+    rows = [line for line in to_markdown().splitlines() if line.startswith("| ")]
+    assert len(rows) > 80
+    assert [row for row in rows if row.rstrip(" |").count(" | ") == 0] == []
