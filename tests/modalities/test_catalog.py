@@ -1,4 +1,4 @@
-"""Every encoder of the catalog keeps the contract: frozen, masked, and open to adapters."""
+"""Whisper's encoder by its catalog name, and what the catalog says of names."""
 
 import pytest
 import torch
