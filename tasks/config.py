@@ -1,6 +1,6 @@
 """Experiments in YAML, read into frozen dataclasses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,25 @@ def changed(config: Config, changes: Sequence[str]) -> Config:
         ValueError: One sets what is not there or cannot be.
     """
     return _merge(config, list, changes, " ".join(changes))
+
+
+def filled(kind: type[Config] | Config, entries: Mapping[str, Any], place: str) -> Config:
+    """Set entries of a configuration, as they stand in YAML.
+
+    Args:
+        kind: Frozen dataclass, for its defaults, or one of its kind, which stays as it is.
+        entries: By name; those of a configuration within it are in a dictionary of their own.
+        place: What a message calls them.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ValueError: One sets what is not there or cannot be.
+    """
+    from omegaconf import OmegaConf
+
+    return _merge(kind, lambda: [OmegaConf.create(dict(entries))], (), place)
 
 
 def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], place: str) -> Any:

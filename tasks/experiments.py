@@ -1,15 +1,18 @@
 """All that `mcgurk train` can train, by the name of the task in its configuration."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tasks.audio_classification.config import ClassificationConfig
-from tasks.audio_classification.study import StudyConfig, run_study
+from tasks.audio_classification.study import StudyConfig as SoundStudyConfig
+from tasks.audio_classification.study import run_study as run_sound_study
 from tasks.audio_classification.training import SoundClassification
 from tasks.avsr.training.adapter_set import AdapterSetTraining, SetConfig
 from tasks.avsr.training.agreement import AgreementConfig, AgreementTraining
 from tasks.avsr.training.lips import LipConfig, LipReading
 from tasks.avsr.training.selector import SelectorConfig, SelectorTraining
+from tasks.training.study import StudyConfig, run_study
 
 EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "lips": (LipConfig, LipReading),
@@ -20,5 +23,6 @@ EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
 }
 # Many experiments in one file: run in a folder, with progress and a device.
 STUDIES: dict[str, tuple[type, Callable[..., Any]]] = {
-    "audio_classification_study": (StudyConfig, run_study),
+    "study": (StudyConfig, partial(run_study, experiments=EXPERIMENTS)),
+    "audio_classification_study": (SoundStudyConfig, run_sound_study),
 }

@@ -4,9 +4,11 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import mean
 
-from tasks.audio_classification.study import RESULTS
-from tasks.audio_classification.study_report import PLOT, SHOTS_PLOT, TABLE, Result, cell_of
+from tasks.audio_classification.study_report import SHOTS_PLOT, Result
+from tasks.training.study import RESULTS
+from tasks.training.study_report import PLOT, TABLE
 from tools.machine import processor
 from tools.marks import rewrite
 
@@ -62,7 +64,7 @@ def compare_with_paper(results: Sequence[Result]) -> list[str]:
 def _best(results: Sequence[Result], chosen: Callable[[str], bool]) -> tuple[str, float]:
     """Return the best of some methods, and its mean accuracy."""
     methods = [name for name in dict.fromkeys(r.method for r in results) if chosen(name)]
-    means = {m: cell_of([r for r in results if r.method == m]).accuracy for m in methods}
+    means = {m: mean(r.accuracy for r in results if r.method == m) for m in methods}
     best = max(means, key=lambda method: means[method])
     return best, means[best]
 

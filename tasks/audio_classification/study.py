@@ -2,23 +2,21 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 
 from data_prep.sounds.labelled import Fold
 from modalities.catalog import load_audio_encoder
-from modalities.whole_file import replace_when_whole
 from tasks.audio_classification.classifier_files import CARD, read_card
 from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions, find_fold
 from tasks.audio_classification.model import attach_method
 from tasks.audio_classification.study_report import Result, write_report
 from tasks.audio_classification.training import SoundClassification
-from tasks.audio_classification.windows import Kept, Progress
+from tasks.audio_classification.windows import Kept
 from tasks.config import changed
-from tasks.training.loop import CHECKPOINT, train
-
-RESULTS = "results.json"
+from tasks.training.loop import CHECKPOINT
+from tasks.training.study import plain, write_results
+from tasks.training.study_runs import Progress, Run, run_all, train_run
 
 
 @dataclass(frozen=True)
@@ -56,31 +54,6 @@ class StudyConfig:
                 raise ValueError(f"{name}: no {min(unknown)!r}; known: {', '.join(known)}.")
 
 
-@dataclass(frozen=True)
-class Run:
-    """One experiment of a study.
-
-    Attributes:
-        method: What the study calls the method.
-        task: What the study calls the task.
-        shots: Sounds of each class, 0 for all.
-        seed: Fixes the start, what is drawn and which few sounds are taken.
-        config: All of it.
-    """
-
-    method: str
-    task: str
-    shots: int
-    seed: int
-    config: ClassificationConfig
-
-    @property
-    def place(self) -> Path:
-        """Its folder in that of the study."""
-        shots = f"{self.shots}_shots" if self.shots else "all"
-        return Path(_plain(self.task), shots, _plain(self.method), str(self.seed))
-
-
 def plan_runs(config: StudyConfig) -> list[Run]:
     """Return the experiments of a study.
 
@@ -97,7 +70,9 @@ def plan_runs(config: StudyConfig) -> list[Run]:
                 for seed in config.seeds:
                     drawn = [f"data.shots={shots}", f"data.seed={seed}", f"loop.seed={seed}"]
                     found = changed(config.base, [*changes, *drawn])
-                    runs.append(Run(method, task, shots, seed, found))
+                    of_shots = f"{shots}_shots" if shots else "all"
+                    place = Path(plain(task), of_shots, plain(method), str(seed))
+                    runs.append(Run(method, task, shots, seed, place, found))
     return runs
 
 
@@ -128,59 +103,53 @@ def run_study(
     folder = Path(folder)
     runs = plan_runs(config)
     _check_methods(runs)
-    folds: dict[SoundDataOptions, Fold] = {}
-    kept: dict[tuple[str, float, str], Kept] = {}
-    found = []
-    for number, run in enumerate(runs):
-        found.append(_result(run, folder, folds, kept, device))
-        if progress:
-            progress(number + 1, len(runs))
-    with replace_when_whole(folder / RESULTS) as partial:
-        partial.write_text(json.dumps([asdict(r) for r in found], indent=1) + "\n")
-    write_report(found, folder)
-    return found
+    found = run_all(runs, _Trainer(device), folder, progress)
+    results = [
+        Result(one.row, one.group, one.value, one.seed, **one.measures)  # type: ignore[arg-type]
+        for one in found
+    ]
+    write_results(results, folder)
+    write_report(results, folder)
+    return results
 
 
 def _check_methods(runs: Sequence[Run]) -> None:
     """Put each method on its encoder once: what does not fit is told before hours of work."""
-    for run in {run.method: run for run in runs}.values():
+    for run in {run.row: run for run in runs}.values():
         attach_method(load_audio_encoder(run.config.encoder), run.config)
 
 
-def _result(
-    run: Run,
-    folder: Path,
-    folds: dict[SoundDataOptions, Fold],
-    kept: dict[tuple[str, float, str], Kept],
-    device: str,
-) -> Result:
-    """Return what an experiment came to, once it has been run."""
-    place = folder / run.place
-    timing = place / "seconds.json"
-    if not (place / CARD).exists():
-        data = run.config.data
-        if data not in folds:
-            folds[data] = find_fold(data)
-        key = run.config.encoder, run.config.window_s, data.folder
-        task = SoundClassification(run.config, folds[data], kept=kept.setdefault(key, Kept()))
-        start = perf_counter()
-        train(task, run.config.loop, place, None, device, asdict(run.config))
-        with replace_when_whole(timing) as partial:
-            partial.write_text(json.dumps(perf_counter() - start))
-        (place / CHECKPOINT).unlink(missing_ok=True)  # three times the size of what was trained
-    card = read_card(place)
-    counts = card.parameters
-    return Result(
-        run.method,
-        run.task,
-        run.shots,
-        run.seed,
-        card.scores["accuracy"],
-        counts.method + counts.norms,
-        counts.head,
-        json.loads(timing.read_text()) if timing.exists() else float("nan"),
-    )
+class _Trainer:
+    """Trains runs; sounds are found and cut once for all that share them."""
 
+    def __init__(self, device: str):
+        self.device = device
+        self.folds: dict[SoundDataOptions, Fold] = {}
+        self.kept: dict[tuple[str, float, str], Kept] = {}
 
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in name)
+    def __call__(self, run: Run, place: Path) -> dict[str, float]:
+        """Return what an experiment came to.
+
+        Earlier versions kept no record; there, one with a card and no checkpoint is finished.
+        """
+        timing = place / "seconds.json"
+        if (place / CARD).exists() and not (place / CHECKPOINT).exists():
+            seconds = json.loads(timing.read_text()) if timing.exists() else float("nan")
+        else:
+            seconds = train_run(self._build(run.config), run, place, self.device)["seconds"]
+        card = read_card(place)
+        counts = card.parameters
+        return {
+            "accuracy": card.scores["accuracy"],
+            "parameters": counts.method + counts.norms,
+            "head": counts.head,
+            "seconds": seconds,
+        }
+
+    def _build(self, config: ClassificationConfig) -> SoundClassification:
+        data = config.data
+        if data not in self.folds:
+            self.folds[data] = find_fold(data)
+        key = config.encoder, config.window_s, data.folder
+        kept = self.kept.setdefault(key, Kept())
+        return SoundClassification(config, self.folds[data], kept=kept)

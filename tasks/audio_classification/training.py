@@ -68,6 +68,7 @@ class SoundClassification:
         ]
         self.size = len(self.parts["train"])
         self.pooled: dict[str, dict[int, Tensor]] = {name: {} for name in self.parts}
+        self.test_scores: dict[str, float] = {}  # percent, once it is exported
         self._measured: tuple[Tensor, Tensor] | None = None
 
     @property
@@ -156,6 +157,7 @@ class SoundClassification:
             # The last step of a training is measured: nothing has changed since.
             temperature = fit_temperature(*(self._measured or self.classify("validation")))
         scores = score(*self.classify("test"), self.classes, temperature)
+        self.test_scores = scores
         card = ClassifierCard(
             encoder=config.encoder,
             classes=tuple(self.classes),

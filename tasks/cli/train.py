@@ -61,7 +61,7 @@ def _train(
     folder = output or Path("build", *config.with_suffix("").parts[-2:])
     given = [*changes, *(["data.skip_bad=true"] if skip_bad else [])]
     if name in STUDIES:
-        from tasks.audio_classification.study_report import TABLE
+        from tasks.training.study_report import TABLE
 
         if count_processes() > 1:
             raise ValueError(f"{config} is a study, which runs in one process; start one.")
@@ -72,7 +72,8 @@ def _train(
         if as_json:
             print(json.dumps({"folder": str(folder), "results": [asdict(r) for r in results]}))
         else:
-            print((folder / TABLE).read_text(encoding="utf-8"), end="")
+            print((folder / TABLE).read_text(encoding="utf-8"))
+            print(f"{folder / TABLE} holds this; what was measured and the plots lie beside it.")
         return
     kind, build = EXPERIMENTS[name]
     settings = read_config(kind, config, given)

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.config import read_config, read_name
 from tasks.experiments import EXPERIMENTS, STUDIES
+from tasks.training.study import plan_runs
 
 CONFIGS = sorted(
     path
@@ -21,6 +22,9 @@ def test_every_experiment_parses(path):
     name = read_name(path, "task")
     if name in STUDIES:
         study = read_config(STUDIES[name][0], path, ["base.loop.steps=7"])
+        if name == "study":
+            assert {run.config.loop.steps for run in plan_runs(study, EXPERIMENTS)} >= {7}
+            return
         assert study.base.loop.steps == 7
         return
     kind, _ = EXPERIMENTS[name]
