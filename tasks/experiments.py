@@ -21,8 +21,21 @@ EXPERIMENTS: dict[str, tuple[type, Callable[[Any], Any]]] = {
     "avsr": (SetConfig, AdapterSetTraining),
     "audio_classification": (ClassificationConfig, SoundClassification),
 }
+
+
+def find_experiment(name: str) -> tuple[type, Callable[[Any], Any]]:
+    """Return the configuration of a task, and what is trained of one.
+
+    Raises:
+        ValueError: There is no such task.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"of: no task {name!r}; known: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]
+
+
 # Many experiments in one file: run in a folder, with progress and a device.
 STUDIES: dict[str, tuple[type, Callable[..., Any]]] = {
-    "study": (StudyConfig, partial(run_study, experiments=EXPERIMENTS)),
+    "study": (StudyConfig, partial(run_study, find=find_experiment)),
     "audio_classification_study": (SoundStudyConfig, run_sound_study),
 }

@@ -1,7 +1,7 @@
 """Studies of any task: rows that differ in a few entries, times seeds; a table and plots."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from tasks.training.study_runs import (
 )
 
 RESULTS = "results.json"
-Experiments = Mapping[str, tuple[type, Callable[[Any], Any]]]
+# Returns the configuration of a task, and what it is built with, by the task's name.
+Find = Callable[[str], tuple[type, Callable[[Any], Any]]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def run_study(
     progress: Progress | None = None,
     device: str = "auto",
     *,
-    experiments: Experiments,
+    find: Find,
 ) -> list[Result]:
     """Run the experiments that have not been run, and write results.json, table.md and plots.
 
@@ -91,7 +92,7 @@ def run_study(
         folder: For it; each experiment has a folder in it.
         progress: Called with the experiments done, and all.
         device: "cpu", or "auto" for a GPU where there is one.
-        experiments: Tasks by name, each with its configuration and what is built of that.
+        find: Returns the configuration of a task and what builds it, by the task's name.
 
     Returns:
         One result for each experiment.
@@ -102,8 +103,8 @@ def run_study(
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
-    runs = plan_runs(config, experiments)
-    _, build = experiments[config.of]
+    runs = plan_runs(config, find)
+    _, build = find(config.of)
     kept = find_kept(runs, folder)
     _check_each([run for run in runs if run.place not in kept], build)
 
@@ -126,18 +127,18 @@ def write_results(results: Sequence[Any], folder: Path) -> None:
         partial.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
 
 
-def plan_runs(config: StudyConfig, experiments: Experiments) -> list[Run]:
+def plan_runs(config: StudyConfig, find: Find) -> list[Run]:
     """Return the experiments of a study, by groups, rows, values and seeds.
 
     Args:
         config: The study.
-        experiments: Tasks by name, each with its configuration and what is built of that.
+        find: Returns the configuration of a task and what builds it, by the task's name.
 
     Raises:
         FileNotFoundError: There is no such configuration.
         ValueError: There is no such task, or a change is of an entry that is not there.
     """
-    base = _base(config, experiments)
+    base = _base(config, find)
     runs = []
     for group, of_group in (config.groups or {"": []}).items():
         for row, of_row in config.rows.items():
@@ -154,11 +155,9 @@ def plan_runs(config: StudyConfig, experiments: Experiments) -> list[Run]:
     return runs
 
 
-def _base(config: StudyConfig, experiments: Experiments) -> Any:
+def _base(config: StudyConfig, find: Find) -> Any:
     """Return what all rows have in common."""
-    if config.of not in experiments:
-        raise ValueError(f"of: no task {config.of!r}; known: {', '.join(experiments)}.")
-    kind, _ = experiments[config.of]
+    kind, _ = find(config.of)
     base: Any = kind
     if config.config:
         named = read_name(config.config, "task")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tasks.config import read_config, read_name
-from tasks.experiments import EXPERIMENTS, STUDIES
+from tasks.experiments import EXPERIMENTS, STUDIES, find_experiment
 from tasks.training.study import plan_runs
 
 CONFIGS = sorted(
@@ -23,7 +23,7 @@ def test_every_experiment_parses(path):
     if name in STUDIES:
         study = read_config(STUDIES[name][0], path, ["base.loop.steps=7"])
         if name == "study":
-            assert {run.config.loop.steps for run in plan_runs(study, EXPERIMENTS)} >= {7}
+            assert {run.config.loop.steps for run in plan_runs(study, find_experiment)} >= {7}
             return
         assert study.base.loop.steps == 7
         return
