@@ -1,14 +1,16 @@
 """Runs of a study: each trained once and kept, and gone on with where it was interrupted."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from modalities.whole_file import replace_when_whole
-from tasks.training.loop import CHECKPOINT, Trainable, train
+from tasks.training.contract import Trainable
+from tasks.training.launched import count_processes
+from tasks.training.loop import CHECKPOINT, train
+from tasks.training.plain_numbers import plain_numbers
 
 RECORD = "run.json"  # in the folder of each run that is finished
 Perform = Callable[["Run", Path], dict[str, float]]
@@ -83,9 +85,8 @@ def run_all(
             not come to a measure that is needed, or several processes were started.
         OSError: The folder cannot be written.
     """
-    processes = int(os.environ.get("WORLD_SIZE", 1))  # as launchers of several tell each
-    if processes > 1:
-        raise ValueError(f"A study runs in one process, not in {processes}; start one.")
+    if count_processes() > 1:
+        raise ValueError(f"A study runs in one process, not in {count_processes()}; start one.")
     kept = find_kept(runs, folder)
     found = []
     for number, run in enumerate(runs):
@@ -150,10 +151,10 @@ def train_run(task: Trainable, run: Run, place: Path, device: str) -> dict[str, 
     """
     watched = _Watched(task)
     train(watched, run.config.loop, place, None, device, asdict(run.config))
-    tested = getattr(task, "test_scores", {})
+    tested = plain_numbers("test_scores", getattr(task, "test_scores", {}))
     return {
-        **{name: float(value) for name, value in watched.told.items() if name != "step"},
-        **{f"test_{name}": float(value) for name, value in tested.items()},
+        **{name: value for name, value in watched.told.items() if name != "step"},
+        **{f"test_{name}": value for name, value in tested.items()},
         "parameters": sum(p.numel() for p in task.module.parameters() if p.requires_grad),
     }
 
