@@ -1,11 +1,14 @@
-"""Collections of adapter sets on disk: what belongs together, found and described without torch."""
+"""Collections of adapter sets: what belongs together on disk, and which set suits; no torch."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modalities.whole_file import replace_when_whole
+
+if TYPE_CHECKING:
+    from fusion.scenarios.classifier import Scenario
 
 COLLECTION = "collection.json"
 AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS = (
@@ -79,6 +82,42 @@ class Collection:
         """All names, each once, in the order of the groups."""
         names = (name for group in GROUPS for name in self.groups.get(group, []))
         return list(dict.fromkeys(names))
+
+    @property
+    def listener(self) -> str | None:
+        """The set that hears only, which stands in where no lips can be read; None without one."""
+        return next(iter(self.groups.get(AUDIO, ())), None)
+
+    def choose(self, scenario: "Scenario", by: str | None = None) -> str | None:
+        """Choose a set; None where the selector abstains.
+
+        Args:
+            scenario: What the selector says of a window. Its noise is high below `border_db`, not
+                at it; it is known up to `farthest`, and its category sure from `least_sure` on.
+            by: One of `CHOICES`; None for the collection's own.
+
+        Returns:
+            A set of the group `by`, or that of "all" where the category is not sure; None where
+            the window is unknown, or the group has no set for it.
+
+        Raises:
+            ValueError: No such way of choosing.
+        """
+        if scenario.distance > self.farthest:
+            return None
+        by = by or self.choose_by
+        if by not in CHOICES:
+            raise ValueError(f"Sets are not chosen by {by!r}; known: {', '.join(CHOICES)}.")
+        names = self.groups.get(by, [])
+        high = scenario.snr_db < self.border_db
+        if by == LEVEL:
+            return (names[0] if high else names[-1]) if names else None
+        if scenario.probability < self.least_sure and self.groups.get(ALL):
+            return self.groups[ALL][0]
+        name = scenario.category
+        if by == BOTH:
+            name += f"_{HIGH if high else LOW}"
+        return name if name in names else None
 
 
 def list_collections() -> dict[str, Path]:

@@ -32,15 +32,10 @@ from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
 from tasks.avsr.sets.collection import (
     AGREEMENT,
-    BOTH,
-    CHOICES,
     DOMAIN,
     FACES,
-    HIGH,
     KIND,
-    LEVEL,
     LOUDNESS,
-    LOW,
     SELECTOR,
     Collection,
     find_collection,
@@ -416,31 +411,19 @@ class SetRecogniser:
         return adapted.spell(said), words, agreement
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
-        """Choose a set; None where the selector abstains.
+        """Choose a set as the collection does, see `Collection.choose`.
 
         Args:
             scenario: What `describe` says of the window.
             by: One of `CHOICES`; None for the collection's own.
 
+        Returns:
+            The name of a set; None where the selector abstains.
+
         Raises:
             ValueError: No such way of choosing.
         """
-        collection = self.collection
-        if collection is None or scenario.distance > collection.farthest:
-            return None
-        by = by or collection.choose_by
-        if by not in CHOICES:
-            raise ValueError(f"Sets are not chosen by {by!r}; known: {', '.join(CHOICES)}.")
-        names = collection.groups.get(by, [])
-        high = scenario.snr_db < collection.border_db
-        if by == LEVEL:
-            return (names[0] if high else names[-1]) if names else None
-        if scenario.probability < collection.least_sure and collection.groups.get("all"):
-            return collection.groups["all"][0]
-        name = scenario.category
-        if by == BOTH:
-            name += f"_{HIGH if high else LOW}"
-        return name if name in names else None
+        return None if self.collection is None else self.collection.choose(scenario, by)
 
     @property
     def device(self) -> torch.device:

@@ -10,7 +10,7 @@ import torch
 
 from data_prep.media import read_audio
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
-from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOptions
+from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from fusion.sets.card import CARD, read_card
 from fusion.sets.files import load_set
 from modalities.network_file import load_network, save_network
@@ -230,22 +230,6 @@ def test_a_collection_knows_what_its_sets_were_trained_on(collection_config, tmp
     features = recogniser.describe_level(recogniser.level, heard, sight)
     assert with_lips.snr_db == pytest.approx(float(recogniser.level(features)), abs=1e-3)
     assert with_lips.snr_db != scenario.snr_db and with_lips.category == scenario.category
-    far = replace(scenario, distance=1.01)
-    assert recogniser.choose(far, "category") is None
-    assert recogniser.choose(scenario, "level") is None  # it has no such sets
-    groups = {**collection.groups, "category_level": ["babble_high_noise", "babble_low_noise"]}
-    recogniser.collection = replace(collection, groups=groups, choose_by="category_level")
-    loud = Scenario("babble", 0.9, -5.0, distance=0.5)
-    assert recogniser.choose(loud) == "babble_high_noise"
-    assert recogniser.choose(replace(loud, snr_db=9.0)) == "babble_low_noise"
-    assert recogniser.choose(replace(loud, category="music")) is None
-    unsure = replace(loud, probability=0.79)
-    assert recogniser.choose(unsure) == "babble_high_noise"  # there is no set for all kinds
-    recogniser.collection = replace(recogniser.collection, groups={**groups, "all": ["every"]})
-    assert recogniser.choose(unsure) == "every"
-    assert recogniser.choose(loud) == "babble_high_noise"
-    with pytest.raises(ValueError, match="not chosen by 'weather'"):
-        recogniser.choose(scenario, "weather")
     with pytest.raises(ValueError, match="No adapter set 'eye'"):
         recogniser.with_set([Utterance(sound)], "eye")
     frozen = AVSRPipeline("whisper-tiny.en", device="cpu")
