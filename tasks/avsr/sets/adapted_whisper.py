@@ -223,6 +223,15 @@ class AdaptedWhisper(nn.Module):
         finally:
             self.adapters.selection.active[:] = active
 
+    @contextmanager
+    def using(self, name: str) -> Iterator[None]:
+        """Switch one adapter set on, and all of them off when the block ends."""
+        self.adapters.use(name)
+        try:
+            yield
+        finally:
+            self.adapters.use(None)
+
     def spell(self, said: Said) -> str:
         """Return the text of tokens."""
         return self.whisper.tokenizer.decode(said.tokens, skip_special_tokens=True).strip()

@@ -1,52 +1,30 @@
-"""Collections of adapter sets: load one, describe the noise, choose a set and recognise with it."""
+"""Recognise windows with the frozen Whisper, with a set, or with the one that suits the noise."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fusion.audio_visual.agreement import Agreement, AgreementNetwork, AgreementOptions
-from fusion.scenarios.category import KindOptions, NoiseKind
-from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOptions
-from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
-from fusion.scenarios.level import LevelEstimate, LevelOptions
+from fusion.scenarios.classifier import Scenario
 from fusion.sets.card import SetCard
 from fusion.sets.files import load_set
 from modalities.network_file import load_network
-from modalities.rates import (
-    CROP_SIDE,
-    MEL_HOP_SAMPLES,
-    PIECE_MEL_FRAMES,
-    PIECE_SAMPLES,
-    SAMPLES_PER_STATE,
-)
+from modalities.rates import MEL_HOP_SAMPLES
 from modalities.speech.timed_text import Word
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.word_times import WordAligner
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
-from tasks.avsr.sets.collection import (
-    AGREEMENT,
-    DOMAIN,
-    FACES,
-    KIND,
-    LOUDNESS,
-    SELECTOR,
-    Collection,
-    find_collection,
-    read_collection,
-)
+from tasks.avsr.sets.collection import AGREEMENT, Collection, find_collection, read_collection
 from tasks.avsr.sets.contract import Heard, Recognised, Utterance
+from tasks.avsr.sets.selector import Selector, load_selector
+from tasks.avsr.sets.sight_reader import SightReader, load_sight_reader
 from tasks.devices import find_device
 
-BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
 PLAIN_TOKENS = 62  # of 3 s: what the pipeline lets the frozen Whisper write, see WindowDecoder
-KNOWN_TOKENS = 16  # of a known window; what goes on beyond is unlike the training data anyway
 
 
 def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -> "SetRecogniser":
@@ -66,28 +44,6 @@ def load_recogniser(model: str, sets: str | Path | None, device: str = "auto") -
     return SetRecogniser(whisper, None if sets is None else find_collection(sets))
 
 
-@dataclass(frozen=True)
-class Impression:
-    """What is made of the sound of a batch of windows.
-
-    Attributes:
-        mel: [batch, mel_bins, 320].
-        probabilities: How likely each category of noise is, 0 to 1, [batch, categories].
-        snr_db: Signal-to-noise ratio, by the sound alone, [batch].
-        states: Mean and spread of what the first blocks of the encoder make of it, with the set
-            that hears only, [batch, 2 * dim]; empty, [batch, 0], where there is no such set.
-        encoded: What all blocks make of it, [batch, 160, dim]; None likewise.
-        counts: How many states of each window are of sound.
-    """
-
-    mel: Tensor
-    probabilities: Tensor
-    snr_db: Tensor
-    states: Tensor
-    encoded: Tensor | None
-    counts: tuple[int, ...]
-
-
 class SetRecogniser:
     """Recognises windows of up to 3.2 s with the frozen Whisper or with sets of a collection.
 
@@ -101,57 +57,36 @@ class SetRecogniser:
     """
 
     def __init__(self, whisper: Whisper, folder: Path | None = None):
-        self.collection: Collection | None = None
-        self.fusions: dict[str, nn.Module | None] = {}
         self.cards: dict[str, SetCard] = {}
-        self.selector: ScenarioClassifier | None = None
-        self.domain: DomainCheck | None = None
-        self.faces: DomainCheck | None = None
-        self.kind: NoiseKind | None = None
-        self.level: LevelEstimate | None = None
-        self._read: tuple[Utterance, ...] = ()
-        self._sight: tuple[Sight | None, list[float]] = None, []
+        self.fusions: dict[str, nn.Module | None] = {}
+        self.selector: Selector | None = None  # None without a collection, and only then
         if folder is None:
+            self.collection = Collection("", whisper.name, "", groups={})
             self.adapted = AdaptedWhisper(whisper)
-            self.aligner = WordAligner(whisper, self.adapted.steps)
-            return
-        collection = read_collection(folder)
-        if collection.model != whisper.name:
-            raise ValueError(
-                f"Adapter sets {collection.name!r} are for {collection.model}, not for "
-                f"{whisper.name}. Take that model."
-            )
-        self.collection = collection
-        device = whisper.model.device
-        lips = folder / collection.lips
-        encoder = load_lip_encoder(lips if lips.is_file() else collection.lips)
-        agreement = load_network(AgreementNetwork, AgreementOptions, folder / AGREEMENT)
-        selector = load_network(ScenarioClassifier, ScenarioOptions, folder / SELECTOR)
-        self.adapted = AdaptedWhisper(whisper, encoder, agreement.requires_grad_(False))
-        self.adapted.to(device)
+            self.sights = SightReader(self.adapted)
+        else:
+            self.collection = _read_collection_for(whisper, folder)
+            self.adapted = _load_adapted(whisper, folder, self.collection.lips)
+            self.selector = load_selector(folder, self.adapted, self.collection.listener)
+            self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
+            self._load_sets(folder)
         self.aligner = WordAligner(whisper, self.adapted.steps)
-        self.selector = selector.to(device).requires_grad_(False)
-        if (folder / DOMAIN).is_file():
-            self.domain, self.faces = (
-                load_network(DomainCheck, DomainOptions, folder / name).to(device)
-                for name in (DOMAIN, FACES)
-            )
-        if (folder / KIND).is_file():
-            self.kind = load_network(NoiseKind, KindOptions, folder / KIND).to(device)
-        if (folder / LOUDNESS).is_file():
-            self.level = load_network(LevelEstimate, LevelOptions, folder / LOUDNESS).to(device)
-        for name in collection.sets:
+
+    def _load_sets(self, folder: Path) -> None:
+        """Attach all sets of the collection, and leave all of them off."""
+        for name in self.collection.sets:
             card, fusion = load_set(folder / name, self.adapted.adapters, name)
             self.cards[name] = card
-            self.fusions[name] = None if fusion is None else fusion.to(device).requires_grad_(False)
+            if fusion is not None:
+                fusion.to(self.device).requires_grad_(False)
+            self.fusions[name] = fusion
         self.adapted.adapters.use(None)
         self.adapted.eval()
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Names of the sets by what they are for."""
-        found = self.collection.groups if self.collection else {}
-        return {group: tuple(names) for group, names in found.items()}
+        return {group: tuple(names) for group, names in self.collection.groups.items()}
 
     @torch.inference_mode()
     def plain(self, utterances: Sequence[Utterance]) -> list[Heard]:
@@ -177,10 +112,10 @@ class SetRecogniser:
         """
         if name not in self.cards:
             raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
-        listener = self._listener(name)
+        listener = self._stand_in(name)
         if self.fusions[name] is None:
             return self._run_set(utterances, name)[0]
-        sight, _ = self._look(utterances)
+        sight = self.sights.look(utterances).sight
         if listener == name:
             return self._run_set(utterances, name, sight)[0]
         found, trusted = [Heard("")] * len(utterances), [False] * len(utterances)
@@ -194,14 +129,12 @@ class SetRecogniser:
             found[place] = replace(heard, agreement=found[place].agreement)
         return found
 
-    def _listener(self, name: str) -> str:
+    def _stand_in(self, name: str) -> str:
         """Return the set that takes over from one where there are no lips to go by."""
-        return next(iter(self.groups.get("audio", ())), name)
+        return self.collection.listener or name
 
     def _agrees(self, agreement: Agreement) -> list[bool]:
         """Return whether lips and sound of each window belong together well enough."""
-        if self.collection is None:
-            return [True] * len(agreement.score)
         loud, quiet = self.collection.least_agreement, self.collection.least_in_quiet
         least = torch.where(agreement.snr_db.mean(1) < 0, loud, quiet)
         return (agreement.score.sigmoid() >= least).tolist()
@@ -211,7 +144,7 @@ class SetRecogniser:
     ) -> tuple[list[Heard], list[bool]]:
         """Recognise with one set; also say in which windows lips and sound agree."""
         adapted, fusion = self.adapted, self.fusions[name]
-        with self._hearing(name):
+        with adapted.using(name):
             mel = adapted.hear([u.waveform for u in utterances])
             states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
             said = adapted.decode(states)
@@ -227,137 +160,15 @@ class SetRecogniser:
 
     @torch.inference_mode()
     def describe(self, utterances: Sequence[Utterance]) -> list[Scenario]:
-        """Say what noise is heard, and how unlike the training data a window is.
-
-        It is unlike them where neither its sound nor its face is known. Where lips are seen, they
-        too say how loud the noise is.
-
-        Raises:
-            ValueError: There are no sets, so no selector either.
-        """
-        used = any(part is not None for part in (self.domain, self.kind, self.level))
-        heard = self.listen([u.waveform for u in utterances], encode=used)
-        assert self.selector is not None
-        sight, seen = self._look(utterances)
-        snr_db = heard.snr_db
-        if self.level is not None and sight is not None and sight.lips is not None:
-            features = self.describe_level(self.level, heard, sight)
-            snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
-        found = self.selector.name(heard.probabilities, snr_db)
-        far = self._sound_distances(heard)
-        distances = [min(pair) for pair in zip(far, seen or far, strict=True)]
-        return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
-
-    @torch.inference_mode()
-    def describe_level(self, level: LevelEstimate, heard: Impression, sight: Sight) -> Tensor:
-        """Return what an estimate of the level is made of, [batch, features].
-
-        Args:
-            level: The estimate.
-            heard: The sound.
-            sight: What is seen, as `AdaptedWhisper.look` returns it.
-
-        Raises:
-            ValueError: There are no lips, or nothing that compares them with the sound.
-        """
-        if sight.lips is None or self.adapted.agreement is None:
-            raise ValueError("The level is estimated from lips and sound; there are no lips.")
-        agreement = self.adapted.agreement(heard.mel, sight.lips, sight.mask)
-        return level.describe(
-            heard.snr_db, heard.probabilities, agreement, sight.mask, heard.states
-        )
-
-    @torch.inference_mode()
-    def listen(self, waveforms: Sequence[np.ndarray], encode: bool = True) -> Impression:
-        """Say what is made of the sound of windows, of which the first 3.2 s count.
-
-        Args:
-            waveforms: float32 [samples], 16 kHz.
-            encode: Whether the encoder hears them too, with the set that hears only.
+        """Say what noise is heard in windows, and how unlike the training data they are.
 
         Raises:
             ValueError: There are no sets, so no selector either.
         """
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
-        lengths = [min(len(w), PIECE_SAMPLES) for w in waveforms]
-        mel = self.adapted.hear([w[:PIECE_SAMPLES] for w in waveforms])
-        frames = torch.arange(PIECE_MEL_FRAMES)
-        mask = (frames < (torch.tensor(lengths) // MEL_HOP_SAMPLES)[:, None]).to(self.device)
-        logits, snr_db = self.selector(mel, mask)
-        counts = tuple(max(2, length // SAMPLES_PER_STATE) for length in lengths)
-        states, encoded = mel.new_zeros(len(mel), 0), None
-        listeners = self.groups.get("audio", ())
-        if encode and listeners:
-            each: list[Tensor] = []
-            with self._hearing(listeners[0]):
-                encoded = self.adapted.encoder(mel, each=each).values
-            first = each[min(BLOCKS_HEARD, len(each)) - 1]
-            rows = [row[None, :count] for row, count in zip(first, counts, strict=True)]
-            states = torch.cat([summarise(row) for row in rows])
-        if self.kind is not None:
-            logits = self.kind(states)
-        return Impression(mel, logits.softmax(1), snr_db, states, encoded, counts)
-
-    @contextmanager
-    def _hearing(self, name: str) -> Iterator[None]:
-        """Switch a set on, and off when the block ends."""
-        self.adapted.adapters.use(name)
-        try:
-            yield
-        finally:
-            self.adapted.adapters.use(None)
-
-    def _look(self, utterances: Sequence[Utterance]) -> tuple[Sight | None, list[float]]:
-        """Read the mouths of a batch, some of which may have none.
-
-        Returns:
-            What is seen, without faces that are unlike the training data, whose lips nobody learnt
-            to read; and how far each is from them, none without video.
-        """
-        if all(u.crops is None for u in utterances):
-            return None, []
-        # The selector and each set look at the same mouths: they are read once.
-        same = len(utterances) == len(self._read) and all(
-            a is b for a, b in zip(utterances, self._read, strict=True)
-        )
-        if not same:
-            self._read, self._sight = tuple(utterances), self._look_anew(utterances)
-        return self._sight
-
-    def _look_anew(self, utterances: Sequence[Utterance]) -> tuple[Sight, list[float]]:
-        nothing = np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8), np.zeros(0, bool)
-        seen = [nothing if u.crops is None else (u.crops, u.mask) for u in utterances]
-        sight = self.adapted.look(*zip(*seen, strict=True))  # type: ignore[arg-type]
-        distances = self._face_distances(sight)
-        if self.collection is None or not distances:
-            return sight, distances
-        known = torch.tensor(distances, device=self.device) <= self.collection.farthest
-        return replace(sight, mask=sight.mask & known[:, None]), distances
-
-    def _face_distances(self, sight: Sight) -> list[float]:
-        """Return how far faces are from those of the training data; none without lips to read."""
-        if self.faces is None or sight.lips is None:
-            return []
-        distances = []
-        for lips, mask in zip(sight.lips, sight.mask, strict=True):
-            known = lips[None, mask]
-            distances.append(float(self.faces(known)) if known.shape[1] > 1 else math.inf)
-        return distances
-
-    def _sound_distances(self, heard: Impression) -> list[float]:
-        """Return how far windows are from the training data, as the set that hears only finds."""
-        if self.domain is None or heard.encoded is None:
-            return [0.0] * len(heard.mel)
-        # What is less likely than this is unknown however it goes on, so it need not go on.
-        least = -self.domain.options.doubt * (KNOWN_TOKENS + 1)
-        with self._hearing(self.groups["audio"][0]):
-            said = self.adapted.decode(heard.encoded, KNOWN_TOKENS, least)
-        doubts = torch.tensor([s.log_probability for s in said], device=self.device)
-        windows = zip(heard.encoded, heard.counts, doubts, strict=True)
-        return torch.cat(
-            [self.domain(row[None, :count], doubt[None]) for row, count, doubt in windows]
-        ).tolist()
+        seen = self.sights.look(utterances)
+        return self.selector.describe([u.waveform for u in utterances], seen)
 
     @torch.inference_mode()
     def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
@@ -372,7 +183,7 @@ class SetRecogniser:
             return found
         seen = [utterances[place] for place in shown]
         scenarios = self.describe(seen)
-        sight, _ = self._look(seen)
+        sight = self.sights.look(seen).sight
         for row, (place, scenario) in enumerate(zip(shown, scenarios, strict=True)):
             mouth = None if sight is None else sight.row(row)
             found[place] = self._recognise_one(utterances[place], scenario, mouth)
@@ -388,11 +199,11 @@ class SetRecogniser:
         if name is None:
             return heard
         if sight is None or not bool(sight.mask.any()):
-            name, sight = self._listener(name), None
+            name, sight = self._stand_in(name), None
         text, words, agreement = self._read_words(utterance, name, sight)
         score = None if agreement is None else round(float(agreement.score.sigmoid()), 3)
-        if agreement and not self._agrees(agreement)[0] and name != self._listener(name):
-            name = self._listener(name)
+        if agreement and not self._agrees(agreement)[0] and name != self._stand_in(name):
+            name = self._stand_in(name)
             text, words, _ = self._read_words(utterance, name)
         return replace(heard, adapter_set=name, text=text, words=words, agreement=score)
 
@@ -401,7 +212,7 @@ class SetRecogniser:
     ) -> tuple[str, tuple[Word, ...], Agreement | None]:
         """Recognise one utterance: text, words with times, and how lips and sound agree."""
         adapted = self.adapted
-        with self._hearing(name):
+        with adapted.using(name):
             mel = adapted.hear([utterance.waveform])
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)
@@ -423,9 +234,29 @@ class SetRecogniser:
         Raises:
             ValueError: No such way of choosing.
         """
-        return None if self.collection is None else self.collection.choose(scenario, by)
+        return self.collection.choose(scenario, by)
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.adapted.model.device
+
+
+def _read_collection_for(whisper: Whisper, folder: Path) -> Collection:
+    """Read a collection, and refuse one of another model."""
+    collection = read_collection(folder)
+    if collection.model != whisper.name:
+        raise ValueError(
+            f"Adapter sets {collection.name!r} are for {collection.model}, not for "
+            f"{whisper.name}. Take that model."
+        )
+    return collection
+
+
+def _load_adapted(whisper: Whisper, folder: Path, lips: str) -> AdaptedWhisper:
+    """Put a collection's lip encoder, by name or file, and its agreement beside a Whisper."""
+    path = folder / lips
+    encoder = load_lip_encoder(path if path.is_file() else lips)
+    agreement = load_network(AgreementNetwork, AgreementOptions, folder / AGREEMENT)
+    adapted = AdaptedWhisper(whisper, encoder, agreement.requires_grad_(False))
+    return adapted.to(whisper.model.device)

@@ -1,22 +1,12 @@
 """Put trained sets, selector and agreement together, and learn what sound they are for."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from data_prep.clips.samples import Sample
-from fusion.scenarios.category import KindOptions, NoiseKind
-from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
-from fusion.scenarios.level import LevelEstimate, LevelOptions
 from fusion.sets.card import read_card
 from modalities.network_file import save_network
-from modalities.rates import PIECE_SAMPLES
 from modalities.vision.lips import SHIPPED
 from tasks.avsr.sets.collection import (
     AGREEMENT,
@@ -30,22 +20,13 @@ from tasks.avsr.sets.collection import (
     read_collection,
     write_collection,
 )
-from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
+from tasks.avsr.sets.selector import Selector
+from tasks.avsr.sets.set_recogniser import load_recogniser
 from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
-from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
-from tasks.avsr.training.shown_mouths import read_changed
+from tasks.avsr.training.noise_maker import NoiseOptions
+from tasks.avsr.training.selector_fitting import Progress, SelectorFitting
 
 LIPS = "lips.safetensors"
-SURE = 0.995  # share of validation windows that is to be known
-DIRECTIONS = 64
-LOUD_DB = 20.0  # up to here the level matters
-STRANGE = 0.5  # share of noise that shows what other recordings sound like
-CROWD = 0.12  # share of natural noise
-VOICE_WEIGHT = 3.0  # of one voice as noise: training clips have fewer voices than there are
-KIND_WINDOWS = 4  # for each of `CollectConfig.clips`
-BATCH = 20
-FACE_MARGIN = 1.2  # a face in other light or turned away is still known
 
 
 @dataclass(frozen=True)
@@ -58,7 +39,7 @@ class CollectConfig:
         lips: A lip encoder by name or file; a file is copied.
         agreement: File.
         selector: File.
-        sets: Folders of sets by group, see `tasks.avsr.sets.set_recogniser.GROUPS`;
+        sets: Folders of sets by group, see `tasks.avsr.sets.collection.GROUPS`;
             of "level" the one for high noise comes first.
         choose_by: How the pipeline chooses a set: "category", "level" or "category_level".
         border_db: Between high and low noise.
@@ -95,7 +76,7 @@ class CollectConfig:
 def collect(
     config: CollectConfig,
     folder: str | Path,
-    progress: Callable[[float, float | None], None] | None = None,
+    progress: Progress | None = None,
 ) -> Collection:
     """Write a collection.
 
@@ -118,11 +99,20 @@ def collect(
     return collection
 
 
-def _fill(
-    config: CollectConfig,
-    folder: Path,
-    progress: Callable[[float, float | None], None] | None,
-) -> Collection:
+def _fill(config: CollectConfig, folder: Path, progress: Progress | None) -> Collection:
+    collection = _copy_parts(config, folder)
+    write_collection(folder, collection)
+    recogniser = load_recogniser(config.model, folder, "cpu")
+    weights = recogniser.adapted.model.named_parameters()
+    frozen = sum(p.numel() for name, p in weights if "lora_" not in name)
+    write_collection(folder, replace(collection, model_parameters=frozen))
+    if config.clips and collection.listener and recogniser.selector:
+        _learn(config, recogniser.selector, folder, progress)
+    return read_collection(folder)
+
+
+def _copy_parts(config: CollectConfig, folder: Path) -> Collection:
+    """Copy sets and networks into a folder; return what there is to say about them."""
     groups: dict[str, list[str]] = {}
     for group, paths in config.sets.items():
         groups[group] = [_copy_set(Path(path), folder, config.model) for path in paths]
@@ -132,7 +122,7 @@ def _fill(
     if lips not in SHIPPED:
         shutil.copyfile(lips, folder / LIPS)
         lips = LIPS
-    collection = Collection(
+    return Collection(
         name=config.name,
         model=config.model,
         lips=lips,
@@ -143,25 +133,25 @@ def _fill(
         licence=config.licence,
         command=config.command,
     )
-    write_collection(folder, collection)
-    recogniser = load_recogniser(config.model, folder, "cpu")
-    weights = recogniser.adapted.model.named_parameters()
-    frozen = sum(p.numel() for name, p in weights if "lora_" not in name)
-    write_collection(folder, replace(collection, model_parameters=frozen))
-    if config.clips and groups.get("audio"):
-        data = config.data
-        training, unseen = (
-            load_clips(find_clips(data, part), data.folder)
-            for part in (data.train, data.validation)
-        )
-        domain = _learn_domain(config, recogniser, training, unseen, progress)
-        save_network(domain, folder / DOMAIN)
-        save_network(_learn_faces(config, recogniser, training, unseen), folder / FACES)
-        recogniser.kind = _learn_kind(config, recogniser, training)
-        save_network(recogniser.kind, folder / KIND)
-        level = _learn_level(config, recogniser, training, unseen)
-        save_network(level, folder / LOUDNESS)
-    return read_collection(folder)
+
+
+def _learn(
+    config: CollectConfig, selector: Selector, folder: Path, progress: Progress | None
+) -> None:
+    """Learn what the sets are for, and write it beside them."""
+    data, lips = config.data, selector.adapted.lips
+    assert lips is not None
+    training, unseen = (
+        load_clips(find_clips(data, part), data.folder) for part in (data.train, data.validation)
+    )
+    fitting = SelectorFitting(
+        training, unseen, config.noise, config.clips, config.doubt, config.seed
+    )
+    save_network(fitting.fit_domain(selector, progress), folder / DOMAIN)
+    save_network(fitting.fit_faces(lips), folder / FACES)
+    kind = fitting.fit_kind(selector)
+    save_network(kind, folder / KIND)
+    save_network(fitting.fit_level(replace(selector, kind=kind)), folder / LOUDNESS)
 
 
 def _put(made: Path, folder: Path) -> None:
@@ -186,144 +176,3 @@ def _copy_set(source: Path, folder: Path, model: str) -> str:
     for path in target.iterdir():
         path.chmod(0o644)
     return card.name
-
-
-def _learn_domain(
-    config: CollectConfig,
-    recogniser: SetRecogniser,
-    training: Sequence[Sample],
-    unseen: Sequence[Sample],
-    progress: Callable[[float, float | None], None] | None,
-) -> DomainCheck:
-    noise = NoiseMaker(config.noise, [sample.waveform for sample in training])
-    width = recogniser.adapted.model.config.d_model
-    count = min(config.clips, 4 * len(training))
-    directions = min(DIRECTIONS, count // 4, 2 * width - 1)
-
-    def look(samples: Sequence[Sample], total: int, seed: int, own: bool) -> Tensor:
-        rows = []
-        for noisy in _add_noise(noise, samples, total, seed, own):
-            rows.append(_summaries(recogniser, [n.waveform for n in noisy]))
-            if progress and own:
-                progress(sum(map(len, rows)), total)
-        return torch.cat(rows)
-
-    check = DomainCheck(DomainOptions(width, directions))
-    check.fit(look(training, count, config.seed + 17, True))
-    known = check.residual(look(unseen, 4 * len(unseen), config.seed + 18, False))
-    return _with_limit(check, float(known.quantile(SURE)), config.doubt)
-
-
-def _add_noise(
-    noise: NoiseMaker, samples: Sequence[Sample], total: int, seed: int, own: bool
-) -> Iterator[list[Noisy]]:
-    """Add noise to clips, over and over, in batches; `own` says that they are its voices too."""
-    for start in range(0, total, BATCH):
-        noisy = []
-        for number in range(start, min(start + BATCH, total)):
-            place = number % len(samples)
-            speech = samples[place].waveform[:PIECE_SAMPLES]
-            random = np.random.default_rng([seed, number])
-            noisy.append(noise.add(speech, place if own else -1, random))
-        yield noisy
-
-
-def _with_limit(check: DomainCheck, residual: float, doubt: float) -> DomainCheck:
-    options = replace(check.options, residual=residual, doubt=doubt)
-    final = DomainCheck(options)
-    final.load_state_dict(check.state_dict())
-    return final
-
-
-def _learn_faces(
-    config: CollectConfig,
-    recogniser: SetRecogniser,
-    training: Sequence[Sample],
-    unseen: Sequence[Sample],
-) -> DomainCheck:
-    """Learn which faces are known: training clips, changed a little, and validation clips."""
-    lips = recogniser.adapted.lips
-    assert lips is not None
-
-    def look(samples: Sequence[Sample], augment: AugmentOptions) -> Tensor:
-        rows = []
-        for number, sample in enumerate(samples):
-            random = np.random.default_rng([config.seed + 19, number])
-            features, _ = read_changed(sample, lips, augment, random)
-            seen = torch.from_numpy(sample.clip.mask()[: len(features)])
-            if int(seen.sum()) > 1:
-                rows.append(summarise(features.float()[None, seen]))
-        return torch.cat(rows)
-
-    features = look(training, AugmentOptions(pace=0.0, blanks=0, erase=0.0, flip=0.0))
-    directions = min(DIRECTIONS, len(features) // 4, 2 * lips.dim - 1)
-    check = DomainCheck(DomainOptions(lips.dim, directions))
-    check.fit(features)
-    known = check.residual(look(unseen, NO_CHANGE))
-    return _with_limit(check, float(known.quantile(SURE)) * FACE_MARGIN, config.doubt)
-
-
-def _learn_kind(
-    config: CollectConfig, recogniser: SetRecogniser, training: Sequence[Sample]
-) -> NoiseKind:
-    """Learn the kind of noise from what the encoder makes of it, half of it strange."""
-    selector = recogniser.selector
-    assert selector is not None
-    names = selector.options.categories
-    options = replace(
-        config.noise,
-        categories=names,
-        clean=0.0,
-        snr_high_db=LOUD_DB,
-        strange=STRANGE,
-        crowd=CROWD,
-    )
-    noise = NoiseMaker(options, [sample.waveform for sample in training])
-    states, categories = [], []
-    total = KIND_WINDOWS * config.clips
-    for noisy in _add_noise(noise, training, total, config.seed + 21, True):
-        states.append(recogniser.listen([n.waveform for n in noisy]).states)
-        categories += [names.index(n.category) for n in noisy if n.category]
-    kind = NoiseKind(KindOptions(names, states[0].shape[1]))
-    importance = torch.tensor([VOICE_WEIGHT if name == "sidespeaker" else 1.0 for name in names])
-    kind.fit(torch.cat(states), torch.tensor(categories), importance)
-    return kind
-
-
-def _learn_level(
-    config: CollectConfig,
-    recogniser: SetRecogniser,
-    training: Sequence[Sample],
-    unseen: Sequence[Sample],
-) -> LevelEstimate:
-    """Learn the level from lips and sound, of clips that neither network was trained on."""
-    selector = recogniser.selector
-    assert selector is not None
-    unseen = [sample for sample in unseen if sample.clip.mask().any()]
-    options = replace(config.noise, clean=0.0, snr_high_db=LOUD_DB)
-    noise = NoiseMaker(options, [sample.waveform for sample in training])
-    kinds, width = len(selector.options.categories), recogniser.adapted.model.config.d_model
-    level = LevelEstimate(LevelOptions(kinds, 2 * width))
-    sight = recogniser.adapted.look([s.crops for s in unseen], [s.clip.mask() for s in unseen])
-    features, levels = [], []
-    for turn in range(-(-config.clips // len(unseen))):
-        noisy = [
-            noise.add(
-                sample.waveform[:PIECE_SAMPLES],
-                -1,
-                np.random.default_rng([config.seed + 20, turn, number]),
-            )
-            for number, sample in enumerate(unseen)
-        ]
-        heard = recogniser.listen([n.waveform for n in noisy])
-        features.append(recogniser.describe_level(level, heard, sight))
-        levels += [n.snr_db for n in noisy]
-    level.fit(torch.cat(features), torch.tensor(levels))
-    return level
-
-
-def _summaries(recogniser: SetRecogniser, waveforms: list[np.ndarray]) -> Tensor:
-    heard = recogniser.listen(waveforms)
-    assert heard.encoded is not None
-    windows = zip(heard.encoded, heard.counts, strict=True)
-    return torch.cat([summarise(row[None, :count]) for row, count in windows])

@@ -23,6 +23,7 @@ from tasks.avsr.sets.set_recogniser import SetRecogniser
 from tasks.avsr.training.adapter_set import AdapterSetTraining, SetConfig
 from tasks.avsr.training.clips import DataOptions, find_clips
 from tasks.avsr.training.collect import CollectConfig, collect
+from tasks.avsr.training.selector_fitting import SelectorFitting
 from tasks.avsr.training.shown_mouths import SightOptions
 from tasks.avsr.training.targets import LossOptions
 from tasks.training.loop import LoopOptions, train
@@ -215,20 +216,20 @@ def test_a_collection_knows_what_its_sets_were_trained_on(collection_config, tmp
     collection = collect(collection_config, tmp_path / "made")
     assert collection.sets == ["ear"]
     recogniser = SetRecogniser(load_whisper("whisper-tiny.en"), tmp_path / "made")
-    assert recogniser.domain is not None
+    selector = recogniser.selector
+    assert selector.domain is not None
     clip = find_clips(collection_config.data, "train")[0]
     sound = read_audio(clip.media)[:51_200]
     [scenario] = recogniser.describe([Utterance(sound)])
-    assert scenario.category in recogniser.selector.options.categories
-    assert recogniser.level is not None and recogniser.kind is not None
+    assert scenario.category in selector.classifier.options.categories
+    assert selector.level is not None and selector.kind is not None
     crops = np.random.default_rng(0).integers(0, 256, (25, 96, 96), dtype=np.uint8)
     seeing = Utterance(sound, crops, np.ones(25, bool))
-    recogniser.collection = replace(collection, farthest=1e9)  # the face is known
+    recogniser.sights.farthest = 1e9  # the face is known
     [with_lips] = recogniser.describe([seeing])
     sight = recogniser.adapted.look([seeing.crops], [seeing.mask])
-    heard = recogniser.listen([sound])
-    features = recogniser.describe_level(recogniser.level, heard, sight)
-    assert with_lips.snr_db == pytest.approx(float(recogniser.level(features)), abs=1e-3)
+    features = selector.describe_level(selector.level, selector.listen([sound]), sight)
+    assert with_lips.snr_db == pytest.approx(float(selector.level(features)), abs=1e-3)
     assert with_lips.snr_db != scenario.snr_db and with_lips.category == scenario.category
     with pytest.raises(ValueError, match="No adapter set 'eye'"):
         recogniser.with_set([Utterance(sound)], "eye")
@@ -243,9 +244,7 @@ def test_a_collection_appears_when_it_is_whole(collection_config, tmp_path, monk
     config = collection_config
     made = tmp_path / "parent/made"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(
-            "tasks.avsr.training.collect._learn_kind", Mock(side_effect=KeyboardInterrupt)
-        )
+        patch.setattr(SelectorFitting, "fit_kind", Mock(side_effect=KeyboardInterrupt))
         collect(config, made)
     assert list(made.parent.rglob("*")) == [made]
 

@@ -1,0 +1,189 @@
+"""What chooses a set goes by: the noise of a window, its level, and whether it is known at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fusion.scenarios.category import KindOptions, NoiseKind
+from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOptions
+from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
+from fusion.scenarios.level import LevelEstimate, LevelOptions
+from modalities.network_file import Network, load_network
+from modalities.rates import (
+    MEL_HOP_SAMPLES,
+    PIECE_MEL_FRAMES,
+    PIECE_SAMPLES,
+    SAMPLES_PER_STATE,
+)
+from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
+from tasks.avsr.sets.collection import DOMAIN, KIND, LOUDNESS, SELECTOR
+from tasks.avsr.sets.sight_reader import Seen
+
+BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
+KNOWN_TOKENS = 16  # of a known window; what goes on beyond is unlike the training data anyway
+
+
+@dataclass(frozen=True)
+class Impression:
+    """What is made of the sound of a batch of windows.
+
+    Attributes:
+        mel: [batch, mel_bins, 320].
+        probabilities: How likely each category of noise is, 0 to 1, [batch, categories].
+        snr_db: Signal-to-noise ratio, by the sound alone, [batch].
+        states: Mean and spread of what the first blocks of the encoder make of it, with the set
+            that hears only, [batch, 2 * dim]; empty, [batch, 0], where there is no such set.
+        encoded: What all blocks make of it, [batch, 160, dim]; None without that set.
+        counts: How many states of each window are of sound.
+    """
+
+    mel: Tensor
+    probabilities: Tensor
+    snr_db: Tensor
+    states: Tensor
+    encoded: Tensor | None
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Selector:
+    """Says what noise windows are in, how loud it is, and how unlike the training data they are.
+
+    The classifier is always there. A collection may know more, from what the encoder makes of the
+    sound with the set that hears only: `kind`, `domain` and `level` want that set.
+
+    Attributes:
+        adapted: The frozen Whisper with the collection's adapters, and what compares lips and
+            sound.
+        classifier: Tells noise and level by the log-mel.
+        listener: Name of the set that hears only; None where the collection has none.
+        kind: Tells the noise in the classifier's place; None leaves it to that.
+        domain: Says how unlike the training data a sound is; None takes all for known.
+        level: Tells the level where lips are seen; None leaves it to the classifier.
+    """
+
+    adapted: AdaptedWhisper
+    classifier: ScenarioClassifier
+    listener: str | None = None
+    kind: NoiseKind | None = None
+    domain: DomainCheck | None = None
+    level: LevelEstimate | None = None
+
+    @torch.inference_mode()
+    def describe(self, waveforms: Sequence[np.ndarray], seen: Seen) -> list[Scenario]:
+        """Say what noise is heard, and how unlike the training data a window is.
+
+        It is unlike them where neither its sound nor its face is known. Where lips are seen, they
+        too say how loud the noise is.
+
+        Args:
+            waveforms: float32 [samples], 16 kHz, of which the first 3.2 s count.
+            seen: The mouths of the same windows.
+        """
+        used = any(part is not None for part in (self.domain, self.kind, self.level))
+        heard = self.listen(waveforms, encode=used)
+        sight, snr_db = seen.sight, heard.snr_db
+        if self.level is not None and sight is not None and sight.lips is not None:
+            features = self.describe_level(self.level, heard, sight)
+            snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
+        found = self.classifier.name(heard.probabilities, snr_db)
+        far = self._sound_distances(heard)
+        distances = [min(pair) for pair in zip(far, seen.distances or far, strict=True)]
+        return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
+
+    @torch.inference_mode()
+    def listen(self, waveforms: Sequence[np.ndarray], encode: bool = True) -> Impression:
+        """Say what is made of the sound of windows, of which the first 3.2 s count.
+
+        Args:
+            waveforms: float32 [samples], 16 kHz.
+            encode: Whether the encoder hears them too, with the set that hears only.
+        """
+        lengths = [min(len(w), PIECE_SAMPLES) for w in waveforms]
+        mel = self.adapted.hear([w[:PIECE_SAMPLES] for w in waveforms])
+        frames = torch.arange(PIECE_MEL_FRAMES)
+        mask = (frames < (torch.tensor(lengths) // MEL_HOP_SAMPLES)[:, None]).to(mel.device)
+        logits, snr_db = self.classifier(mel, mask)
+        counts = tuple(max(2, length // SAMPLES_PER_STATE) for length in lengths)
+        states, encoded = mel.new_zeros(len(mel), 0), None
+        if encode and self.listener is not None:
+            states, encoded = self._encode(mel, counts, self.listener)
+        if self.kind is not None:
+            logits = self.kind(states)
+        return Impression(mel, logits.softmax(1), snr_db, states, encoded, counts)
+
+    def _encode(self, mel: Tensor, counts: tuple[int, ...], listener: str) -> tuple[Tensor, Tensor]:
+        """Return `states` and `encoded` of an `Impression`."""
+        each: list[Tensor] = []
+        with self.adapted.using(listener):
+            encoded = self.adapted.encoder(mel, each=each).values
+        first = each[min(BLOCKS_HEARD, len(each)) - 1]
+        rows = [row[None, :count] for row, count in zip(first, counts, strict=True)]
+        return torch.cat([summarise(row) for row in rows]), encoded
+
+    @torch.inference_mode()
+    def describe_level(self, level: LevelEstimate, heard: Impression, sight: Sight) -> Tensor:
+        """Return what an estimate of the level is made of, [batch, features].
+
+        Args:
+            level: Puts it together; it may be another than `level`, and not have learnt yet.
+            heard: The sound.
+            sight: What is seen, as `AdaptedWhisper.look` returns it.
+
+        Raises:
+            ValueError: There are no lips, or nothing that compares them with the sound.
+        """
+        if sight.lips is None or self.adapted.agreement is None:
+            raise ValueError("The level is estimated from lips and sound; there are no lips.")
+        agreement = self.adapted.agreement(heard.mel, sight.lips, sight.mask)
+        return level.describe(
+            heard.snr_db, heard.probabilities, agreement, sight.mask, heard.states
+        )
+
+    def _sound_distances(self, heard: Impression) -> list[float]:
+        """Return how far windows are from the training data, as the set that hears only finds."""
+        if self.domain is None or self.listener is None or heard.encoded is None:
+            return [0.0] * len(heard.mel)
+        # What is less likely than this is unknown however it goes on, so it need not go on.
+        least = -self.domain.options.doubt * (KNOWN_TOKENS + 1)
+        with self.adapted.using(self.listener):
+            said = self.adapted.decode(heard.encoded, KNOWN_TOKENS, least)
+        doubts = torch.tensor([s.log_probability for s in said], device=heard.mel.device)
+        windows = zip(heard.encoded, heard.counts, doubts, strict=True)
+        return torch.cat(
+            [self.domain(row[None, :count], doubt[None]) for row, count, doubt in windows]
+        ).tolist()
+
+
+def load_selector(folder: Path, adapted: AdaptedWhisper, listener: str | None) -> Selector:
+    """Load the selector of a collection.
+
+    Args:
+        folder: Folder of the collection.
+        adapted: The networks go where its model is.
+        listener: Name of the set that hears only; it need not be attached yet.
+
+    Raises:
+        FileNotFoundError: There is no classifier.
+        ValueError: A file is damaged.
+    """
+    device = adapted.model.device
+    classifier = load_network(ScenarioClassifier, ScenarioOptions, folder / SELECTOR)
+    return Selector(
+        adapted,
+        classifier.to(device).requires_grad_(False),
+        listener,
+        _load_if_there(NoiseKind, KindOptions, folder / KIND, device),
+        _load_if_there(DomainCheck, DomainOptions, folder / DOMAIN, device),
+        _load_if_there(LevelEstimate, LevelOptions, folder / LOUDNESS, device),
+    )
+
+
+def _load_if_there(
+    kind: type[Network], options: type, path: Path, device: torch.device
+) -> Network | None:
+    return load_network(kind, options, path).to(device) if path.is_file() else None
