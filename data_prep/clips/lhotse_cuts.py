@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.clips.manifest import Clip, Word
+from data_prep.clips.manifest import Clip
 from data_prep.media import probe
+from modalities.speech.timed_text import Word
 from modalities.whole_file import replace_when_whole
 
 if TYPE_CHECKING:
@@ -252,4 +253,4 @@ def _read_words(cut: "Cut", speech: "Sequence[SupervisionSegment]") -> tuple[Wor
                 "when a part is saved: take the part's start off."
             )
     # Aligners write pauses as words without letters.
-    return tuple(Word(i.symbol, i.start, i.end) for i in items if i.symbol.strip())
+    return tuple(Word(i.start, i.end, i.symbol) for i in items if i.symbol.strip())

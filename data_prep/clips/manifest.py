@@ -9,21 +9,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.json_lines import read_entries
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word and its time.
-
-    Attributes:
-        text: As written.
-        start_s: Where it begins, in seconds from the start of the clip.
-        end_s: Where it ends, in seconds from the start of the clip.
-    """
-
-    text: str
-    start_s: float
-    end_s: float
+from modalities.speech.timed_text import Word
 
 
 @dataclass(frozen=True)
@@ -59,9 +45,15 @@ class Clip:
             mask[start:stop] = True
         return mask
 
+    def to_data(self) -> dict[str, Any]:
+        """Return what stands in a line, as JSON takes it; `from_data` reads it."""
+        # The order of a word's entries is that of all manifests since the first.
+        words = [{"text": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in self.words]
+        return {**asdict(self), "words": words}
+
     def to_json(self) -> str:
         """Return one line without its end."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(self.to_data(), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> "Clip":
@@ -74,7 +66,7 @@ class Clip:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> "Clip":
-        """Read what stands in a line, as `dataclasses.asdict` has it.
+        """Read what `to_data` returned.
 
         Raises:
             ValueError: It is of another form.

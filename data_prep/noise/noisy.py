@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.clips.manifest import Clip
@@ -37,7 +37,7 @@ class NoisyClip:
 
     def to_json(self) -> str:
         """Return one line without its end."""
-        data = {"id": self.id, "clip": asdict(self.clip), "scene": self.scene.to_json()}
+        data = {"id": self.id, "clip": self.clip.to_data(), "scene": self.scene.to_json()}
         return json.dumps({**data, "seed": self.seed, "audio": self.audio}, ensure_ascii=False)
 
     @classmethod

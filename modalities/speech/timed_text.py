@@ -8,8 +8,8 @@ class Word:
     """A word and when it is said.
 
     Attributes:
-        start_s: Seconds on the clock of what holds the word: of a window or a piece its start, of
-            a transcript the start of the input.
+        start_s: Seconds on the clock of what holds the word: of a window, a piece or a clip its
+            start, of a transcript the start of the input.
         end_s: On the same clock, never before `start_s`.
         text: As it stands in the text; with its leading space until it is in a transcript.
     """

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.clips.manifest import Clip, Word
+from data_prep.clips.manifest import Clip
 from data_prep.faces import MouthChunk
 from data_prep.faces.mouth_video import write_mouth_video
 from data_prep.json_lines import write_manifest
+from modalities.speech.timed_text import Word
 
 CLIPS = 8
 
@@ -34,7 +35,7 @@ def write_prepared() -> Callable[[Path, float], Path]:
             seen = np.ones(frames, bool), np.zeros(frames, int)
             write_mouth_video(folder / f"mouths/{name}.mp4", [MouthChunk(0, crops, *seen)])
             times = np.array([0.3, 0.5, 0.8]) * seconds
-            words = (Word("one", *times[:2].tolist()), Word("two", *times[1:].tolist()))
+            words = (Word(*times[:2].tolist(), "one"), Word(*times[1:].tolist(), "two"))
             media, mouth = str(folder / f"{name}.wav"), f"mouths/{name}.mp4"
             clip = Clip(name, media, "one two", "s", words, seconds, frames, mouth, ((0, frames),))
             clips.append(clip)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from data_prep.clips.manifest import Clip, Word
+from data_prep.clips.manifest import Clip
+from modalities.speech.timed_text import Word
 
 SUFFIXES = frozenset(".mp4 .mkv .webm .mov .avi .mpg .mpeg .m4v .wav .flac .ogg .mp3 .m4a".split())
 TEXT = "Text:"  # LRS's first line; "WORD START END ASDSCORE" heads the times of words
@@ -65,5 +66,5 @@ def read_transcript(path: Path) -> tuple[str, tuple[Word, ...]]:
         parts = line.split()
         if len(parts) < 3:
             break
-        words.append(Word(parts[0], float(parts[1]), float(parts[2])))
+        words.append(Word(float(parts[1]), float(parts[2]), parts[0]))
     return text, tuple(words)

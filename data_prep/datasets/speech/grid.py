@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from data_prep.clips.manifest import Clip, Word
+from data_prep.clips.manifest import Clip
+from modalities.speech.timed_text import Word
 
 COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
 COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
@@ -59,7 +60,7 @@ def read_alignment(path: str | Path) -> tuple[Word, ...]:
                 f"{path}, line {number} is {line!r}; expected start, end and word."
             ) from error
         if text not in SILENCE:
-            words.append(Word(text, start / UNITS_PER_S, end / UNITS_PER_S))
+            words.append(Word(start / UNITS_PER_S, end / UNITS_PER_S, text))
     return tuple(words)
 
 

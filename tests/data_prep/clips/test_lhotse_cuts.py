@@ -15,9 +15,10 @@ from data_prep.clips.lhotse_cuts import (
     to_cuts,
     write_cuts,
 )
-from data_prep.clips.manifest import Clip, Word, read_manifest
+from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.prepare import prepare
 from data_prep.datasets.speech.catalog import DATASETS
+from modalities.speech.timed_text import Word
 
 lhotse = pytest.importorskip("lhotse", reason="lhotse is an extra: pip install 'mcgurk[lhotse]'")
 
@@ -36,7 +37,7 @@ def clips(tmp_path):
     write(tmp_path / "a.wav")
     write(tmp_path / "b.wav", 0.7, 2, 44_100)
     write(tmp_path / "c.wav", 0.3, 1, 8000)
-    words = (Word("ein", 0.1, 1 / 3), Word("Wörtchen", 0.333, 0.97))
+    words = (Word(0.1, 1 / 3, "ein"), Word(0.333, 0.97, "Wörtchen"))
     a, b, c = (str(tmp_path / f"{name}.wav") for name in "abc")
     return [
         Clip(
@@ -98,7 +99,7 @@ def test_manifests_of_recordings_and_supervisions_are_clips(tmp_path):
     cuts.to_file(tmp_path / "cuts.jsonl.gz")
     clip = DATASETS["cuts"](tmp_path / "cuts.jsonl.gz")[0]
     assert (clip.id, clip.text, clip.speaker) == ("long-0", "good day how are you", "p7")
-    assert clip.words == (Word("good", 0.5, 0.9), Word("day", 0.9, 1.25), Word("how", 2.0, 2.25))
+    assert clip.words == (Word(0.5, 0.9, "good"), Word(0.9, 1.25, "day"), Word(2.0, 2.25, "how"))
     assert clip.media == str((tmp_path / "long.wav").resolve()) and clip.duration_s == 4.0
     done = prepare([clip], tmp_path / "out", 1)
     assert (done.new, done.failed) == (1, {})

@@ -1,0 +1,145 @@
+"""What holds for every task that can be trained, over the table of experiments."""
+
+import json
+import wave
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
+from modalities.network_file import save_network
+from modalities.vision.lips import LipNetwork, LipOptions
+from tasks.config import read_config
+from tasks.experiments import EXPERIMENTS
+from tasks.training.loop import LoopOptions, train
+from tasks.training.plain_numbers import plain_numbers
+
+LOOP = "loop: {steps: 2, batch: 2, warmup: 0, measure_every: 2}"
+CLIPS = f"""
+data: {{folder: FOLDER}}
+{LOOP}
+"""
+# A small experiment of each task. A task without one fails the first test.
+SMALL: dict[str, str] = {
+    "lips": f"lips: {{channels: [4, 8], dim: 16, layers: 1}}{CLIPS}",
+    "agreement": f"lips: FOLDER/lips.safetensors{CLIPS}",
+    "selector": f"selector: {{channels: 4}}\nvalidation_clips: 2{CLIPS}",
+    "avsr": f"fusion: joint\nlips: FOLDER/lips.safetensors\noptions: {{rank: 2}}\n"
+    f"agreement: FOLDER/agreement.safetensors\nvalidation_clips: 1{CLIPS}",
+    "audio_classification": "data: {folder: FOLDER/sounds, validation: 0.2}\nencoder: FOLDER/ast\n"
+    f"window_s: 0.5\nmethod: bottleneck\noptions: {{rank: 2}}\n{LOOP}",
+}
+
+
+def test_every_task_is_tested_here():
+    assert set(SMALL) == set(EXPERIMENTS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, write_prepared) -> Path:
+    """Clips, sounds and small networks that the experiments name."""
+    from modalities.audio.ast import random_ast
+
+    folder = write_prepared(tmp_path_factory.mktemp("prepared"), 3.0)
+    torch.manual_seed(0)
+    lips = LipNetwork(LipOptions(words=("one", "two"), channels=(4, 8), dim=16, layers=1))
+    save_network(lips, folder / "lips.safetensors")
+    agreement = AgreementNetwork(AgreementOptions(lip_dim=16, channels=8, dim=4))
+    save_network(agreement, folder / "agreement.safetensors")
+    sizes = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48)
+    random_ast(**sizes).model.save_pretrained(folder / "ast")
+    random = np.random.default_rng(0)
+    for number in range(12):
+        path = folder / "sounds" / ("loud" if number % 2 else "soft") / f"{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            noise = random.standard_normal(8000) * (8000 if number % 2 else 500)
+            file.writeframes(noise.clip(-32_768, 32_767).astype("<i2").tobytes())
+    return folder
+
+
+@pytest.fixture(params=SMALL)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def build(name, folder, tmp_path) -> Callable[[], tuple[Any, Any]]:
+    """Builds the task of a name and its configuration, from a file in YAML."""
+    path = tmp_path / "experiment.yaml"
+    path.write_text(f"task: {name}\n{SMALL[name].replace('FOLDER', str(folder))}\n")
+    kind, make = EXPERIMENTS[name]()
+
+    def make_both() -> tuple[Any, Any]:
+        config = read_config(kind, path)
+        return config, make(config)
+
+    return make_both
+
+
+def flat(value: Any) -> list[Any]:
+    """Return tensors and arrays in dicts, sequences and dataclasses, in their order."""
+    if isinstance(value, Tensor | np.ndarray):
+        return [torch.as_tensor(value)]
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value)]
+    elif is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, field.name) for field in fields(value)]
+    if isinstance(value, list | tuple):
+        return [one for inner in value for one in flat(inner)]
+    return []
+
+
+def test_a_configuration_is_a_frozen_dataclass_with_a_loop(name, build):
+    config, _ = build()
+    assert is_dataclass(config) and type(config).__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert isinstance(config.loop, LoopOptions) and config.loop.steps == 2
+
+
+def test_examples_come_from_their_own_seed(build):
+    _, task = build()
+    assert task.size >= 2
+    torch.manual_seed(1)
+    first = flat(task.collate([task.load(n, np.random.default_rng(n)) for n in range(2)]))
+    torch.manual_seed(2)  # what is drawn elsewhere does not matter
+    second = flat(task.collate([task.load(n, np.random.default_rng(n)) for n in range(2)]))
+    assert first and len(first) == len(second)
+    assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
+
+
+def test_a_batch_gives_a_loss_that_reaches_what_is_trained_and_nothing_else(build):
+    _, task = build()
+    assert isinstance(task.module, nn.Module)
+    task.module.train()
+    losses = task.module(task.collate([task.load(n, np.random.default_rng(n)) for n in range(2)]))
+    assert losses["loss"].ndim == 0 and losses["loss"].isfinite()
+    assert all(isinstance(value, Tensor) and value.ndim == 0 for value in losses.values())
+    losses["loss"].backward()
+    reached = [p for p in task.module.parameters() if p.grad is not None]
+    assert reached and all(parameter.requires_grad for parameter in reached)
+
+
+def test_it_is_the_same_task_each_time_it_is_built(build):
+    states = [build()[1].module.state_dict() for _ in range(2)]
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(states[0][key], value) for key, value in states[1].items())
+
+
+def test_it_trains_measures_and_exports(build, tmp_path):
+    config, task = build()
+    before = {key: value.clone() for key, value in task.module.state_dict().items()}
+    found = train(task, config.loop, tmp_path / "out", device="cpu")
+    assert plain_numbers("found", found) == found and found["step"] == 2
+    lines = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
+    assert "loss" in json.loads(lines[-1]) and json.loads(lines[-1])["measured"]
+    written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert written > {"checkpoint.pt", "metrics.jsonl", "curves.png"}
+    after = task.module.state_dict()
+    assert any(not torch.equal(after[key], value) for key, value in before.items())
