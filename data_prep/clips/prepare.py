@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_prep.clips.manifest import Clip, read_manifest, runs_of
 from data_prep.faces import FaceFinder
@@ -12,7 +13,9 @@ from data_prep.media import probe, stream_audio, stream_video
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, Progress, complete_manifest
 from modalities.rates import RATE_HZ
-from modalities.vision import FaceDetector, load_face_detector
+
+if TYPE_CHECKING:
+    from modalities.vision import FaceDetector
 
 MANIFEST, MOUTHS = "manifest.jsonl", "mouths"
 LARGEST_SIDE = 1280  # faces in larger pictures are looked for at this size
@@ -113,6 +116,8 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
 
 
 @cache
-def _detector() -> FaceDetector:
+def _detector() -> "FaceDetector":
     """Load the network, once a process."""
+    from modalities.vision import load_face_detector
+
     return load_face_detector("full")

@@ -1,10 +1,15 @@
 """Decoding of audio and video by timestamps."""
 
-from data_prep.media.audio import read_audio, stream_audio
-from data_prep.media.info import AudioInfo, MediaInfo, VideoInfo, probe
-from data_prep.media.picture import letterbox_area
-from data_prep.media.video import VideoFrame, stream_video
-from data_prep.media.waveform import check_waveform
+from typing import TYPE_CHECKING
+
+from modalities.lazy_names import hand_on
+
+if TYPE_CHECKING:
+    from data_prep.media.audio import read_audio, stream_audio
+    from data_prep.media.info import AudioInfo, MediaInfo, VideoInfo, probe
+    from data_prep.media.orientation import letterbox_area
+    from data_prep.media.video import VideoFrame, stream_video
+    from data_prep.media.waveform import check_waveform
 
 __all__ = [
     "AudioInfo",
@@ -18,3 +23,13 @@ __all__ = [
     "stream_audio",
     "stream_video",
 ]
+__getattr__ = hand_on(
+    __name__,
+    {
+        **dict.fromkeys(["read_audio", "stream_audio"], "data_prep.media.audio"),
+        **dict.fromkeys(["AudioInfo", "MediaInfo", "VideoInfo", "probe"], "data_prep.media.info"),
+        **dict.fromkeys(["VideoFrame", "stream_video"], "data_prep.media.video"),
+        "letterbox_area": "data_prep.media.orientation",
+        "check_waveform": "data_prep.media.waveform",
+    },
+)

@@ -18,7 +18,7 @@ from data_prep.media.container import (
     open_media,
     timestamp,
 )
-from data_prep.media.picture import (
+from data_prep.media.orientation import (
     Orientation,
     checked_pixel_aspect,
     display_size,

@@ -20,14 +20,13 @@ from data_prep.media.container import (
     require_video,
     timestamp,
 )
-from data_prep.media.picture import (
-    Picture,
-    PictureConverter,
+from data_prep.media.orientation import (
     checked_pixel_aspect,
     display_size,
     fit_size,
     read_orientation,
 )
+from data_prep.media.picture import Picture, PictureConverter
 from modalities.rates import VIDEO_RATE_HZ
 
 DEFAULT_INTERVAL_S = Fraction(1, VIDEO_RATE_HZ)

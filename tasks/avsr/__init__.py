@@ -1,7 +1,8 @@
 """Audio-visual speech recognition."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from modalities.lazy_names import hand_on
 
 if TYPE_CHECKING:
     from modalities.speech.timed_text import Word
@@ -9,16 +10,11 @@ if TYPE_CHECKING:
     from tasks.avsr.pipeline import AVSROptions, AVSRPipeline
 
 __all__ = ["AVSROptions", "AVSRPipeline", "Face", "Segment", "Transcript", "Word"]
-_HOMES = {
-    "AVSROptions": "tasks.avsr.pipeline",
-    "AVSRPipeline": "tasks.avsr.pipeline",
-    "Word": "modalities.speech.timed_text",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load what is asked for: commands that only read a file need no pipeline, so no torch."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES.get(name, "tasks.avsr.outputs.transcript")
-    return getattr(import_module(home), name)
+__getattr__ = hand_on(
+    __name__,
+    {
+        **dict.fromkeys(["AVSROptions", "AVSRPipeline"], "tasks.avsr.pipeline"),
+        **dict.fromkeys(["Face", "Segment", "Transcript"], "tasks.avsr.outputs.transcript"),
+        "Word": "modalities.speech.timed_text",
+    },
+)

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import av
 import numpy as np
-import torch
 
 from data_prep.faces import (
     FaceTrack,
@@ -18,11 +17,14 @@ from data_prep.faces import (
     use_mouth_video,
 )
 from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
-from data_prep.media.picture import Orientation, Picture, PictureConverter
-from modalities.audio.resample import StreamingResampler, resample
+from data_prep.media.orientation import Orientation
+from data_prep.media.picture import Picture, PictureConverter
 from modalities.rates import RATE_HZ, VIDEO_RATE_HZ
 
-Source = str | Path | np.ndarray | torch.Tensor | Iterable[np.ndarray]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Source: TypeAlias = "str | Path | np.ndarray | Tensor | Iterable[np.ndarray]"
 ANALYSIS_SIDE = 1280  # faces in larger pictures are looked for at this size
 BLOCK_S = 1.0
 
@@ -128,10 +130,9 @@ def open_input(
                 "Leave them out: the file's own video is read."
             )
         return _open_file(source, ready or ReadyMouth())
-    if isinstance(source, torch.Tensor):
-        source = source.detach().cpu().numpy()
-    if isinstance(source, np.ndarray):
-        waveform = _resample(check_waveform(source), rate_hz)
+    given = _from_tensor(source)
+    if isinstance(given, np.ndarray):
+        waveform = _resample(check_waveform(given), rate_hz)
         pictures = None if video is None else _check_pictures(video)
         return Input(
             blocks=lambda: _cut(waveform),
@@ -139,7 +140,7 @@ def open_input(
             has_video=pictures is not None,
             duration_s=len(waveform) / RATE_HZ,
         )
-    blocks = _resample_blocks((check_waveform(block) for block in source), rate_hz)
+    blocks = _resample_blocks((check_waveform(block) for block in given), rate_hz)
     return Input(lambda: blocks, lambda: iter(()), has_video=False, duration_s=None)
 
 
@@ -178,11 +179,24 @@ def open_pictures(path: str | Path, ready: ReadyMouth, media: MediaInfo) -> dict
     }
 
 
+def _from_tensor(source: Any) -> Any:
+    """Return a tensor as an array, and all else as it is, without loading torch to find out."""
+    return source.detach().cpu().numpy() if hasattr(source, "detach") else source
+
+
 def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:
+    import torch
+
+    from modalities.audio.resample import resample
+
     return resample(torch.from_numpy(waveform), rate_hz, RATE_HZ).numpy()
 
 
 def _resample_blocks(blocks: Iterator[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
+    import torch
+
+    from modalities.audio.resample import StreamingResampler
+
     resampler = StreamingResampler(rate_hz, RATE_HZ)
     for block in blocks:
         yield resampler.push(torch.from_numpy(block)).numpy()
