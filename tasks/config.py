@@ -1,8 +1,9 @@
 """Experiments in YAML, read into frozen dataclasses."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 Config = TypeVar("Config")
 
@@ -65,6 +66,13 @@ def filled(kind: type[Config] | Config, entries: Mapping[str, Any], place: str) 
     return _merge(kind, lambda: [OmegaConf.create(dict(entries))], (), place)
 
 
+def has_entry(kind: type, entry: str) -> bool:
+    """Say whether a configuration has an entry, as "loop.steps"."""
+    name, _, rest = entry.partition(".")
+    types = get_type_hints(kind) if is_dataclass(kind) else {}
+    return name in types and (not rest or has_entry(types[name], rest))
+
+
 def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], place: str) -> Any:
     """Set entries of a structured configuration; a mistake is told with its place."""
     from omegaconf import OmegaConf
@@ -78,8 +86,13 @@ def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], pla
         raise ValueError(f"{place}: {_first_line(error)}") from error
 
 
-def read_name(path: str | Path, key: str) -> str:
+def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
     """Return one entry of a YAML file, which says what the file is for.
+
+    Args:
+        path: A YAML file.
+        key: Name of the entry.
+        known: What it can be, for the message where there is none; another is returned too.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -97,7 +110,10 @@ def read_name(path: str | Path, key: str) -> str:
     except (YAMLError, AttributeError, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no configuration in YAML ({_first_line(error)}).") from error
     if not isinstance(name, str):
-        raise ValueError(f"{path} does not say {key!r}; expected a line such as '{key}: NAME'.")
+        names = f" with one of {', '.join(known)}" if known else ""
+        raise ValueError(
+            f"{path} does not say {key!r}; expected a line such as '{key}: NAME'{names}."
+        )
     return name
 
 

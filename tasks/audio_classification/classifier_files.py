@@ -1,57 +1,19 @@
 """Trained classifiers on disk: a card, the adapter in PEFT's layout, and the head."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from fusion.adapters.interface import Adapters
 from modalities.catalog import load_audio_encoder
 from modalities.whole_file import replace_when_whole
+from tasks.audio_classification.card import CARD, ClassifierCard, read_card
 from tasks.audio_classification.config import FULL, ClassificationConfig
-from tasks.audio_classification.model import ADAPTER, Counts, SoundModel
+from tasks.audio_classification.model import ADAPTER, SoundModel
 
-CARD, HEAD, ADAPTERS, ENCODER = (
-    "classifier.json",
-    "head.safetensors",
-    "adapter",
-    "encoder.safetensors",
-)
-
-
-@dataclass(frozen=True)
-class ClassifierCard:
-    """What is known about a classifier.
-
-    Attributes:
-        encoder: The frozen model, by the name it was loaded with.
-        classes: Names, in the order of the logits.
-        method: Name of the adapters' method; "" for a head alone, "full" where all was trained.
-        pooling: "mean" over all tokens that are real, or "special" over the encoder's own.
-        window_s: Seconds of sound that are classified at once.
-        temperature: What logits are divided by before the softmax, above 0; 1 leaves them alone.
-        data: What it was trained on, in words.
-        licence: What the weights are licensed under; "" where nobody said.
-        command: The command that trained it.
-        parameters: Trained and frozen.
-        scores: On the test sounds, percent.
-        left_out: Sounds that could not be used.
-    """
-
-    encoder: str
-    classes: tuple[str, ...]
-    method: str
-    pooling: str
-    window_s: float
-    temperature: float
-    data: str
-    licence: str
-    command: str
-    parameters: Counts
-    scores: dict[str, float] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+HEAD, ADAPTERS, ENCODER = ("head.safetensors", "adapter", "encoder.safetensors")
 
 
 def save_classifier(folder: str | Path, model: SoundModel, card: ClassifierCard) -> None:
@@ -107,27 +69,6 @@ def load_classifier(
             f"{str(error).strip().splitlines()[-1].strip()}"
         ) from error
     return model.eval(), card
-
-
-def read_card(folder: str | Path) -> ClassifierCard:
-    """Read what is known about a classifier.
-
-    Raises:
-        FileNotFoundError: It is not there, or not whole.
-        ValueError: It is damaged.
-    """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
-        )
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        parameters = Counts(**data.pop("parameters"))
-        lists = {name: tuple(data.pop(name)) for name in ("classes", "left_out")}
-        return ClassifierCard(parameters=parameters, **lists, **data)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged ({error}); train the classifier again.") from error
 
 
 def _write(path: Path, state: dict[str, Tensor]) -> None:

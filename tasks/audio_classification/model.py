@@ -1,6 +1,5 @@
 """A frozen audio encoder with adapters, pooling over its tokens, and a head."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch.nn import functional
 from fusion.adapters.interface import Adapters, attach
 from modalities.audio.audio_encoder import AudioEncoder
 from modalities.encoder import Features
+from tasks.audio_classification.card import Counts
 from tasks.audio_classification.config import FULL, ClassificationConfig
 
 ADAPTER = "sounds"
@@ -38,24 +38,6 @@ class Head(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """Classify, [batch, dim] -> [batch, classes]."""
         return self.linear(pooled * self.gain + self.bias)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Parameters that are trained, and those that are not.
-
-    Attributes:
-        method: Adapters, or all of the encoder where all is trained; without the last
-            normalisation, which is in the head.
-        norms: Normalisations trained beside the adapters.
-        head: The last normalisation and the linear layer.
-        encoder: All of the bare encoder, trained or not.
-    """
-
-    method: int
-    norms: int
-    head: int
-    encoder: int
 
 
 class SoundModel(nn.Module):

@@ -1,6 +1,7 @@
 """Train a classifier of sounds."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ from torch import Tensor, nn
 
 from data_prep.sounds.labelled import Fold, classes_of
 from modalities.catalog import load_audio_encoder
-from tasks.audio_classification.classifier_files import ClassifierCard, save_classifier
+from tasks.audio_classification.card import ClassifierCard
+from tasks.audio_classification.classifier_files import save_classifier
 from tasks.audio_classification.config import ClassificationConfig, find_fold
+from tasks.audio_classification.evaluation.classify import classify_sounds, pool_sound
 from tasks.audio_classification.model import SoundModel, spec_augment
 from tasks.audio_classification.windows import Kept, Progress, SoundSource
 from tasks.scoring.calibration import fit_temperature
 from tasks.scoring.classification import accuracy, score
-
-BATCH = 32  # of windows, where nothing is trained
 
 
 class SoundClassification:
@@ -82,7 +83,7 @@ class SoundClassification:
         source = self.parts["train"]
         label = torch.tensor(self.classes.index(source.sounds[index].label))
         if self.keeps_features:
-            pooled = self._pooled("train", index)
+            pooled = pool_sound(self.model, source, index, self.pooled["train"])
             return {"pooled": pooled[int(random.integers(len(pooled)))], "label": label}
         windows = source.windows(index)
         window = int(random.integers(len(windows.inputs)))
@@ -105,49 +106,10 @@ class SoundClassification:
         loss = nn.functional.cross_entropy(logits, labels)
         return {"accuracy": accuracy(logits, labels), "validation_loss": float(loss)}
 
-    @torch.no_grad()
     def classify(self, part: str) -> tuple[Tensor, Tensor]:
-        """Classify the sounds of a part; of several windows the log-probabilities are averaged.
-
-        Returns:
-            Log-probabilities, [sounds, classes], and the right classes, [sounds].
-        """
-        source = self.parts[part]
-        device = next(self.model.head.parameters()).device
-        found, labels = [], []
-        for start in range(0, len(source), BATCH):
-            indices = range(start, min(start + BATCH, len(source)))
-            pooled = (
-                [self._pooled(part, index) for index in indices]
-                if self.keeps_features
-                else (self._pool(part, indices))
-            )
-            logits = self.model.head(torch.cat(pooled).to(device)).log_softmax(-1)
-            counts = [len(rows) for rows in pooled]
-            found += [rows.mean(0) for rows in logits.split(counts)]
-            labels += [self.classes.index(source.sounds[index].label) for index in indices]
-        return torch.stack(found).cpu(), torch.tensor(labels)
-
-    def _pooled(self, part: str, index: int) -> Tensor:
-        """Return what the untouched encoder makes of a sound, [windows, dim]."""
-        kept = self.pooled[part]
-        if index not in kept:
-            indices = range(index, min(index + BATCH, len(self.parts[part])))
-            for place, rows in zip(indices, self._pool(part, indices), strict=True):
-                kept[place] = rows.cpu()
-        return kept[index]
-
-    @torch.no_grad()
-    def _pool(self, part: str, indices: Sequence[int]) -> list[Tensor]:
-        """Encode and pool sounds, each [windows, dim]."""
-        device = next(self.model.head.parameters()).device
-        windows = [self.parts[part].windows(index) for index in indices]
-        inputs = torch.cat([w.inputs for w in windows]).split(BATCH)
-        masks = torch.cat([w.mask for w in windows]).split(BATCH)
-        pooled = [
-            self.model.pool(i.to(device), m.to(device)) for i, m in zip(inputs, masks, strict=True)
-        ]
-        return list(torch.cat(pooled).split([len(w.inputs) for w in windows]))
+        """Classify the sounds of a part; see `classify_sounds`."""
+        kept = self.pooled[part] if self.keeps_features else None
+        return classify_sounds(self.model, self.parts[part], self.classes, kept)
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
         """Write the classifier, calibrated on the validation sounds and measured on the test."""
@@ -171,5 +133,6 @@ class SoundClassification:
             parameters=self.model.counts(),
             scores=scores,
             left_out=tuple(self.left_out),
+            sounds=asdict(config.data),
         )
         save_classifier(folder, self.model, card)

@@ -9,6 +9,8 @@ import typer
 
 from tasks.cli.options import AsJson
 
+SKIP_BAD = "data.skip_bad"  # where configurations say it, if their data can be checked
+
 
 def train(
     config: Annotated[Path, typer.Argument(help="An experiment in YAML, as in configs/.")],
@@ -49,23 +51,23 @@ def _train(
 ) -> None:
     """Train; of several processes the first alone prints."""
     from tasks.cli.progress import progress_bar
-    from tasks.config import read_config, read_name
-    from tasks.experiments import EXPERIMENTS, STUDIES
+    from tasks.config import has_entry, read_config
+    from tasks.experiments import EXPERIMENTS, STUDIES, read_task
     from tasks.training.launched import count_processes, is_first
-    from tasks.training.loop import CURVES, train
 
-    name = read_name(config, "task")
-    if name not in {**EXPERIMENTS, **STUDIES}:
-        known = ", ".join([*EXPERIMENTS, *STUDIES])
-        raise ValueError(f"{config}: no task {name!r}; known: {known}.")
+    name = read_task(config, "train")
+    kind, run = {**EXPERIMENTS, **STUDIES}[name]()
+    if skip_bad and not has_entry(kind, SKIP_BAD):
+        raise ValueError(
+            f"{config}: {name} has no {SKIP_BAD}, which --skip-bad sets; leave it out."
+        )
     folder = output or Path("build", *config.with_suffix("").parts[-2:])
-    given = [*changes, *(["data.skip_bad=true"] if skip_bad else [])]
+    given = [*changes, *([f"{SKIP_BAD}=true"] if skip_bad else [])]
     if name in STUDIES:
         from tasks.training.study_report import TABLE
 
         if count_processes() > 1:
             raise ValueError(f"{config} is a study, which runs in one process; start one.")
-        kind, run = STUDIES[name]
         study = read_config(kind, config, given)
         with progress_bar("Training", as_json, "{:.0f} experiments".format) as show:
             results = run(study, folder, show, device)
@@ -75,9 +77,10 @@ def _train(
             print((folder / TABLE).read_text(encoding="utf-8"))
             print(f"{folder / TABLE} holds this; what was measured and the plots lie beside it.")
         return
-    kind, build = EXPERIMENTS[name]
+    from tasks.training.loop import CURVES, train
+
     settings = read_config(kind, config, given)
-    task = build(settings)
+    task = run(settings)
     for line in getattr(task, "left_out", ()) if is_first() else ():
         typer.echo(f"mcgurk: left out: {line}", err=True)
     with progress_bar("Training", as_json or not is_first(), "{:.0f} steps".format) as show:

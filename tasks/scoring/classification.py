@@ -64,6 +64,18 @@ def score(
     }
 
 
+def average_precision(scores: Tensor, right: Tensor) -> float:
+    """Return the mean precision at the place of each right sound, percent.
+
+    Args:
+        scores: How much each sound is like the class, [sounds]; those alike share the last place.
+        right: Whether it is of the class, [sounds], bool; one or more are.
+    """
+    found = scores[right]
+    within = [len(some) - torch.searchsorted(some.sort().values, found) for some in (found, scores)]
+    return 100 * float((within[0].double() / within[1]).mean())
+
+
 def confusion(logits: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Count sounds by their class and the one they were taken for, [classes, classes]."""
     places = labels * classes + logits.argmax(1)

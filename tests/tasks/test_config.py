@@ -1,36 +1,82 @@
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from tasks.cli.evaluate import evaluate
 from tasks.config import read_config, read_name
-from tasks.experiments import EXPERIMENTS, STUDIES, find_experiment
+from tasks.experiments import (
+    COLLECTIONS,
+    EVALUATIONS,
+    EXPERIMENTS,
+    STUDIES,
+    USES,
+    find_experiment,
+    read_task,
+)
 from tasks.training.study import plan_runs
 
-CONFIGS = sorted(
-    path
-    for path in (Path(__file__).parents[2] / "configs").rglob("*.yaml")
-    if "\ntask:" in path.read_text()
-)
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
+LOADERS = {
+    **EXPERIMENTS,
+    **STUDIES,
+    **{name: evaluation.load for name, evaluation in EVALUATIONS.items()},
+    **COLLECTIONS,
+}
 
 
-def test_there_are_experiments():
-    assert len(CONFIGS) >= 4
+def test_there_are_configurations_of_every_use():
+    tasks = {read_name(path, "task") for path in CONFIGS}
+    for _, _, table in USES:
+        assert tasks & set(table)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_experiment_parses(path):
+def test_every_configuration_says_its_task_and_parses(path):
     name = read_name(path, "task")
-    if name in STUDIES:
-        study = read_config(STUDIES[name][0], path, ["base.loop.steps=7"])
-        if name == "study":
-            assert {run.config.loop.steps for run in plan_runs(study, find_experiment)} >= {7}
-            return
-        assert study.base.loop.steps == 7
-        return
-    kind, _ = EXPERIMENTS[name]
-    config = read_config(kind, path, ["loop.steps=7"])
-    assert isinstance(config, kind)
-    assert config.loop.steps == 7
+    kind, _ = LOADERS[name]()
+    change = ["loop.steps=7"] if name in EXPERIMENTS else []
+    config = read_config(kind, path, ["base.loop.steps=7"] if name in STUDIES else change)
+    assert config.task == name
+    if name in EXPERIMENTS:
+        assert config.loop.steps == 7
+    if name == "audio_classification_study":
+        assert config.base.loop.steps == 7
+    if name == "study":
+        assert {run.config.loop.steps for run in plan_runs(config, find_experiment)} >= {7}
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_options_of_evaluations_are_entries_and_options_of_the_command(name):
+    evaluation = EVALUATIONS[name]
+    entries = {field.name for field in fields(evaluation.load()[0])}
+    assert {evaluation.target, *evaluation.options.values()} <= entries
+    assert set(evaluation.options) <= set(signature(evaluate).parameters)
+
+
+@pytest.mark.parametrize(
+    ("command", "task", "message"),
+    [
+        (
+            "train",
+            "avsr_evaluation",
+            r"is an evaluation \(avsr_evaluation\); use `mcgurk evalu",
+        ),
+        ("train", "avsr_collection", "is a collection .* use `mcgurk sets collect "),
+        ("evaluate", "avsr", "is an experiment .* use `mcgurk train "),
+        ("evaluate", "audio_classification_study", "is a study .* use `mcgurk train "),
+        ("sets collect", "lips", "is an experiment .* use `mcgurk train "),
+        ("train", "lisp", "no task 'lisp'; known: lips, .* Did you mean 'lips'"),
+        ("evaluate", "dance", "no task 'dance'; known: avsr_evaluation, "),
+        ("sets collect", "", "does not say 'task'; expected .* with one of avsr_collection"),
+    ],
+)
+def test_a_file_of_another_command_or_of_none_is_told(tmp_path, command, task, message):
+    path = tmp_path / "a.yaml"
+    path.write_text(f"task: {task}\n")
+    with pytest.raises(ValueError, match=message):
+        read_task(path, command)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +94,7 @@ def test_mistakes_are_told_in_one_line(tmp_path, text, message):
     path = tmp_path / "a.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as error:
-        read_config(EXPERIMENTS["lips"][0], path)
+        read_config(EXPERIMENTS["lips"]()[0], path)
     assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 

@@ -38,6 +38,7 @@ class EvaluationConfig:
     """An evaluation.
 
     Attributes:
+        task: "avsr_evaluation".
         target: Folder of clips: as `mcgurk prepare` wrote it, or raw.
         split: JSON with lists of clips by name, as {"test": [...]}; empty for all clips.
         part: Name of the split.
@@ -63,6 +64,7 @@ class EvaluationConfig:
         processes: That recognise, one core each; each holds the model. The results are the same.
     """
 
+    task: str = "avsr_evaluation"
     target: str = ""
     split: str = ""
     part: str = "test"

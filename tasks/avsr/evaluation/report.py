@@ -5,9 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from modalities.whole_file import replace_when_whole
 from tasks.avsr.evaluation.conditions import Cell
 from tasks.avsr.evaluation.outcomes import Hearings
 from tasks.avsr.evaluation.rows import HEARING, SELECTED, LoudScore, RowErrors, RowScore
@@ -17,6 +15,7 @@ from tasks.avsr.evaluation.selector_scores import (
     score_agreement,
     score_selector,
 )
+from tasks.reports import to_list, to_table, without_nan, write_text
 from tasks.scoring import Interval, difference_interval
 
 ROWS_FILE, REPORT, SUMMARY = "rows.json", "report.md", "summary.json"
@@ -93,9 +92,9 @@ def save_report(report: Report, folder: Path) -> None:
         "selector": asdict(report.selector) if report.selector else None,
         "agreement": [asdict(score) for score in report.agreement],
     }
-    _write(folder / ROWS_FILE, rows_to_json(report.rows))
-    _write(folder / SUMMARY, json.dumps(_without_nan(summary), indent=2, ensure_ascii=False))
-    _write(folder / REPORT, to_markdown(report))
+    write_text(folder / ROWS_FILE, rows_to_json(report.rows))
+    write_text(folder / SUMMARY, json.dumps(without_nan(summary), indent=2, ensure_ascii=False))
+    write_text(folder / REPORT, to_markdown(report))
 
 
 def rows_to_json(rows: Iterable[RowScore]) -> str:
@@ -107,7 +106,7 @@ def to_markdown(report: Report) -> str:
     """Return the report as text with tables."""
     parts = [
         "# Evaluation of audio-visual speech recognition",
-        "\n".join(f"- {name}: {value}" for name, value in report.facts.items()),
+        to_list(report.facts),
         "## Word error rate, percent [95 % interval]",
         *_rate_tables(report),
         *_left_out(report),
@@ -141,7 +140,7 @@ def conditions_of(report: Report) -> list[str]:
 
 
 def _rate_tables(report: Report) -> list[str]:
-    return [_table(*row_table(report, condition)) for condition in conditions_of(report)]
+    return [to_table(*row_table(report, condition)) for condition in conditions_of(report)]
 
 
 def _left_out(report: Report) -> list[str]:
@@ -154,7 +153,7 @@ def _loud_table(loud: Sequence[LoudScore]) -> list[str]:
         return []
     lines = [[s.row, _show(s.mean), _show(s.ratio, ".2f") if s.ratio else NOTHING] for s in loud]
     title = "## Mean over noise at -10 and -5 dB"
-    return [title, _table(["row", "word error rate, %", f"ratio to {HEARING}"], lines)]
+    return [title, to_table(["row", "word error rate, %", f"ratio to {HEARING}"], lines)]
 
 
 def _gain_table(report: Report) -> list[str]:
@@ -186,8 +185,8 @@ def _selector_tables(scores: SelectorScores | None) -> list[str]:
         f"{_percent(scores.level_right)} % of the clips that it did not abstain on; the border is "
         "0 dB, and clips at 0 dB do not count.",
         "Clips by true category (lines) and category heard (columns):",
-        _table(["", *scores.said], confusion),
-        _table([*head, *(f"abstains ({group}), %" for group in groups)], lines),
+        to_table(["", *scores.said], confusion),
+        to_table([*head, *(f"abstains ({group}), %" for group in groups)], lines),
         *_recording_table(scores),
     ]
 
@@ -206,7 +205,7 @@ def _recording_table(scores: SelectorScores) -> list[str]:
         for line in scores.by_recording
     ]
     head = ["noise", "recording", "clips", "category right, %", "at 0 dB and below, %"]
-    return [_table([*head, "heard most often as"], lines)]
+    return [to_table([*head, "heard most often as"], lines)]
 
 
 def _agreement_table(report: Report) -> list[str]:
@@ -232,7 +231,7 @@ def _by_level(report: Report, show: Callable[[Cell], str]) -> list[str]:
     for condition in conditions_of(report):
         shown = {cell.level: show(cell) for cell in report.cells if cell.condition == condition}
         lines.append([condition, *(shown.get(level, NOTHING) for level in levels)])
-    return [_table(["condition", *levels], lines)]
+    return [to_table(["condition", *levels], lines)]
 
 
 def _show(found: Interval, form: str = ".1f") -> str:
@@ -243,22 +242,3 @@ def _show(found: Interval, form: str = ".1f") -> str:
 
 def _percent(share: float | None) -> str:
     return NOTHING if share is None else f"{share:.1f}"
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *("---:" for _ in head[1:])]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, rule, *lines))
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _without_nan(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(path: Path, text: str) -> None:
-    with replace_when_whole(path) as partial:
-        partial.write_text(f"{text}\n", "utf-8")

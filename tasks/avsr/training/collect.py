@@ -34,6 +34,7 @@ class CollectConfig:
     """What belongs together.
 
     Attributes:
+        task: "avsr_collection".
         name: What the collection is called.
         model: The frozen Whisper.
         lips: A lip encoder by name or file; a file is copied.
@@ -55,6 +56,7 @@ class CollectConfig:
         seed: Fixes which noise is drawn for which clips.
     """
 
+    task: str = "avsr_collection"
     name: str = ""
     model: str = "whisper-tiny.en"
     lips: str = "lips-grid"

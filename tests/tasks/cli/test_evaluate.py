@@ -132,12 +132,13 @@ def test_it_goes_on_in_the_same_folder_and_refuses_other_settings(capsys, clips,
 def test_a_configuration_is_taken_and_options_win_over_it(capsys, clips, noise, tmp_path, loaded):
     path = tmp_path / "evaluation.yaml"
     path.write_text(
-        f"target: {clips}\nnoise: {noise}\ncategories: [music]\nsnr_db: [0]\nmodel: other\n"
+        f"task: avsr_evaluation\ntarget: {clips}\nnoise: {noise}\ncategories: [music]\n"
+        "snr_db: [0]\nmodel: other\n"
     )
     out = succeeds(capsys, path, "--snr", 5, "--json", "-o", tmp_path / "out")
     assert {row["snr_db"] for row in json.loads(out)} == {None, 5}
     assert loaded == [("other", None, "auto")]
-    path.write_text(f"target: {clips}\nnormalizer: grid\n")
+    path.write_text(f"task: avsr_evaluation\ntarget: {clips}\nnormalizer: grid\n")
     assert "Did you mean: 'normaliser'" in fails(capsys, path, "-o", tmp_path / "out")
 
 

@@ -14,7 +14,8 @@ from data_prep.faces.results import MouthChunk
 from data_prep.json_lines import write_manifest
 from data_prep.noise import Recordings
 from fusion.scenarios.classifier import Scenario
-from tasks.avsr.evaluation import NoiseSource, Plan
+from tasks.avsr.evaluation.conditions import NoiseSource
+from tasks.avsr.evaluation.recognise import Plan
 from tasks.avsr.evaluation.results import ResultFile
 from tasks.avsr.sets.contract import Heard
 

@@ -6,13 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.avsr.evaluation import (
-    ConditionOptions,
-    EvaluationConfig,
-    find_clips,
-    plan_evaluation,
-    prepare_clips,
-)
+from tasks.avsr.evaluation.clips import find_clips, prepare_clips
+from tasks.avsr.evaluation.config import ConditionOptions, EvaluationConfig
+from tasks.avsr.evaluation.evaluate import plan_evaluation
 from tasks.avsr.evaluation.noise_sources import find_sources
 from tasks.config import read_config
 

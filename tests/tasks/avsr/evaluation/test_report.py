@@ -6,12 +6,14 @@ from dataclasses import asdict
 import av
 import pytest
 
-from tasks.avsr.evaluation import ROWS, Cell, Evaluation, EvaluationConfig, evaluate
+from tasks.avsr.evaluation.conditions import Cell
+from tasks.avsr.evaluation.config import EvaluationConfig
+from tasks.avsr.evaluation.evaluate import Evaluation, evaluate
 from tasks.avsr.evaluation.outcomes import Hearings
 from tasks.avsr.evaluation.plots import draw_confusion, draw_heat_map, split_panels
 from tasks.avsr.evaluation.recognise import recognise_all
 from tasks.avsr.evaluation.report import build_report, rows_to_json, to_markdown
-from tasks.avsr.evaluation.rows import RowErrors
+from tasks.avsr.evaluation.rows import ROWS, RowErrors
 from tasks.avsr.evaluation.selector_scores import score_agreement, score_selector
 from tasks.avsr.evaluation.set_groups import name_sets
 from tasks.scoring import NORMALISERS
