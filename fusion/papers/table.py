@@ -1,15 +1,15 @@
-"""The table of methods: what each is, and what it costs on one well-known model."""
+"""The table of methods and that of published counts, read from a file and so without torch.
 
+`fusion.papers.rows` computes what the file holds.
+"""
+
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-import torch
-from torch import nn
-
-from fusion.methods.catalog import METHODS
-from fusion.papers.counts import PUBLISHED, Published
-from fusion.procedures.sharing import count_together
-
+STORED = Path(__file__).with_name("methods.json")
 MODEL = "whisper-small"
 COLUMNS: tuple[str, ...] = (
     "method",
@@ -54,13 +54,60 @@ class MethodRow:
         return (self.method, self.paper, self.formula, self.sites, count, *marks, self.code)
 
 
-def method_rows() -> list[MethodRow]:
-    """Describe every method, in the order of the table of methods."""
-    model = _whisper_small()
-    return [_row(name, model) for name in METHODS]
+@dataclass(frozen=True)
+class CountRow:
+    """One published count.
+
+    Attributes:
+        model: Name of the model in the paper's row.
+        row: What the row is called in the paper.
+        methods: Names of the methods that it puts on, each once.
+        parameters: Trained, as counted here.
+        printed: The figure that the paper or its code prints; "" where it gives a formula alone.
+    """
+
+    model: str
+    row: str
+    methods: tuple[str, ...]
+    parameters: int
+    printed: str
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells of the table, as text."""
+        methods = " + ".join(f"`{method}`" for method in self.methods)
+        return (
+            self.model,
+            self.row,
+            methods,
+            f"{self.parameters:,}",
+            self.printed or "its formula",
+        )
 
 
-def to_markdown(rows: list[MethodRow]) -> str:
+def read_methods() -> list[MethodRow]:
+    """Return the stored table of methods, in the order of `METHODS`."""
+    return [MethodRow(**row) for row in _read()["methods"]]
+
+
+def read_counts() -> list[CountRow]:
+    """Return the stored published counts."""
+    return [CountRow(**{**row, "methods": tuple(row["methods"])}) for row in _read()["counts"]]
+
+
+def _read() -> dict[str, list[dict[str, Any]]]:
+    return json.loads(STORED.read_text(encoding="utf-8"))
+
+
+def to_json(methods: Sequence[MethodRow], counts: Sequence[CountRow]) -> str:
+    """Write both tables as they are stored."""
+    stored = {
+        "methods": [asdict(row) for row in methods],
+        "counts": [asdict(row) for row in counts],
+    }
+    return json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_markdown(rows: Sequence[MethodRow]) -> str:
     """Write the rows as a table of Markdown."""
     lines = [COLUMNS]
     for row in rows:
@@ -69,58 +116,13 @@ def to_markdown(rows: list[MethodRow]) -> str:
     return _markdown(lines)
 
 
-def counts_to_markdown(rows: Sequence[Published] = PUBLISHED) -> str:
-    """Count the adapters of published rows, and write a table of Markdown."""
-    lines: list[tuple[str, ...]] = [
-        ("model", "row of the paper", "methods", "trained parameters", "printed there")
-    ]
-    for row in rows:
-        methods = " + ".join(dict.fromkeys(f"`{part.method}`" for part in row.parts))
-        adapters = row.attach()
-        count = f"{count_together(adapters, adapters.names):,}"
-        lines.append((row.model, row.row, methods, count, row.printed or "its formula"))
-    return _markdown(lines)
+def counts_to_markdown(rows: Sequence[CountRow]) -> str:
+    """Write published counts as a table of Markdown."""
+    head = ("model", "row of the paper", "methods", "trained parameters", "printed there")
+    return _markdown([head, *(row.cells() for row in rows)])
 
 
-def _markdown(lines: list[tuple[str, ...]]) -> str:
+def _markdown(lines: Sequence[tuple[str, ...]]) -> str:
     head, *rest = lines
     safe = [tuple(cell.replace("|", "\\|") for cell in line) for line in rest]
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, ("---",) * len(head), *safe])
-
-
-def _row(name: str, model: nn.Module) -> MethodRow:
-    method = METHODS[name]
-    return MethodRow(
-        method=name,
-        paper=method.title,
-        formula=method.formula,
-        sites=", ".join(method.where_of(method.Options())),
-        parameters=_count(name, model),
-        merges=method.merges,
-        per_row=method.per_sample,
-        code=method.code,
-    )
-
-
-def _count(name: str, model: nn.Module) -> int:
-    """Count by the closed form; nothing is attached."""
-    method = METHODS[name]
-    options = method.Options()
-    sites = method.sites_in(model, name, options)
-    return method.count_shared(sites, options) + sum(method.count(s, options) for s in sites)
-
-
-def _whisper_small() -> nn.Module:
-    from transformers import WhisperConfig, WhisperModel
-
-    config = WhisperConfig(
-        d_model=768,
-        encoder_layers=12,
-        decoder_layers=12,
-        encoder_attention_heads=12,
-        decoder_attention_heads=12,
-        encoder_ffn_dim=3072,
-        decoder_ffn_dim=3072,
-    )
-    with torch.device("meta"):
-        return WhisperModel(config)

@@ -7,7 +7,7 @@ from data_prep.datasets.sounds.catalog import SOUND_DATASETS
 from data_prep.sounds.labelled import Fold, Sound
 from data_prep.sounds.protocols import few_shot, held_back, hold_out_speakers, k_folds, official
 from fusion.contract.options import check_choice
-from tasks.training.loop import LoopOptions
+from tasks.training.options import LoopOptions
 
 PROTOCOLS = ("official", "folds", "speakers")
 FULL = "full"  # all of the encoder is trained; with no method, nothing of it

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from tasks.cli.options import AsJson
 
@@ -24,23 +23,29 @@ def methods(
         bool, typer.Option(help="Print the published counts that the methods reproduce.")
     ] = False,
 ) -> None:
-    """Show the adapter methods: formula, places, cost on whisper-small."""
-    from tasks.cli.quiet import silence_libraries
+    """Show the adapter methods: formulas, places, costs.
 
-    silence_libraries()
-    from fusion.papers.table import MODEL, counts_to_markdown, method_rows, to_markdown
+    Costs are on whisper-small, with the default options.
+    """
+    from fusion.papers import table
 
-    if counts:
-        print(counts_to_markdown())
-        return
-    rows = method_rows()
     if as_json:
+        rows = table.read_counts() if counts else table.read_methods()
         print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
         return
-    if markdown:
-        print(to_markdown(rows))
-        return
+    if counts:
+        print(table.counts_to_markdown(table.read_counts()))
+    elif markdown:
+        print(table.to_markdown(table.read_methods()))
+    else:
+        print_methods(table.read_methods())
+
+
+def print_methods(rows: list["MethodRow"]) -> None:
+    """Print a table where the terminal is wide enough, and a list elsewhere."""
     from rich.console import Console
+
+    from fusion.papers.table import MODEL
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -51,6 +56,7 @@ def methods(
 
 def print_table(console: "Console", rows: list["MethodRow"]) -> None:
     """Print a line or some for each method, for wide terminals and files."""
+    from rich.markup import escape
     from rich.table import Table
 
     from fusion.papers.table import COLUMNS

@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from tasks.training.precision import PRECISIONS
 from tasks.training.schedules import SCHEDULES
+
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)

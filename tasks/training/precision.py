@@ -2,13 +2,10 @@
 
 import torch
 
-# None leaves a module as it is. Accelerate has the same under names of its own, but one choice for
-# the life of a program; the experiments of a study may differ.
-PRECISIONS: dict[str, torch.dtype | None] = {
-    "float32": None,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+# By the names of `tasks.training.options.PRECISIONS`, of which "float32" leaves a module as it is.
+# Accelerate has the same under names of its own, but one choice for the life of a program; the
+# experiments of a study may differ.
+LOWER = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def check_precision(name: str, device: torch.device) -> None:
@@ -32,7 +29,7 @@ def check_precision(name: str, device: torch.device) -> None:
 
 def autocast(name: str, device: torch.device) -> torch.autocast:
     """Return a context in which torch computes in a precision what bears it; weights stay."""
-    dtype = PRECISIONS[name]
+    dtype = LOWER.get(name)
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 

@@ -2,7 +2,8 @@
 
 from fusion.methods.catalog import METHODS
 from fusion.papers.counts import PUBLISHED
-from fusion.papers.table import COLUMNS, method_rows
+from fusion.papers.rows import method_rows
+from fusion.papers.table import COLUMNS
 
 
 def test_every_method_is_described_and_its_published_counts_are_known():
