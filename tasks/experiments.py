@@ -40,9 +40,13 @@ def _avsr():
 
 def _audio_classification():
     from tasks.audio_classification.config import ClassificationConfig
-    from tasks.audio_classification.training import SoundClassification
 
-    return ClassificationConfig, SoundClassification
+    def build(config: ClassificationConfig):  # mistakes in the configuration are told before torch
+        from tasks.audio_classification.training import SoundClassification
+
+        return SoundClassification(config)
+
+    return ClassificationConfig, build
 
 
 def _study():

@@ -3,16 +3,23 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from fusion.sets.card import read_card
 from tasks.avsr.sets.collection import SHIPPED_FOLDER, read_collection, write_collection
+from tasks.cli.sets import describe_parameters
 from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/avsr"
 PAGE = ROOT / "docs/avsr.md"
+PAPER = (
+    "The paper (Simic et al. 2025, arXiv 2502.01709): two level sets of Whisper base 36M, 41 % of "
+    "87M for the same model fine-tuned with its fusion module; of Whisper small 55M, 21 % of 257M, "
+    "or 12 % of AV-HuBERT large's 477M, its 88.5 % fewer."
+)
 PICTURES = {"heat_map.png": "avsr_heat_map.png", "confusion.png": "avsr_confusion.png"}
 
 
@@ -22,10 +29,22 @@ def main() -> None:
     summary = _read("evaluation/summary.json")
     others = _read("evaluation_talkers/rows.json")
     rewrite(PAGE, "avsr", lambda _: "\n".join([*to_table(rows), "", *_notes(rows, summary)]))
+    rewrite(PAGE, "parameters", lambda _: describe_size(BUILT / "collection"))
     rewrite(PAGE, "report", lambda _: _reports())
     for name, target in PICTURES.items():
         shutil.copyfile(BUILT / "evaluation" / name, ROOT / "docs" / target)
     _ship(rows, others)
+
+
+def describe_size(folder: Path) -> str:
+    """Say how much of a collection is trained, beside what the method's paper prints.
+
+    Args:
+        folder: Of the collection.
+    """
+    collection = read_collection(folder)
+    cards = {name: asdict(read_card(folder / name)) for name in collection.sets}
+    return f"{describe_parameters(collection, cards)} {PAPER}"
 
 
 def _read(name: str) -> Any:

@@ -70,6 +70,8 @@ def _default(option: Any) -> str:
     value = option.default
     if option.required:
         return " Required."
+    if isinstance(option.show_default, str):
+        return f" Default: {option.show_default}."
     if value is None or value is False or value == [] or callable(value):
         return ""
     if value is True:

@@ -28,7 +28,7 @@ avsr: $(COLLECTION)
 	$(BIN)/python -m tools.publish_avsr
 
 grid: .venv/.offline
-	$(BIN)/mcgurk prepare grid $(GRID) $(AVSR)/grid
+	$(BIN)/mcgurk prepare grid $(GRID) -o $(AVSR)/grid
 
 $(LIPS): configs/avsr/grid_lips.yaml | grid
 	$(TRAIN)/grid_lips.yaml -o $(@D)
@@ -61,4 +61,4 @@ $(call sets,low_noise):
 	$(SCENARIO) name=low_noise noise.snr_low_db=-2 noise.snr_high_db=20 -o $(AVSR)/grid_low_noise
 
 $(COLLECTION): configs/avsr/grid_collection.yaml $(SELECTOR) $(KINDS) $(AGAIN) $(LEVELS)
-	$(BIN)/mcgurk sets collect configs/avsr/grid_collection.yaml $(@D)
+	$(BIN)/mcgurk sets collect configs/avsr/grid_collection.yaml -o $(@D)

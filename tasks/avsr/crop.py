@@ -3,10 +3,9 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from data_prep.faces import FaceFinder, MouthChunk, build_report
 from data_prep.faces.mouth_video import find_mouths, write_mouth_video
@@ -15,7 +14,9 @@ from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ReadyMouth, open_pictures
 from tasks.avsr.outputs.contact_sheet import ContactSheet, check_sheet_path
-from tasks.avsr.pipeline import Progress, load_faces
+
+if TYPE_CHECKING:
+    from tasks.avsr.pipeline import Progress
 
 
 def write_mouths(
@@ -23,8 +24,8 @@ def write_mouths(
     video: Path,
     report: Path,
     ready: ReadyMouth | None = None,
-    device: torch.device | None = None,
-    progress: Progress | None = None,
+    device: str = "cpu",
+    progress: "Progress | None" = None,
     sheet: Path | None = None,
 ) -> dict[str, Any]:
     """Crop the talker's mouth out of a video.
@@ -35,7 +36,7 @@ def write_mouths(
             where no mouth is seen.
         report: The .json to write: what was found per track, and the mask of the frames.
         ready: Mouth crops, landmarks or a box, in place of the detector; None looks for faces.
-        device: Where the face detector runs; None for the CPU.
+        device: "auto", "cpu", "cuda" or "mps", where the face detector runs.
         progress: Called with the seconds done and the duration.
         sheet: A contact sheet to write, .png or .jpg: up to 100 crops, evenly spaced.
 
@@ -52,7 +53,7 @@ def write_mouths(
     if info.video is None:
         raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
     pictures = open_pictures(source, ready, info)
-    finder = pictures["mouth"] or FaceFinder(load_faces(device or torch.device("cpu")))
+    finder = pictures["mouth"] or _open_finder(device)
     blocks = stream_audio(source) if info.audio is not None else None
     contacts = ContactSheet()
 
@@ -72,6 +73,14 @@ def write_mouths(
         if sheet is not None:
             contacts.save(sheet)
     return found
+
+
+def _open_finder(device: str) -> FaceFinder:
+    """Load the detector; what is wrong with the files has been told before torch is loaded."""
+    from tasks.avsr.pipeline import load_faces
+    from tasks.devices import find_device
+
+    return FaceFinder(load_faces(find_device(device)))
 
 
 def check_paths(video: Path, report: Path, sheet: Path | None = None) -> None:

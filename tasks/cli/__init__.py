@@ -1,5 +1,7 @@
 """The commands of the mcgurk program."""
 
+from typing import Annotated
+
 import typer
 
 from tasks.cli.classify import classify
@@ -13,12 +15,35 @@ from tasks.cli.sets import app as sets
 from tasks.cli.train import train
 from tasks.cli.transcribe import transcribe
 
+# Help is plain text: rich takes [names] for colours, and longer to load than all else here.
 app = typer.Typer(
     help="Speech recognition that watches the mouth.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate, classify):
     app.command()(command)
 app.add_typer(sets, name="sets", no_args_is_help=True)
+
+
+def show_version(wanted: bool) -> None:
+    """Print name and version, and end the program."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"mcgurk {version('mcgurk')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""

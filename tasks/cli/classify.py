@@ -1,6 +1,7 @@
 """mcgurk classify."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +18,16 @@ TRAINED = Path("build/audio_classification")
 
 def classify(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIP", help="Sounds, or videos.")],
-    chosen: Annotated[
-        str, typer.Option("--set", help=f"Folder that training wrote, or its name in {TRAINED}.")
+    sets: Annotated[
+        str, typer.Option(help=f"Folder that training wrote, or its name in {TRAINED}.")
     ],
     top: Annotated[int, typer.Option(help="How many classes are told.")] = 3,
-    windows: Annotated[bool, typer.Option(help="Tell the classes of each window too.")] = False,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="Tell the classes of each window.")
+    ] = False,
     model: Annotated[
-        str | None, typer.Option(help="Another name or place of the set's frozen model.")
+        str | None,
+        typer.Option(help="Frozen model.", show_default="the one that it was trained on"),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on after clips that cannot be used.")
@@ -31,13 +35,16 @@ def classify(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Tell what is heard in clips of any length, with a trained set."""
+    """Tell what is heard in clips, with a trained classifier."""
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
+    folder = find_set(sets)
+    if not skip_bad:
+        check_clips(clips)
     from tasks.audio_classification import SoundClassifier
 
-    classifier = SoundClassifier(find_set(chosen), model, device)
+    classifier = SoundClassifier(folder, model, device)
     found: list[dict[str, object]] = []
     for clip in clips:
         try:
@@ -56,19 +63,36 @@ def classify(
 
 
 def find_set(name: str) -> Path:
-    """Return the folder of a set.
+    """Return the folder of a classifier.
 
     Raises:
-        FileNotFoundError: There is none of that name.
+        FileNotFoundError: There is none of that name, or it is not whole.
+        ValueError: It is damaged.
     """
+    from tasks.audio_classification.card import read_card
+
     for folder in (Path(name), TRAINED / name):
         if folder.is_dir():
+            read_card(folder)
             return folder
     known = sorted(path.parent.name for path in TRAINED.glob("*/classifier.json"))
     raise FileNotFoundError(
         f"There is no set {name!r}; expected a folder that `mcgurk train` wrote, or one of these "
         f"in {TRAINED}: {', '.join(known) or 'none yet'}."
     )
+
+
+def check_clips(clips: Sequence[Path]) -> None:
+    """Look at clips before a model is loaded.
+
+    Raises:
+        FileNotFoundError: One is not there.
+        ValueError: One is no media.
+    """
+    from data_prep.media import probe
+
+    for clip in clips:
+        probe(clip)
 
 
 def print_classes(clip: Path, heard: "Classification", windows: bool) -> None:

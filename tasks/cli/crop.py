@@ -13,10 +13,12 @@ from tasks.cli.progress import progress_bar
 def crop(
     file: MediaPath,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The mouth video; FILE.mouth.mp4 without.")
+        Path | None,
+        typer.Option("-o", "--output", help="The mouth video.", show_default="FILE.mouth.mp4"),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="The report; beside the mouth video as .json without.")
+        Path | None,
+        typer.Option(help="The report.", show_default="beside the mouth video, .json"),
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="A contact sheet of the crops to look at, .png or .jpg.")
@@ -26,19 +28,21 @@ def crop(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Write the talker's mouth as a 96x96 grey video, and a report on every face."""
+    """Write the talker's mouth as a video, and a report on faces.
+
+    The video is 96x96, grey, 25 pictures a second; the report tells of every face.
+    """
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
     from tasks.avsr.crop import write_mouths
     from tasks.avsr.inputs.media import ReadyMouth
-    from tasks.devices import find_device
 
     video = output or Path(f"{file.stem}.mouth.mp4")
     written = report or video.with_suffix(".json")
     ready = ReadyMouth(None, landmarks, parse_box(box) if box else None)
     with progress_bar(f"Cropping {file.name}", hidden=as_json) as show:
-        found = write_mouths(file, video, written, ready, find_device(device), show, sheet)
+        found = write_mouths(file, video, written, ready, device, show, sheet)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
         return

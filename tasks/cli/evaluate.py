@@ -104,9 +104,10 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how good what was trained is. Goes on where it was interrupted.
+    """Measure how well clips or sounds are recognised.
 
-    A folder of clips: word error rates in noise. A trained classifier: how often it is right.
+    Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
+    trained classifier: how often it is right, and how well it knows that.
     """
     from tasks.cli.progress import progress_bar
     from tasks.cli.quiet import silence_libraries

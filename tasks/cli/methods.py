@@ -18,9 +18,12 @@ WIDTH = 150  # columns that the table needs
 
 def methods(
     as_json: AsJson = False,
-    markdown: Annotated[bool, typer.Option(help="Print a table of Markdown.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a table of Markdown.")
+    ] = False,
     counts: Annotated[
-        bool, typer.Option(help="Print the published counts that the methods reproduce.")
+        bool,
+        typer.Option("--counts", help="Print the published counts that the methods reproduce."),
     ] = False,
 ) -> None:
     """Show the adapter methods: formulas, places, costs.

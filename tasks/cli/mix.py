@@ -6,19 +6,20 @@ from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson
+from tasks.cli.options import AsJson, Processes
 
 
 def mix(
     prepared: Annotated[Path, typer.Argument(help="Folder that mcgurk prepare wrote.")],
     output: Annotated[
-        Path, typer.Argument(help="Folder to write: manifest.jsonl, perhaps audio/.")
+        Path,
+        typer.Option("-o", "--output", help="Folder to write: manifest.jsonl, perhaps audio/."),
     ],
     category: Annotated[
-        list[str], typer.Option(help="babble, sidespeaker, music or natural; several times.")
+        list[str], typer.Option(help="babble, sidespeaker, music or natural; again for more.")
     ],
     snr: Annotated[
-        list[float], typer.Option(help="Signal-to-noise ratio, dB; several times. 0 is 0 dB.")
+        list[float], typer.Option(help="Signal-to-noise ratio, decibels; again for more.")
     ],
     noise: Annotated[
         Path | None,
@@ -28,7 +29,8 @@ def mix(
         str, typer.Option(help="How power is measured: rms, or active, which leaves out pauses.")
     ] = "rms",
     rooms: Annotated[
-        Path | None, typer.Option(help="Folder of impulse responses; no room without.")
+        Path | None,
+        typer.Option(help="Folder of rooms' impulse responses.", show_default="no room"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another gives other noise.")] = 0,
     voices: Annotated[int, typer.Option(help="How many speak at once in babble.")] = 6,
@@ -43,10 +45,13 @@ def mix(
     write_audio: Annotated[
         bool, typer.Option("--write-audio", help="Write each mixture as a .wav, 16 bit.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes; one per core without.")] = None,
+    processes: Processes = None,
     as_json: AsJson = False,
 ) -> None:
-    """Mix prepared clips with noise at exact ratios; goes on where it was interrupted."""
+    """Mix prepared clips with noise at exact ratios.
+
+    It goes on where it was interrupted.
+    """
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
@@ -60,7 +65,7 @@ def mix(
     )
     names = read_split(split, part) if split else None
     with progress_bar("Mixing clips", as_json, "{:.0f}".format) as show:
-        done = mix_manifest(prepared, output, options, noise, rooms, names, workers, show)
+        done = mix_manifest(prepared, output, options, noise, rooms, names, processes, show)
     if as_json:
         print(json.dumps({"mixtures": done.mixtures, "new": done.new, "failed": done.failed}))
         return

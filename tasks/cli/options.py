@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 MediaPath = Annotated[Path, typer.Argument(metavar="FILE", help="A video or sound file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in one line, and nothing else.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(help="That work at once, one core each.", show_default="as many as cores"),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Landmarks = Annotated[
     Path | None,
@@ -14,7 +18,7 @@ Landmarks = Annotated[
 ]
 Box = Annotated[
     str | None,
-    typer.Option(help="A fixed mouth box instead of our detector: x,y,width,height in pixels."),
+    typer.Option(help="A fixed mouth box instead of our detector: x,y,width,height, in pixels."),
 ]
 
 

@@ -6,19 +6,22 @@ from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson
+from tasks.cli.options import AsJson, Processes
 
 
 def prepare(
     name: Annotated[
         str,
         typer.Argument(
-            help="grid; folder for clips with .txt beside them (LRS2, LRS3); cuts for lhotse's."
+            help="grid; folder, of clips with .txt beside them (LRS2, LRS3); cuts, of lhotse."
         ),
     ],
     source: Annotated[Path, typer.Argument(help="Folder of the raw data set, or file of cuts.")],
-    output: Annotated[Path, typer.Argument(help="Folder to write: manifest.jsonl and mouths/.")],
-    workers: Annotated[int | None, typer.Option(help="Processes; one per core without.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", help="Folder to write: manifest.jsonl and mouths/."),
+    ],
+    processes: Processes = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -32,13 +35,15 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn a raw data set into a manifest and mouth crops; goes on where it was interrupted."""
+    """Turn a raw data set into a manifest and mouth crops.
+
+    It goes on where it was interrupted.
+    """
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
     from data_prep.clips.lhotse_cuts import check_cuts_file, write_cuts
     from data_prep.clips.manifest import read_manifest
-    from data_prep.clips.prepare import MANIFEST, prepare
     from data_prep.datasets.speech.catalog import DATASETS
     from data_prep.workers.resume import FAILED
     from tasks.cli.progress import progress_bar
@@ -48,8 +53,10 @@ def prepare(
     if to_cuts:
         check_cuts_file(to_cuts)
     clips = DATASETS[name](source)
+    from data_prep.clips.prepare import MANIFEST, prepare
+
     with progress_bar("Preparing clips", as_json, "{:.0f}".format) as show:
-        done = prepare(clips, output, workers, show, ray)
+        done = prepare(clips, output, processes, show, ray)
     if to_cuts:
         write_cuts(read_manifest(output / MANIFEST), output, to_cuts)
     if as_json:

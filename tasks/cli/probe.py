@@ -7,7 +7,7 @@ from tasks.cli.options import AsJson, MediaPath
 
 
 def probe(file: MediaPath, as_json: AsJson = False) -> None:
-    """Show what a media file holds: streams, sizes, rates and where each begins."""
+    """Show streams, sizes, rates and starts of a media file."""
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
@@ -18,13 +18,10 @@ def probe(file: MediaPath, as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(info, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    for key, value in _rows(info):
-        table.add_row(key, value)
-    Console().print(table)
+    rows = _rows(info)
+    width = max(len(key) for key, _ in rows)
+    for key, value in rows:
+        print(f"{key:{width}}  {value}")
 
 
 def _rows(info: dict, prefix: str = "") -> list[tuple[str, str]]:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasks.cli.options import AsJson
+from tasks.cli.options import AsJson, Device
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from tasks.avsr.sets.collection import Collection
 
-app = typer.Typer(help="Adapter sets: what there is, and taking them elsewhere.")
+app = typer.Typer(
+    help="Adapter sets: what there is, and taking them elsewhere.", rich_markup_mode=None
+)
 Name = Annotated[str, typer.Argument(help="A collection: a name that list shows, or a folder.")]
 SetName = Annotated[str, typer.Argument(metavar="SET", help="A set of it.")]
-Output = Annotated[Path, typer.Argument(help="Folder to write; new or empty.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; new or empty.")]
 
 
 @app.command("list")
@@ -46,7 +48,7 @@ def list_sets(as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Say what a collection is: its sets, sizes, data, licence and scores."""
+    """Show a collection: sets, sizes, data, licence, scores."""
     from fusion.sets.card import read_card
     from tasks.avsr.sets.collection import find_collection, read_collection
 
@@ -106,7 +108,7 @@ def _print_collection(collection: "Collection", cards: dict[str, Any], size: int
     if timed:
         console.print("Minutes are of a set's last training, from the set that it started from.")
     if collection.model_parameters:
-        console.print(_describe_parameters(collection, cards))
+        console.print(describe_parameters(collection, cards))
     for what, score in collection.scores.items():
         if isinstance(score, dict) and all(isinstance(row, dict) for row in score.values()):
             console.print(_score_table(what, score))
@@ -130,23 +132,29 @@ def _score_table(what: str, score: dict[str, dict[str, float]]) -> "Table":
     return table
 
 
-def _describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str:
-    """Compare what is trained with fine-tuning, and with the paper's figures."""
+def describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str:
+    """Compare what is trained with the frozen model as a whole.
+
+    Args:
+        collection: Whose sets are counted that the pipeline chooses among.
+        cards: By the sets' names, as dictionaries.
+    """
     whole = collection.model_parameters
     selected = collection.groups.get(collection.choose_by, [])
     trained = sum(cards[name]["parameters"] for name in selected)
     return (
         f"The {len(selected)} sets chosen by {collection.choose_by} train {trained:,} parameters, "
         f"{100 * trained / whole:.1f} % of {collection.model} as a whole ({whole:,}), lip encoder, "
-        "selector and agreement not counted. The paper (arXiv 2502.01709): two level sets of "
-        "Whisper base 36M, 41 % of 87M for the same model fine-tuned with its fusion module; of "
-        "Whisper small 55M, 21 % of 257M, or 12 % of AV-HuBERT large's 477M, its 88.5 % fewer."
+        "selector and agreement not counted."
     )
 
 
 @app.command("merge")
 def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
-    """Write a Whisper with a set's adapters in its weights, as transformers reads it."""
+    """Write a Whisper with a set's adapters in its weights.
+
+    The transformers library reads it; what fuses lips and sound is no part of it.
+    """
     from tasks.avsr.sets.export import merge_set
     from tasks.cli.quiet import silence_libraries
 
@@ -166,20 +174,29 @@ def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = Fals
 @app.command("collect")
 def collect_sets(
     config: Annotated[Path, typer.Argument(help="YAML that says what belongs together.")],
-    output: Annotated[Path, typer.Argument(help="Folder to write.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Folder to write; what is there of the same names is replaced."
+        ),
+    ],
+    device: Device = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """Put trained sets, selector and agreement into a collection."""
+    """Put trained sets, selector and agreement together.
+
+    The collection "grid" was made on the CPU; other devices round its checks differently.
+    """
     from tasks.cli.progress import progress_bar
     from tasks.cli.quiet import silence_libraries
+    from tasks.config import read_config
+    from tasks.experiments import COLLECTIONS, read_task
 
     silence_libraries()
-    from tasks.avsr.training.collect import CollectConfig, collect
-    from tasks.config import read_config
-
-    settings = read_config(CollectConfig, config)
+    kind, collect = COLLECTIONS[read_task(config, "sets collect")]()
+    settings = read_config(kind, config)
     with progress_bar("Learning the domain", as_json, "{:.0f} clips".format) as show_:
-        collection = collect(settings, output, show_)
+        collection = collect(settings, output, show_, device)
     if as_json:
         print(json.dumps(asdict(collection), ensure_ascii=False))
         return

@@ -19,7 +19,12 @@ def train(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder; without, build/ and the config's place."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder.",
+            show_default="build/, the config's folder and name",
+        ),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out sounds that cannot be used, and tell.")
@@ -77,9 +82,9 @@ def _train(
             print((folder / TABLE).read_text(encoding="utf-8"))
             print(f"{folder / TABLE} holds this; what was measured and the plots lie beside it.")
         return
+    settings = read_config(kind, config, given)
     from tasks.training.loop import CURVES, train
 
-    settings = read_config(kind, config, given)
     task = run(settings)
     for line in getattr(task, "left_out", ()) if is_first() else ():
         typer.echo(f"mcgurk: left out: {line}", err=True)

@@ -18,7 +18,9 @@ def transcribe(
     file: MediaPath,
     output: Annotated[
         list[Path] | None,
-        typer.Option("-o", "--output", help="Write .srt, .vtt, .json, .tsv or .txt; may repeat."),
+        typer.Option(
+            "-o", "--output", help="Write .srt, .vtt, .json, .tsv or .txt; again for more."
+        ),
     ] = None,
     model: Annotated[
         str, typer.Option(help="Catalog name, folder, hub id or OpenAI .pt file.")
@@ -52,7 +54,6 @@ def transcribe(
     from tasks.cli.quiet import silence_libraries
 
     silence_libraries()
-    from tasks.avsr import AVSROptions, AVSRPipeline
     from tasks.avsr.inputs.media import ReadyMouth, open_input
     from tasks.avsr.outputs.preview import check_preview_path, write_preview
     from tasks.avsr.outputs.transcript import find_writer
@@ -66,6 +67,8 @@ def transcribe(
     open_input(file, ready=ready)  # a bad file is told before a model is loaded
     if sets is not None:
         find_collection(sets)
+    from tasks.avsr import AVSROptions, AVSRPipeline
+
     options = AVSROptions(language=language, voice_activity=vad, video=video)
     pipeline = AVSRPipeline(model, sets, device, options)
     with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:

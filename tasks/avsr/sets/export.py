@@ -3,10 +3,7 @@
 import shutil
 from pathlib import Path
 
-from fusion.adapters.interface import Adapters
 from fusion.sets.card import SetCard, read_card
-from fusion.sets.files import load_set
-from modalities.speech.whisper import load_whisper
 from tasks.avsr.sets.collection import find_collection, read_collection
 
 
@@ -37,11 +34,15 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
         ValueError: No such set, or something is in the way.
         OSError: The folder cannot be written.
     """
+    source, output = find_set(collection, name), Path(output)
+    _check_empty(output)
     from transformers import WhisperForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
 
-    source, output = find_set(collection, name), Path(output)
-    _check_empty(output)
+    from fusion.adapters.interface import Adapters
+    from fusion.sets.files import load_set
+    from modalities.speech.whisper import load_whisper
+
     whisper = load_whisper(read_card(source).model)
     adapters = Adapters(whisper.model)
     card, _ = load_set(source, adapters)

@@ -79,6 +79,7 @@ def collect(
     config: CollectConfig,
     folder: str | Path,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Collection:
     """Write a collection.
 
@@ -86,6 +87,8 @@ def collect(
         config: What belongs together.
         folder: To write; what is there of the same names is replaced.
         progress: Called with the clips looked at, and all.
+        device: Where the models run; another than the CPU rounds differently, so that what is
+            learnt is not to the bit what is shipped.
 
     Raises:
         FileNotFoundError: A set or network is not there, or not finished.
@@ -96,15 +99,17 @@ def collect(
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as kept:
         partial = Path(kept)
-        collection = _fill(config, partial, progress)
+        collection = _fill(config, partial, progress, device)
         _put(partial, folder)
     return collection
 
 
-def _fill(config: CollectConfig, folder: Path, progress: Progress | None) -> Collection:
+def _fill(
+    config: CollectConfig, folder: Path, progress: Progress | None, device: str
+) -> Collection:
     collection = _copy_parts(config, folder)
     write_collection(folder, collection)
-    recogniser = load_recogniser(config.model, folder, "cpu")
+    recogniser = load_recogniser(config.model, folder, device)
     weights = recogniser.adapted.model.named_parameters()
     frozen = sum(p.numel() for name, p in weights if "lora_" not in name)
     write_collection(folder, replace(collection, model_parameters=frozen))
@@ -153,7 +158,10 @@ def _learn(
     save_network(fitting.fit_faces(lips), folder / FACES)
     kind = fitting.fit_kind(selector)
     save_network(kind, folder / KIND)
-    save_network(fitting.fit_level(replace(selector, kind=kind)), folder / LOUDNESS)
+    save_network(
+        fitting.fit_level(replace(selector, kind=kind.to(selector.adapted.model.device))),
+        folder / LOUDNESS,
+    )
 
 
 def _put(made: Path, folder: Path) -> None:

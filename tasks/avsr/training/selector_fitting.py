@@ -35,6 +35,8 @@ Progress = Callable[[float, float | None], None]
 class SelectorFitting:
     """Fits the parts of a selector to noisy clips; the same clips and seed give the same parts.
 
+    Where the selector is on a GPU it hears there; the parts are fitted, and stay, on the CPU.
+
     Attributes:
         training: Clips that the sets were trained on; their voices are among the noise.
         unseen: Clips of the same talkers that no set was trained on.
@@ -109,7 +111,7 @@ class SelectorFitting:
         states, categories = [], []
         total = KIND_WINDOWS * self.clips
         for noisy in _add_noise(noise, self.training, total, self.seed + 21, own=True):
-            states.append(selector.listen([n.waveform for n in noisy]).states)
+            states.append(selector.listen([n.waveform for n in noisy]).states.cpu())
             categories += [names.index(n.category) for n in noisy if n.category]
         kind = NoiseKind(KindOptions(names, states[0].shape[1]))
         weights = [VOICE_WEIGHT if name == "sidespeaker" else 1.0 for name in names]
@@ -134,7 +136,7 @@ class SelectorFitting:
                 random = np.random.default_rng([self.seed + 20, turn, number])
                 noisy.append(noise.add(sample.waveform[:PIECE_SAMPLES], -1, random))
             heard = selector.listen([n.waveform for n in noisy])
-            features.append(selector.describe_level(level, heard, sight))
+            features.append(selector.describe_level(level, heard, sight).cpu())
             levels += [n.snr_db for n in noisy]
         level.fit(torch.cat(features), torch.tensor(levels))
         return level
@@ -152,7 +154,7 @@ class SelectorFitting:
             features, _ = read_changed(sample, lips, augment, random)
             seen = torch.from_numpy(sample.clip.mask()[: len(features)])
             if int(seen.sum()) > 1:
-                rows.append(summarise(features.float()[None, seen]))
+                rows.append(summarise(features.float()[None, seen].cpu()))
         return torch.cat(rows)
 
 
@@ -174,7 +176,7 @@ def _summaries(selector: Selector, noisy: Sequence[Noisy]) -> Tensor:
     heard = selector.listen([n.waveform for n in noisy])
     assert heard.encoded is not None
     windows = zip(heard.encoded, heard.counts, strict=True)
-    return torch.cat([summarise(row[None, :count]) for row, count in windows])
+    return torch.cat([summarise(row[None, :count]) for row, count in windows]).cpu()
 
 
 def _with_limit(check: DomainCheck, residual: float, doubt: float) -> DomainCheck:

@@ -99,8 +99,8 @@ def test_an_interrupted_run_goes_on(raw, tmp_path, number, code, lines):
     (raw / "last.mp4").write_bytes((raw / "address.mp4").read_bytes())
     out, whole = tmp_path / "out", tmp_path / "whole"
     manifest = out / "manifest.jsonl"
-    command = [sys.executable, "-m", "tasks", "prepare", "folder", str(raw), str(out)]
-    options = ["--ray", "local", "--workers", "1"]
+    command = [sys.executable, "-m", "tasks", "prepare", "folder", str(raw), "-o", str(out)]
+    options = ["--ray", "local", "--processes", "1"]
     with subprocess.Popen(
         [*command, *options], stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

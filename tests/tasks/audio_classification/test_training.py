@@ -63,7 +63,7 @@ def test_tones_are_told_apart_by_the_commands(tones, encoder, tmp_path, capsys):
     both = write_wav(
         tmp_path / "both.wav", np.concatenate([tone(300, 0.5, 98), tone(2500, 1.1, 97)])
     )
-    command = ["classify", str(unseen), str(both), "--set", str(tmp_path / "set")]
+    command = ["classify", str(unseen), str(both), "--sets", str(tmp_path / "set")]
     assert run([*command, "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)["clips"]
     assert first["whole"]["guesses"][0]["label"] == "high"
@@ -248,20 +248,20 @@ def test_sets_and_clips_that_do_not_fit_are_told(trained, tones, tmp_path, capsy
         (text, "text.wav"),
         (tmp_path / "none.wav", "none.wav"),
     ):
-        assert words in fails(capsys, "classify", clip, "--set", trained)
-    assert run(["classify", str(good), str(silent), "--set", str(trained), "--skip-bad"]) == 0
+        assert words in fails(capsys, "classify", clip, "--sets", trained)
+    assert run(["classify", str(good), str(silent), "--sets", str(trained), "--skip-bad"]) == 0
     found = capsys.readouterr()
     assert "high" in found.out and "left out" in found.err
-    assert "There is no set 'birds'" in fails(capsys, "classify", good, "--set", "birds")
-    other = ("classify", good, "--set", trained, "--model", "whisper-tiny.en")
+    assert "There is no set 'birds'" in fails(capsys, "classify", good, "--sets", "birds")
+    other = ("classify", good, "--sets", trained, "--model", "whisper-tiny.en")
     assert "does not fit whisper-tiny.en" in fails(capsys, *other)
-    assert "top is 0" in fails(capsys, "classify", good, "--set", trained, "--top", 0)
+    assert "top is 0" in fails(capsys, "classify", good, "--sets", trained, "--top", 0)
     damaged = tmp_path / "damaged"
     shutil.copytree(trained, damaged)
     (damaged / "head.safetensors").write_bytes(b"x")
-    assert "head.safetensors is damaged" in fails(capsys, "classify", good, "--set", damaged)
+    assert "head.safetensors is damaged" in fails(capsys, "classify", good, "--sets", damaged)
     (damaged / "classifier.json").unlink()
-    assert "holds no classifier.json" in fails(capsys, "classify", good, "--set", damaged)
+    assert "holds no classifier.json" in fails(capsys, "classify", good, "--sets", damaged)
 
 
 def test_a_waveform_of_two_channels_is_refused(trained):

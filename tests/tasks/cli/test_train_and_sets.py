@@ -120,7 +120,7 @@ def collection(tmp_path_factory) -> Path:
 
 
 def test_a_merged_set_is_a_whisper_that_says_the_same(collection, tmp_path, capsys):
-    assert run(["sets", "merge", str(collection), "low", str(tmp_path / "merged")]) == 0
+    assert run(["sets", "merge", str(collection), "low", "-o", str(tmp_path / "merged")]) == 0
     merged = WhisperForConditionalGeneration.from_pretrained(tmp_path / "merged").eval()
     recogniser = SetRecogniser(load_whisper("whisper-tiny.en"), collection)
     recogniser.adapted.adapters.use("low")
@@ -138,7 +138,7 @@ def test_a_merged_set_is_a_whisper_that_says_the_same(collection, tmp_path, caps
 def test_an_exported_set_is_one_that_peft_reads(collection, tmp_path):
     from peft import PeftModel
 
-    assert run(["sets", "export", str(collection), "low", str(tmp_path / "set")]) == 0
+    assert run(["sets", "export", str(collection), "low", "-o", str(tmp_path / "set")]) == 0
     model = load_whisper("whisper-tiny.en").model
     adapted = PeftModel.from_pretrained(model, str(tmp_path / "set"))
     assert sum("lora_A" in name for name, _ in adapted.named_parameters()) == 48
@@ -174,10 +174,10 @@ def test_mistakes_of_sets_are_one_line(collection, tmp_path, capsys):
     for arguments, words in (
         (["show", "nothing"], "with mcgurk come"),
         (["show", str(tmp_path)], "holds no collection.json"),
-        (["merge", str(collection), "high", str(tmp_path / "x")], "known: low"),
-        (["merge", str(collection), "low", str(tmp_path / "full")], "is there already"),
-        (["export", str(collection), "low", str(tmp_path / "full")], "is there already"),
-        (["collect", str(tmp_path / "no.yaml"), str(tmp_path / "x")], "There is no"),
+        (["merge", str(collection), "high", "-o", str(tmp_path / "x")], "known: low"),
+        (["merge", str(collection), "low", "-o", str(tmp_path / "full")], "is there already"),
+        (["export", str(collection), "low", "-o", str(tmp_path / "full")], "is there already"),
+        (["collect", str(tmp_path / "no.yaml"), "-o", str(tmp_path / "x")], "There is no"),
     ):
         assert run(["sets", *arguments]) == 2
         told = capsys.readouterr().err

@@ -166,7 +166,13 @@ def test_the_collection_says_what_it_is(capsys):
 
     assert run(["sets", "show", "grid"]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    for part in ("CC BY 4.0", "730 clips of talker 1", "AV-HuBERT", "babble", "high_noise"):
+    for part in (
+        "CC BY 4.0",
+        "730 clips of talker 1",
+        "4.4 % of whisper-tiny.en as a whole",
+        "babble",
+        "high_noise",
+    ):
         assert part in told
     assert run(["sets", "list"]) == 0
     assert "grid" in capsys.readouterr().out

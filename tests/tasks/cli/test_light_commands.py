@@ -1,0 +1,127 @@
+"""Commands that only read, and mistakes in names and paths, load no library of models."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.cli import app
+
+CLIP = Path(__file__).parents[2] / "assets/white_house_address.mp4"
+CONFIGS = Path(__file__).parents[3] / "configs"
+HEAVY = ("torch", "transformers", "peft")
+# Runs the program, and says on a last line of its own which modules it has loaded.
+PROGRAM = """
+import sys
+from tasks.__main__ import run
+code = run(sys.argv[1:])
+print("\\n" + " ".join(sys.modules))
+sys.exit(code)
+"""
+
+
+def loaded(folder: Path, code: int, *arguments: object) -> set[str]:
+    """Run the program in a folder, check its exit code, and return the modules it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(CONFIGS.parent), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    if code:
+        assert done.stderr.startswith("mcgurk: ") and done.stderr.count("\n") == 1, done.stderr
+    else:
+        assert done.stderr == ""
+    return set(done.stdout.splitlines()[-1].split())
+
+
+READS = {
+    "help": (("--help",), ("numpy", "av", "rich")),
+    "version": (("--version",), ("numpy", "av", "rich")),
+    "probe": (("probe", CLIP), ("numpy", "cv2", "rich")),
+    "probe json": (("probe", CLIP, "--json"), ("numpy", "cv2", "rich")),
+    "sets list": (("sets", "list"), ("numpy", "av")),
+    "sets list json": (("sets", "list", "--json"), ("numpy", "av", "rich")),
+    "sets show": (("sets", "show", "grid"), ("cv2",)),
+    "methods": (("methods",), ("numpy", "av")),
+    "methods json": (("methods", "--json"), ("numpy", "av", "rich")),
+    "methods markdown": (("methods", "--markdown"), ("numpy", "av", "rich")),
+    "methods counts": (("methods", "--counts"), ("numpy", "av", "rich")),
+    **{
+        f"help of {name}": ((name, "--help"), ("numpy", "av", "rich"))
+        for name in ("transcribe", "train", "evaluate", "sets")
+    },
+}
+
+
+@pytest.mark.parametrize(("arguments", "unused"), READS.values(), ids=READS)
+def test_a_command_that_reads_loads_nothing_of_models(tmp_path, arguments, unused):
+    assert not loaded(tmp_path, 0, *arguments) & {*HEAVY, *unused}
+
+
+OUT = ("-o", "out")
+MISTAKES = {
+    "transcribe, no file": ("transcribe", "no.mp4"),
+    "transcribe, no collection": ("transcribe", CLIP, "--sets", "gird"),
+    "transcribe, suffix": ("transcribe", CLIP, "-o", "a.docx"),
+    "transcribe, preview's suffix": ("transcribe", CLIP, "--preview", "a.avi"),
+    "transcribe, no mouth video": ("transcribe", CLIP, "--mouth-video", "no.mp4"),
+    "transcribe, no landmarks": ("transcribe", CLIP, "--landmarks", "no.npy"),
+    "transcribe, box": ("transcribe", CLIP, "--box", "1,2"),
+    "crop, no file": ("crop", "no.mp4"),
+    "crop, suffix": ("crop", CLIP, "-o", "a.txt"),
+    "crop, sheet's suffix": ("crop", CLIP, "--sheet", "a.pdf"),
+    "probe, no file": ("probe", "no.mp4"),
+    "probe, a text": ("probe", CONFIGS / "avsr/grid_all.yaml"),
+    "prepare, no data set": ("prepare", "gird", ".", *OUT),
+    "prepare, no folder": ("prepare", "grid", "no", *OUT),
+    "prepare, no output": ("prepare", "grid", "."),
+    "mix, no folder": ("mix", "no", *OUT, "--category", "music", "--snr", "0"),
+    "mix, no category": ("mix", "no", *OUT, "--category", "rain", "--snr", "0"),
+    "train, no file": ("train", "no.yaml"),
+    "train, no task": ("train", "unknown.yaml"),
+    "train, an evaluation": ("train", CONFIGS / "avsr/grid_evaluation.yaml"),
+    "train, key": ("train", "key.yaml", "loop.stesp=3"),
+    "train, no data set": ("train", "key.yaml", "data.dataset=esc51"),
+    "evaluate, no folder": ("evaluate", "no"),
+    "evaluate, no file": ("evaluate", "no.yaml"),
+    "evaluate, an experiment": ("evaluate", CONFIGS / "avsr/grid_all.yaml"),
+    "evaluate, key": ("evaluate", CONFIGS / "avsr/grid_evaluation.yaml", "normalizer=grid"),
+    "evaluate, no collection": ("evaluate", ".", "--sets", "gird"),
+    "evaluate, another's option": ("evaluate", ".", "--part", "test"),
+    "evaluate, no classifier": ("evaluate", "sounds.yaml"),
+    "classify, no set": ("classify", CLIP, "--sets", "birds"),
+    "classify, no file": ("classify", "no.wav", "--sets", "."),
+    "sets show, no collection": ("sets", "show", "gird"),
+    "sets merge, no collection": ("sets", "merge", "gird", "audio", *OUT),
+    "sets merge, no set": ("sets", "merge", "grid", "low", *OUT),
+    "sets merge, in the way": ("sets", "merge", "grid", "audio", "-o", "."),
+    "sets export, no set": ("sets", "export", "grid", "low", *OUT),
+    "sets export, no output": ("sets", "export", "grid", "audio"),
+    "sets collect, no file": ("sets", "collect", "no.yaml", *OUT),
+    "sets collect, an experiment": ("sets", "collect", CONFIGS / "avsr/grid_all.yaml", *OUT),
+    "no command": ("sing",),
+    "no option": ("transcribe", CLIP, "--colour"),
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_before_anything_of_models_is_loaded(tmp_path, arguments):
+    (tmp_path / "unknown.yaml").write_text("task: dance\n")
+    (tmp_path / "key.yaml").write_text("task: audio_classification\n")
+    (tmp_path / "sounds.yaml").write_text(
+        "task: audio_classification_evaluation\nclassifier: nowhere\n"
+    )
+    before = sorted(tmp_path.iterdir())
+    assert not loaded(tmp_path, 2, *arguments) & set(HEAVY)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_every_command_is_among_those_tried():
+    commands = {command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    tried = {str(arguments[0]) for arguments in MISTAKES.values()}
+    assert commands <= tried | {"methods"}
