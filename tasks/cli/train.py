@@ -32,7 +32,9 @@ def train(
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train an experiment or a study of many, or go on with what was interrupted.
+    """Train an experiment, or a study of many.
+
+    It goes on where it was interrupted.
 
     In two processes: python -m torch.distributed.run --nproc_per_node 2 -m tasks train CONFIG
     """

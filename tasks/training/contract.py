@@ -14,6 +14,9 @@ class Trainable(Protocol):
         module: Takes a batch and returns scalars by name, "loss" among them; what of it requires a
             gradient is trained.
         size: How many training examples there are.
+
+    One that leaves out data that cannot be used has `left_out` too, a line on each, which the
+    command tells before the training.
     """
 
     module: nn.Module

@@ -1,6 +1,8 @@
 """The commands as a user runs them, on the demo clip."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import av
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 from data_prep.media import stream_video
 from tasks.__main__ import run
 from tasks.avsr import AVSRPipeline
+from tasks.cli import app
+from tasks.cli.sets import app as sets
 
 
 def succeeds(capsys, *arguments: object) -> tuple[str, str]:
@@ -128,3 +132,43 @@ def test_methods_are_listed_with_their_counts(capsys):
     assert lora["parameters"] == 36 * 2 * 8 * (768 + 768)  # q and v of 36 attentions
     table = succeeds(capsys, "methods")[0]
     assert all(name in table for name in METHODS) and "884,736" in table
+
+
+def test_published_counts_are_told_as_json_too(capsys):
+    found = json.loads(succeeds(capsys, "methods", "--counts", "--json")[0])
+    assert all(list(row) == ["model", "row", "methods", "parameters", "printed"] for row in found)
+    table = succeeds(capsys, "methods", "--counts")[0]
+    assert all(f"{row['parameters']:,}" in table and row["row"] in table for row in found)
+
+
+def test_the_version_is_that_of_the_project(capsys):
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert succeeds(capsys, "--version")[0] == f"mcgurk {project['project']['version']}\n"
+
+
+def commands() -> list[str]:
+    """All commands, those of `sets` too."""
+    names = [command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
+    return [*names, *(f"sets {command.name}" for command in sets.registered_commands)]
+
+
+@pytest.mark.parametrize("command", ["", *commands()])
+def test_help_is_plain_text_of_80_columns(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = succeeds(capsys, *command.split(), "--help")[0]
+    assert max(map(len, out.splitlines())) <= 80
+    summary = out.split("Commands:")[-1] if "Commands:" in out else ""
+    assert "..." not in summary  # none is cut
+    for other in ("--set ", "--workers", "[/", "\x1b"):
+        assert other not in out
+
+
+def test_help_keeps_what_stands_in_brackets(capsys):
+    assert '{"test": [names]}' in succeeds(capsys, "mix", "--help")[0]
+
+
+@pytest.mark.parametrize("command", ["prepare", "mix", "sets merge", "sets export", "sets collect"])
+def test_what_a_command_writes_is_named_by_the_same_option(capsys, command):
+    out = " ".join(succeeds(capsys, *command.split(), "--help")[0].split())
+    assert "-o, --output <path>" in out
+    assert "[required]" in out.split("-o, --output")[1].split(" --")[0]

@@ -96,6 +96,13 @@ def test_mistakes_of_train_are_one_line(prepared, tmp_path, capsys):
         assert words in told and told.count("\n") == 1
 
 
+def test_a_task_without_sounds_to_skip_says_so(prepared, tmp_path, capsys):
+    config = lips_config(prepared, tmp_path / "lips.yaml")
+    assert run(["train", str(config), "--skip-bad", "-o", str(tmp_path / "o")]) == 2
+    told = capsys.readouterr().err
+    assert "lips has no data.skip_bad" in told and told.count("\n") == 1
+
+
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("sets")
@@ -171,12 +178,14 @@ def test_scores_are_shown_as_a_table(collection, tmp_path, capsys):
 def test_mistakes_of_sets_are_one_line(collection, tmp_path, capsys):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/a").write_text("")
+    (tmp_path / "a.yaml").write_text("task: lips\n")
     for arguments, words in (
         (["show", "nothing"], "with mcgurk come"),
         (["show", str(tmp_path)], "holds no collection.json"),
         (["merge", str(collection), "high", "-o", str(tmp_path / "x")], "known: low"),
         (["merge", str(collection), "low", "-o", str(tmp_path / "full")], "is there already"),
         (["export", str(collection), "low", "-o", str(tmp_path / "full")], "is there already"),
+        (["collect", str(tmp_path / "a.yaml"), "-o", str(tmp_path / "x")], "use `mcgurk train"),
         (["collect", str(tmp_path / "no.yaml"), "-o", str(tmp_path / "x")], "There is no"),
     ):
         assert run(["sets", *arguments]) == 2

@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from tasks.scoring.calibration import fit_temperature
-from tasks.scoring.classification import accuracy, calibration_error, confusion, score
+from tasks.scoring.classification import (
+    accuracy,
+    average_precision,
+    calibration_error,
+    confusion,
+    score,
+)
 
 
 def test_accuracy_by_sound_and_by_class():
@@ -36,3 +42,16 @@ def test_a_temperature_mends_what_is_too_sure():
     found = score(sure, labels, "abc", fit_temperature(sure, labels))
     assert found["calibration_error_raw"] > 15
     assert found["calibration_error"] < 3
+
+
+def test_average_precision_is_the_mean_precision_at_the_right_ones():
+    right = torch.tensor([True, False, True, False])
+    scores = torch.tensor([0.9, 0.8, 0.7, 0.1])
+    assert average_precision(scores, right) == pytest.approx(100 * (1 / 1 + 2 / 3) / 2)
+    assert average_precision(-scores, right) == pytest.approx(100 * (1 / 2 + 2 / 4) / 2)
+    assert average_precision(right.float(), right) == 100
+
+
+def test_average_precision_of_ties_is_the_share_of_right_ones():
+    """No order among equals is better than another."""
+    assert average_precision(torch.ones(8), torch.arange(8) < 2) == 25
