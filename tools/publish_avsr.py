@@ -40,7 +40,7 @@ def describe_size(folder: Path) -> str:
     """Say how much of a collection is trained, beside what the method's paper prints.
 
     Args:
-        folder: Of the collection.
+        folder: A collection with its sets.
     """
     collection = read_collection(folder)
     cards = {name: asdict(read_card(folder / name)) for name in collection.sets}

@@ -189,7 +189,7 @@ def read_target(
         kind: Dataclass of the configuration.
         target: A YAML file, or a folder.
         entry: Entry that a folder sets.
-        entries: Of the command line, which win over the file.
+        entries: What the command line sets, by name; they win over the file.
         changes: As "batch=8", which win over both.
 
     Raises:

@@ -29,7 +29,8 @@ class ClassScore:
     Attributes:
         sounds: How many are of it.
         accuracy: Share of them that is taken for it, percent.
-        average_precision: Of all sounds, ordered by their probability of it, percent.
+        average_precision: Mean precision at the places of its sounds, with all sounds in the order
+            of their probability of it, percent.
     """
 
     sounds: int
@@ -70,7 +71,7 @@ def build_report(
         logits: [sounds, classes], not yet divided by the temperature.
         labels: The right classes, [sounds].
         classes: Names.
-        temperature: Of the classifier.
+        temperature: What the classifier divides its logits by, above 0.
         facts: What was evaluated how, in words.
         left_out: Sounds that could not be used.
     """

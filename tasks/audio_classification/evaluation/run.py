@@ -54,7 +54,7 @@ def trained_on(card: ClassifierCard, folder: str) -> SoundDataOptions:
     """Return which sounds a classifier was trained and tested on.
 
     Args:
-        card: Of the classifier.
+        card: What the classifier says of itself.
         folder: Where it is, for messages.
 
     Raises:

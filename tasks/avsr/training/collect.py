@@ -158,10 +158,8 @@ def _learn(
     save_network(fitting.fit_faces(lips), folder / FACES)
     kind = fitting.fit_kind(selector)
     save_network(kind, folder / KIND)
-    save_network(
-        fitting.fit_level(replace(selector, kind=kind.to(selector.adapted.model.device))),
-        folder / LOUDNESS,
-    )
+    heard = replace(selector, kind=kind.to(selector.adapted.model.device))
+    save_network(fitting.fit_level(heard), folder / LOUDNESS)
 
 
 def _put(made: Path, folder: Path) -> None:

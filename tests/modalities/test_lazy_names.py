@@ -1,0 +1,21 @@
+"""Packages hand on names without loading what defines them before it is asked for."""
+
+import pytest
+
+import data_prep.media
+import tasks.audio_classification
+import tasks.avsr
+
+PACKAGES = [data_prep.media, tasks.avsr, tasks.audio_classification]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_name_that_a_package_tells_is_there(package):
+    for name in package.__all__:
+        assert getattr(package, name).__name__ == name
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_another_name_is_an_attribute_error(package):
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'x'"):
+        _ = package.x
