@@ -74,7 +74,7 @@ class _Slope(nn.Module):
 
 @pytest.fixture(autouse=True)
 def line(monkeypatch):
-    monkeypatch.setitem(EXPERIMENTS, "line", (LineConfig, Line))
+    monkeypatch.setitem(EXPERIMENTS, "line", lambda: (LineConfig, Line))
     trained.clear()
     stops.clear()
 
