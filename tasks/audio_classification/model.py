@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -141,23 +141,29 @@ def pool(features: Features, special: int = 0) -> Tensor:
     return (features.values * weights).sum(1) / weights.sum(1).clamp_min(1)
 
 
-def spec_augment(inputs: Tensor, frequency: int, time: int, axis: int = -1) -> Tensor:
-    """Blank a stretch of bins and one of frames of each spectrogram, with its mean.
+def spec_augment(
+    inputs: Tensor, frequency: int, time: int, random: np.random.Generator, axis: int = -1
+) -> Tensor:
+    """Blank a stretch of bins and one of frames of a spectrogram, with its mean.
 
     Args:
-        inputs: [batch, ...], with bins on one of the last two axes and frames on the other.
-        frequency: Largest number of bins.
-        time: Largest number of frames.
+        inputs: [..., frames, bins], or with bins on the axis before the last.
+        frequency: Largest number of bins, 0 for none; one bin is left at least.
+        time: Largest number of frames, 0 for none; one frame is left at least.
+        random: Draws where the stretches begin and how long they are. A batch is prepared in a
+            thread of its own while the model draws from torch's one generator for all threads, so
+            that is not to be used here.
         axis: -1 or -2, that of the bins.
+
+    Returns:
+        A blanked copy.
 
     Source:
         Park et al. (2019, arXiv 1904.08779), as AST's authors use it.
     """
-    changed = inputs.clone()
-    for row in changed:
-        mean = row.mean()
-        for dim, widest in ((axis, frequency), (-3 - axis, time)):
-            width = min(int(torch.randint(widest + 1, ())), row.shape[dim] - 1)
-            start = int(torch.randint(row.shape[dim] - width + 1, ()))
-            row.narrow(dim, start, width).fill_(mean)
+    changed, mean = inputs.clone(), inputs.mean()
+    for dim, widest in ((axis, frequency), (-3 - axis, time)):
+        width = min(int(random.integers(widest + 1)), changed.shape[dim] - 1)
+        start = int(random.integers(changed.shape[dim] - width + 1))
+        changed.narrow(dim, start, width).fill_(mean)
     return changed

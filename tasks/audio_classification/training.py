@@ -87,16 +87,20 @@ class SoundClassification:
             return {"pooled": pooled[int(random.integers(len(pooled)))], "label": label}
         windows = source.windows(index)
         window = int(random.integers(len(windows.inputs)))
-        return {"inputs": windows.inputs[window], "mask": windows.mask[window], "label": label}
+        inputs = self._blank(windows.inputs[window], random)
+        return {"inputs": inputs, "mask": windows.mask[window], "label": label}
+
+    def _blank(self, inputs: Tensor, random: np.random.Generator) -> Tensor:
+        """Blank parts of a spectrogram where that is asked for."""
+        augment = self.config.augment
+        if not (augment.frequency or augment.time):
+            return inputs
+        axis = self.model.encoder.frequency_axis
+        return spec_augment(inputs, augment.frequency, augment.time, random, axis)
 
     def collate(self, examples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Stack, and blank parts of the spectrograms where that is asked for."""
-        batch = {name: torch.stack([e[name] for e in examples]) for name in examples[0]}
-        augment = self.config.augment
-        if augment.frequency or augment.time:
-            axis = self.model.encoder.frequency_axis
-            batch["inputs"] = spec_augment(batch["inputs"], augment.frequency, augment.time, axis)
-        return batch
+        """Stack what `load` returned."""
+        return {name: torch.stack([e[name] for e in examples]) for name in examples[0]}
 
     def measure(self) -> dict[str, float]:
         """Accuracy and loss on the validation sounds."""

@@ -33,7 +33,8 @@ SMALL: dict[str, str] = {
     "avsr": f"fusion: joint\nlips: FOLDER/lips.safetensors\noptions: {{rank: 2}}\n"
     f"agreement: FOLDER/agreement.safetensors\nvalidation_clips: 1{CLIPS}",
     "audio_classification": "data: {folder: FOLDER/sounds, validation: 0.2}\nencoder: FOLDER/ast\n"
-    f"window_s: 0.5\nmethod: bottleneck\noptions: {{rank: 2}}\n{LOOP}",
+    "window_s: 0.5\nmethod: bottleneck\noptions: {rank: 2}\naugment: {frequency: 4, time: 9}\n"
+    f"{LOOP}",
 }
 
 
