@@ -1,9 +1,10 @@
 """mcgurk train."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,11 +57,10 @@ def _train(
     device: str,
     as_json: bool,
 ) -> None:
-    """Train; of several processes the first alone prints."""
-    from tasks.cli.progress import progress_bar
+    """Read what the file is for, and train it."""
     from tasks.config import has_entry, read_config
     from tasks.experiments import EXPERIMENTS, STUDIES, read_task
-    from tasks.training.launched import count_processes, is_first
+    from tasks.training.launched import count_processes
 
     name = read_task(config, "train")
     kind, run = {**EXPERIMENTS, **STUDIES}[name]()
@@ -69,25 +69,39 @@ def _train(
             f"{config}: {name} has no {SKIP_BAD}, which --skip-bad sets; leave it out."
         )
     folder = output or Path("build", *config.with_suffix("").parts[-2:])
-    given = [*changes, *([f"{SKIP_BAD}=true"] if skip_bad else [])]
-    if name in STUDIES:
-        from tasks.training.study_report import TABLE
-
-        if count_processes() > 1:
-            raise ValueError(f"{config} is a study, which runs in one process; start one.")
-        study = read_config(kind, config, given)
-        with progress_bar("Training", as_json, "{:.0f} experiments".format) as show:
-            results = run(study, folder, show, device)
-        if as_json:
-            print(json.dumps({"folder": str(folder), "results": [asdict(r) for r in results]}))
-        else:
-            print((folder / TABLE).read_text(encoding="utf-8"))
-            print(f"{folder / TABLE} holds this; what was measured and the plots lie beside it.")
+    settings = read_config(kind, config, [*changes, *([f"{SKIP_BAD}=true"] if skip_bad else [])])
+    if name not in STUDIES:
+        _train_experiment(run, settings, folder, device, as_json)
         return
-    settings = read_config(kind, config, given)
+    if count_processes() > 1:
+        raise ValueError(f"{config} is a study, which runs in one process; start one.")
+    _train_study(run, settings, folder, device, as_json)
+
+
+def _train_study(
+    run: Callable[..., Any], study: Any, folder: Path, device: str, as_json: bool
+) -> None:
+    from tasks.cli.progress import progress_bar
+    from tasks.training.study_report import TABLE
+
+    with progress_bar("Training", as_json, "{:.0f} experiments".format) as show:
+        results = run(study, folder, show, device)
+    if as_json:
+        print(json.dumps({"folder": str(folder), "results": [asdict(r) for r in results]}))
+        return
+    print((folder / TABLE).read_text(encoding="utf-8"))
+    print(f"{folder / TABLE} holds this; what was measured and the plots lie beside it.")
+
+
+def _train_experiment(
+    build: Callable[[Any], Any], settings: Any, folder: Path, device: str, as_json: bool
+) -> None:
+    """Train; of several processes the first alone prints."""
+    from tasks.cli.progress import progress_bar
+    from tasks.training.launched import is_first
     from tasks.training.loop import CURVES, train
 
-    task = run(settings)
+    task = build(settings)
     for line in getattr(task, "left_out", ()) if is_first() else ():
         typer.echo(f"mcgurk: left out: {line}", err=True)
     with progress_bar("Training", as_json or not is_first(), "{:.0f} steps".format) as show:
