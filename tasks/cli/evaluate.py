@@ -4,10 +4,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from tasks.cli.evaluate_options import (
+    Category,
+    Changes,
+    Clips,
+    Device,
+    Model,
+    Noise,
+    Normaliser,
+    Output,
+    Part,
+    Processes,
+    Seed,
+    Sets,
+    SkipBad,
+    Snr,
+    Sounds,
+    Target,
+    VoicesFromClips,
+)
 from tasks.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -21,87 +40,23 @@ NOT_OF_A_TASK = ("target", "changes", "output", "as_json")
 
 def evaluate(
     context: typer.Context,
-    target: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder of clips, prepared or raw; of a trained classifier; or an evaluation in "
-            "YAML, as in configs/."
-        ),
-    ],
-    changes: Annotated[
-        list[str] | None, typer.Argument(help="Entries to set anew, as batch=8.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Frozen model of clips; another place of a classifier's own."),
-    ] = None,
-    sets: Annotated[
-        str | None, typer.Option(help="Clips: adapter sets.", show_default="none")
-    ] = None,
-    noise: Annotated[
-        Path | None, typer.Option(help="Clips: folder with music, natural and voices in it.")
-    ] = None,
-    category: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Clips: babble, sidespeaker, music or natural; again for more.",
-            show_default="those with recordings",
-        ),
-    ] = None,
-    snr: Annotated[
-        list[float] | None,
-        typer.Option(help="Clips: decibels; again for more.", show_default="-10 -5 0 5 10"),
-    ] = None,
-    voices_from_clips: Annotated[
-        bool | None,
-        typer.Option(
-            help="Clips: babble of the other clips.",
-            show_default="where the folder has no voices",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Clips: of noise, faces and intervals.", show_default="0")
-    ] = None,
-    normaliser: Annotated[
-        str | None,
-        typer.Option(
-            help="Clips: whisper, lower, split or grid.", show_default="by the transcripts"
-        ),
-    ] = None,
-    clips: Annotated[
-        int | None, typer.Option(help="How many clips, drawn by the seed.", show_default="all")
-    ] = None,
-    sounds: Annotated[
-        Path | None,
-        typer.Option(
-            help="Classifier: folder of classes, or .csv of path and label.",
-            show_default="its own data",
-        ),
-    ] = None,
-    part: Annotated[
-        str | None,
-        typer.Option(
-            help="Classifier: train, validation, test or all.",
-            show_default="test; all of --sounds",
-        ),
-    ] = None,
-    skip_bad: Annotated[
-        bool | None,
-        typer.Option("--skip-bad", help="Classifier: leave out sounds that cannot be used."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")
-    ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            help="Clips: that recognise, one core each and each with the model.", show_default="1"
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder.", show_default="build/evaluation/ and name"),
-    ] = None,
+    target: Target,
+    changes: Changes = None,
+    model: Model = None,
+    sets: Sets = None,
+    noise: Noise = None,
+    category: Category = None,
+    snr: Snr = None,
+    voices_from_clips: VoicesFromClips = None,
+    seed: Seed = None,
+    normaliser: Normaliser = None,
+    clips: Clips = None,
+    sounds: Sounds = None,
+    part: Part = None,
+    skip_bad: SkipBad = None,
+    device: Device = None,
+    processes: Processes = None,
+    output: Output = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well clips or sounds are recognised.
