@@ -17,7 +17,7 @@ from tasks.cli.transcribe import transcribe
 
 # Help is plain text: rich takes [names] for colours, and longer to load than all else here.
 app = typer.Typer(
-    help="Speech recognition that watches the mouth.",
+    help="Audio, vision and speech on frozen models, bridged by small adapters.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
