@@ -150,11 +150,12 @@ class Adapters:
                         "rows of a batch. Run the batch once per adapter."
                     )
         keys = [tuple(self._keys(name)) for name in names]
+        before = self.selection.rows, self.selection.repeats
         self.selection.set_rows(keys, Repeats(whole, each))
         try:
             yield
         finally:
-            self.selection.set_rows(None)
+            self.selection.set_rows(*before)
 
     @contextmanager
     def context(self, given: Context, *, whole: int = 1, each: bool = False) -> Iterator[None]:

@@ -31,7 +31,8 @@ def _forward(layer: Any, selection: Selection, inputs: Tensor, *args: Any, **kwa
     for keys, rows in selection.groups(len(inputs), inputs.device):
         layer._active_adapter = list(keys)
         try:
-            found = plain(layer, inputs[rows], *args, **kwargs)
+            with selection.alike(keys, len(inputs), rows):
+                found = plain(layer, inputs[rows], *args, **kwargs)
         finally:
             layer._active_adapter = selection.active
         if outputs is None:

@@ -30,7 +30,8 @@ class Holder(nn.Module, BaseTunerLayer):
         super().__init__()
         self.mcgurk_adapters = nn.ModuleDict()
         self.selection = selection
-        self.read: dict[str, Tensor] = {}  # what other modules have read, by their names
+        # What other modules have read, by their names: of all rows, or of some at a time.
+        self.read: dict[str, Tensor | list[tuple[int, Tensor, Tensor]]] = {}
         self.sources: set[str] = set()
         self._disable_adapters = False
         self._active_adapter = selection.active
@@ -65,7 +66,24 @@ class Holder(nn.Module, BaseTunerLayer):
         return [a for a in adapters if getattr(type(a), ability) is not idle]  # type: ignore[misc]
 
     def _keep(self, name: str, source: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
-        self.read[name] = _first(args, kwargs)
+        inputs, some = _first(args, kwargs), self.selection.some
+        if some is None:
+            self.read[name] = inputs
+            return
+        parts = self.read.get(name)
+        if not isinstance(parts, list):
+            parts = self.read[name] = []
+        parts.append((*some, inputs))
+
+    def _take_read(self) -> dict[str, Tensor]:
+        """Return what other modules have read of the rows that are run now."""
+        found = {
+            name: _join(read) if isinstance(read, list) else read
+            for name, read in self.read.items()
+        }
+        some = self.selection.some
+        self.read = {} if some is None else dict(found)  # other rows of the batch follow
+        return found if some is None else {name: read[some[1]] for name, read in found.items()}
 
     def _before(
         self, host: nn.Module, args: tuple, kwargs: dict[str, Any]
@@ -95,8 +113,7 @@ class Holder(nn.Module, BaseTunerLayer):
         return inputs
 
     def _after(self, host: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> Any:
-        selection, read = self.selection, self.read
-        self.read = {}
+        selection, read = self.selection, self._take_read()
         if selection.merged:
             return None
         outputs: Tensor = output[0] if isinstance(output, tuple) else output
@@ -133,6 +150,16 @@ def _sum(
         return found[0].to(outputs.dtype)
     changes = sum((one - outputs for one in found[1:]), found[0] - outputs)
     return (outputs + changes).to(outputs.dtype)
+
+
+def _join(parts: list[tuple[int, Tensor, Tensor]]) -> Tensor:
+    """Put rows of a batch together, [batch, ...], from the batch, their numbers and values."""
+    batch, _, values = parts[-1]
+    whole = values.new_zeros((batch, *values.shape[1:]))
+    for size, rows, values in parts:
+        if size == batch and values.shape[1:] == whole.shape[1:]:  # else of a run that failed
+            whole = whole.index_copy(0, rows, values)
+    return whole
 
 
 def widen(tensor: Tensor, adapter: nn.Module) -> Tensor:

@@ -112,14 +112,41 @@ class Selection:
             ]
         return self._groups[key]
 
+    @property
+    def some(self) -> tuple[int, Tensor] | None:
+        """Size of the batch and numbers of the rows that are run now; None where all are."""
+        return self._narrowed
+
     @contextmanager
     def narrowed(self, batch: int, rows: Tensor) -> Iterator[None]:
         """Say that adapters now run on some rows of a batch, by their numbers, [rows]."""
-        before, self._narrowed = self._narrowed, (batch, rows)
+        before = self._narrowed
+        if before is not None:  # rows of rows
+            batch, rows = before[0], before[1].to(rows.device)[rows]
+        self._narrowed = batch, rows
         try:
             yield
         finally:
             self._narrowed = before
+
+    @contextmanager
+    def alike(self, parts: tuple[str, ...], batch: int, rows: Tensor) -> Iterator[None]:
+        """Let modules run on some rows of a batch that all have the same parts.
+
+        A layer around others runs them so: they see fewer rows than were named.
+
+        Args:
+            parts: Keys of the parts of these rows.
+            batch: How many rows there are.
+            rows: Numbers of these rows, [rows].
+        """
+        before = self.rows, self.repeats, self._groups, self.stacks
+        self.set_rows([parts])
+        try:
+            with self.narrowed(batch, rows):
+                yield
+        finally:
+            self.rows, self.repeats, self._groups, self.stacks = before
 
     def seen(self, batch: int) -> Context | None:
         """Return the context of the rows that an adapter reads now; None without one.
