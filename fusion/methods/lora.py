@@ -35,7 +35,9 @@ class LoraOptions:
 class Lora(PeftMethod):
     """A low-rank change of linear layers and convolutions.
 
-    At a convolution A has its kernel, stride and padding, and B is one of size 1.
+    At a convolution A has its kernel, stride and padding, and B is one of size 1. Those with a
+    dilation, groups or a padding by other than zeros are passed over: PEFT's A has none of these,
+    so it could not run or could not be merged.
     """
 
     peft_type = "LORA"
@@ -43,6 +45,14 @@ class Lora(PeftMethod):
     convolutions = True
     title = "LoRA (2021, arXiv 2106.09685); rsLoRA (2312.03732); DoRA (2402.09353)"
     formula = "y = W x + (alpha / r) B A x"
+
+    @classmethod
+    def accepts(cls, site: Site, options: LoraOptions) -> bool:
+        """Take all linear layers, and the convolutions that PEFT's A can be like."""
+        if not site.convolves:
+            return True
+        layer: Any = site.module
+        return set(layer.dilation) == {1} and layer.groups == 1 and layer.padding_mode == "zeros"
 
     @classmethod
     def config(cls, names: list[str], options: LoraOptions) -> Any:

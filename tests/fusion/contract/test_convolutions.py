@@ -87,3 +87,14 @@ def test_methods_for_linear_layers_pass_convolutions_over(net):
     with pytest.raises(ValueError, match="Method 'hydra' fits none of the 3 modules at conv"):
         attach(net, "hydra", where=["conv"])
     assert Adapters(net).names == []
+
+
+@pytest.mark.parametrize(
+    "kind", [dict(dilation=2), dict(groups=3), dict(padding=1, padding_mode="reflect")]
+)
+def test_lora_passes_over_convolutions_that_it_could_not_be_merged_into(net, kind):
+    net.other = nn.Conv1d(6, 6, 3, **kind)
+    with pytest.raises(ValueError, match="Method 'lora' fits none of the 1 modules at other"):
+        attach(net, "lora", where=["other"])
+    adapters = attach(net, "lora", where=["conv"])
+    assert adapters.parts("default")[0].sites == ("down", "shortcut", "time")
