@@ -180,7 +180,8 @@ class Adapters:
         """Add the active adapters to the weights; the model then runs as fast as without them.
 
         Raises:
-            ValueError: A method does not merge, or adapters are merged already.
+            ValueError: A method does not merge, adapters are merged already, or a weight is that
+                of another module too, as where a model ties its embeddings.
         """
         self._check_unmerged()
         keys = list(self.selection.active)

@@ -56,7 +56,8 @@ def changes_of(model: nn.Module, part: Part) -> list[tuple[nn.Module, Delta]]:
     """Return the modules that merging a part changes, each with what is added to it.
 
     Raises:
-        ValueError: Its method does not merge, or not with its options.
+        ValueError: Its method does not merge, or not with its options, or a module shares its
+            weight with another, which merging would change too.
     """
     method = find_method(part.method)
     if not method.merges:
@@ -71,8 +72,19 @@ def changes_of(model: nn.Module, part: Part) -> list[tuple[nn.Module, Delta]]:
             delta = method.change_at(layer, part.key, widened(host))
         if delta is None:
             raise ValueError(f"Adapter at {name} cannot be merged with these options.")
+        if delta.weight is not None:
+            _check_untied(model, name, host)
         changes.append((host, delta))
     return changes
+
+
+def _check_untied(model: nn.Module, name: str, host: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if module is not host and module._parameters.get("weight") is host._parameters["weight"]:
+            raise ValueError(
+                f"The weight of {name} is that of {path} too, as a model ties its embeddings; "
+                "merging would change both. Use the adapter unmerged."
+            )
 
 
 def follow_mode(model: nn.Module, part: Part) -> None:

@@ -20,7 +20,7 @@ class Context:
             embedding of a prompt, the strength of a condition.
 
     Raises:
-        ValueError: Nothing is given, or for batches of different sizes.
+        ValueError: Nothing is given, for batches of different sizes, or under a name twice.
     """
 
     tokens: Tensor | None = None
@@ -31,6 +31,10 @@ class Context:
     def __post_init__(self):
         if self.lengths is None and self.mask is not None:
             object.__setattr__(self, "lengths", self.mask.sum(1))
+        own = {f.name for f in fields(self)}
+        if not own.isdisjoint(self.values):
+            twice = ", ".join(sorted(own & set(self.values)))
+            raise ValueError(f"A context has values by the name {twice}; take another name.")
         sizes = {name: len(tensor) for name, tensor in self._named().items()}
         if len(set(sizes.values())) != 1:
             told = ", ".join(f"{name} for {size}" for name, size in sizes.items()) or "nothing"
@@ -95,9 +99,9 @@ class Repeats:
             ValueError: The batch does not consist of these rows, or in an order that nobody told.
         """
         told = rows * self.whole
-        if batch % told or (batch != told and not (self.each or alike)):
+        if not told or batch % told or (batch != told and not (self.each or alike)):
             hint = ""
-            if batch % told == 0:
+            if told and batch % told == 0:
                 hint = (
                     f" Is it [a, b, a, b], as guidance doubles a batch? Say whole={batch // told}. "
                     "Or [a, a, b, b], as beams and windows make it? Say each=True."

@@ -26,3 +26,16 @@ def test_two_methods_at_one_layer_merge_to_what_they_compute(methods, disturb, l
     adapters.use("both")
     adapters.merge()
     torch.testing.assert_close(model(inputs), expected)
+
+
+def test_a_weight_that_is_the_embeddings_too_is_not_merged_into(disturb):
+    model = torch.nn.Sequential()
+    model.embed = torch.nn.Embedding(9, 4)
+    model.head = torch.nn.Linear(4, 9, bias=False)
+    model.head.weight = model.embed.weight
+    adapters = attach(model, "lora", {"rank": 1}, ["head"])
+    disturb(adapters, "default")
+    before = model.embed.weight.clone()
+    with pytest.raises(ValueError, match="weight of head is that of embed too"):
+        adapters.merge()
+    assert torch.equal(model.embed.weight, before) and not adapters.selection.merged

@@ -118,6 +118,11 @@ def test_a_batch_that_is_no_multiple_is_an_error(batch):
         Repeats(each=True).numbers(2, batch, "adapters")
 
 
+def test_adapters_for_no_rows_are_an_error():
+    with pytest.raises(ValueError, match="A batch of 2 was run with adapters for 0 rows"):
+        Repeats().numbers(0, 2, "adapters")
+
+
 def test_lengths_are_those_of_the_mask_and_rows_are_taken_from_all():
     mask = torch.tensor([[True, True, False], [True, False, False]])
     context = Context(torch.tensor([[5, 6, 0], [7, 0, 0]]), mask)
@@ -133,9 +138,10 @@ def test_lengths_are_those_of_the_mask_and_rows_are_taken_from_all():
     [
         ({}, "A context has nothing"),
         ({"tokens": torch.zeros(2, 3), "lengths": torch.ones(3)}, "tokens for 2, lengths for 3"),
+        ({"tokens": torch.zeros(2, 3), "values": {"mask": torch.ones(2)}}, "by the name mask"),
     ],
 )
-def test_a_context_of_no_or_two_sizes_is_an_error(given, message):
+def test_a_context_of_no_or_two_sizes_or_with_a_name_twice_is_an_error(given, message):
     with pytest.raises(ValueError, match=message):
         Context(**given)
 
