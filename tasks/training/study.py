@@ -67,6 +67,9 @@ class StudyConfig:
             raise ValueError("sweep and values go together; name an option and what it is set to.")
         if None in self.values:
             raise ValueError("values: null is no value; make it a row of its own.")
+        twice = [value for i, value in enumerate(self.values) if value in self.values[:i]]
+        if twice:  # 1 and 1.0, or 1 and true: their runs would count as one
+            raise ValueError(f"values: {twice[0]!r} comes twice; expected values that differ.")
         unknown = set(self.sweep_rows) - set(self.rows)
         if unknown:
             raise ValueError(f"sweep_rows: no {min(unknown)!r}; known: {', '.join(self.rows)}.")

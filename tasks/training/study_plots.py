@@ -51,7 +51,7 @@ def draw_parameters(
                 linestyle="-" if len(parts) > 1 else "none",
                 alpha=0.8,
                 capsize=3,
-                label=row,
+                label=_shown(row),
             )
         place.set_xscale("log")
         _mark_narrow(place)
@@ -83,7 +83,7 @@ def draw_sweep(results: Sequence[Result], measure: Measure, path: Path, label: s
             cells = [summarise(part, measure.name) for part in parts]
             color = f"C{number % 10}"
             if parts[0][0].value is None:
-                place.axhline(cells[0].mean, linestyle="--", color=color, label=row)
+                place.axhline(cells[0].mean, linestyle="--", color=color, label=_shown(row))
                 continue
             place.errorbar(
                 [_position(part[0].value, every) for part in parts],
@@ -92,7 +92,7 @@ def draw_sweep(results: Sequence[Result], measure: Measure, path: Path, label: s
                 marker=MARKERS[number // 10],
                 color=color,
                 capsize=3,
-                label=row,
+                label=_shown(row),
             )
         if are_numbers(every) and every[0] > 0:
             place.set_xscale("log", base=2)
@@ -117,7 +117,7 @@ def _figure(groups: Sequence[str]) -> tuple[Any, list[Any]]:
 
 
 def _finish(place: Any, group: str, label: str) -> None:
-    place.set_title(group, fontsize=10)
+    place.set_title(_shown(group), fontsize=10)
     place.set_xlabel(label, fontsize=9)
     place.grid(alpha=0.3)
 
@@ -142,9 +142,20 @@ def _mark_narrow(place: Any) -> None:
 def _label(axes: Sequence[Any], measure: Measure, rows: Sequence[str]) -> None:
     axes[0].set_ylabel(measure.axis or measure.spoken, fontsize=9)
     handles, labels = axes[-1].get_legend_handles_labels()
-    found = sorted(zip(labels, handles, strict=True), key=lambda pair: rows.index(pair[0]))
+    order = {_shown(row): number for number, row in enumerate(rows)}
+    found = sorted(zip(labels, handles, strict=True), key=lambda pair: order[pair[0]])
     labels, handles = zip(*found, strict=True)
     axes[-1].legend(handles, labels, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
+
+
+def _shown(name: str) -> str:
+    """Return a name as the plot is to show it: without formulas, and never left out.
+
+    Matplotlib sets what is between two dollars as a formula, and leaves out of its legend what is
+    empty or begins with an underscore.
+    """
+    shown = name.replace("$", r"\$")
+    return f" {shown}" if not shown or shown.startswith("_") else shown
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -136,4 +136,5 @@ def _heads(cells: Sequence[str]) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = [cell.replace("|", r"\|") for cell in cells]  # a name's own would end the cell
+    return f"| {' | '.join(escaped)} |"

@@ -40,7 +40,8 @@ class Summary:
 
     Attributes:
         mean: Its arithmetic mean.
-        deviation: Its standard deviation, that of a sample (by n - 1); 0 for one seed.
+        deviation: Its standard deviation, that of a sample (by n - 1); 0 for one seed, not a number
+            where one of several is infinite or none.
     """
 
     mean: float
@@ -59,7 +60,10 @@ def summarise(results: Sequence[Result], name: str) -> Summary:
         name: The measure that is looked at.
     """
     values = [result.measures[name] for result in results]
-    return Summary(mean(values), stdev(values) if len(values) > 1 else 0.0)
+    if len(values) == 1:
+        return Summary(values[0], 0.0)
+    known = all(map(math.isfinite, values))  # of others `stdev` is an error of its own
+    return Summary(mean(values), stdev(values) if known else math.nan)
 
 
 def decimals_of(summaries: Iterable[Summary], measure: Measure) -> int:

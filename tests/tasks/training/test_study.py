@@ -1,6 +1,7 @@
 """Studies of any task: rows times seeds, here of a line whose end is known in closed form."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -349,3 +350,30 @@ def test_plots_are_drawn_for_any_values(tmp_path, values):
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sweep.png").read_bytes()
     draw_parameters(results, Measure("error"), tmp_path / "again.png")
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "parameters.png").read_bytes()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_measure_that_is_no_number_in_one_run_is_told_and_drawn_as_such(tmp_path, bad):
+    results = [result("a", v, s, bad if s else 1.0, parameters=v) for v in (1, 2) for s in (0, 1)]
+    results += [result("b", v, s, 2.0, parameters=v) for v in (1, 2) for s in (0, 1)]
+    write_report(results, tmp_path, [Measure("error")], "option")
+    lines = rows_of((tmp_path / "table.md").read_text())
+    assert lines[2][3] == f"{bad} ± nan" and lines[4][3] == "2.000 ± 0.000"
+
+
+@pytest.mark.parametrize("name", ["a|b", "_a", "", r"$\frac$", "$"])
+def test_rows_of_any_name_have_their_cell_and_their_line_in_the_legend(tmp_path, name):
+    results = [result(name, None, 0, 1.0, name), result(name, None, 0, 2.0, "z", 20)]
+    write_report(results, tmp_path, [Measure("error")])
+    line = (tmp_path / "table.md").read_text().splitlines()[2]
+    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)]
+    assert cells[1].replace("\\|", "|") == name and len(cells) == 7
+    assert (tmp_path / "parameters.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("values", ["[1, 2, 1]", "[1, 1.0]", "[1, true]"])
+def test_a_value_that_comes_twice_is_refused(study, capsys, values):
+    study.write_text(f"{STUDY}sweep: weights\nvalues: {values}\n")
+    assert train(study) == 2
+    assert "comes twice" in capsys.readouterr().err
+    assert trained == []
