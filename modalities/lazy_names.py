@@ -1,5 +1,6 @@
 """Names that a package hands on, loaded when they are asked for."""
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 
 def hand_on(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     """Return a package's `__getattr__`, so that reading one of its light files loads no heavy one.
+
+    `dir()` of the package tells the names too, as what completes them asks it.
 
     Say the same names below `if TYPE_CHECKING:` as imports, where readers and checkers find them.
 
@@ -23,4 +26,6 @@ def hand_on(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(homes[name]), name)
 
+    own = vars(sys.modules[package])
+    own["__dir__"] = lambda: sorted({*own, *homes})
     return load

@@ -13,6 +13,7 @@ PACKAGES = [data_prep.media, tasks.avsr, tasks.audio_classification]
 def test_every_name_that_a_package_tells_is_there(package):
     for name in package.__all__:
         assert getattr(package, name).__name__ == name
+    assert {*package.__all__, "__name__"} <= set(dir(package))
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
