@@ -106,9 +106,9 @@ def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
         raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
     try:
         found: Any = OmegaConf.load(path)
-        name = found.get(key)
-    except (YAMLError, AttributeError, OSError, UnicodeDecodeError) as error:
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no configuration in YAML ({_first_line(error)}).") from error
+    name = found.get(key) if OmegaConf.is_dict(found) else None  # a list has no entries by name
     if not isinstance(name, str):
         names = f" with one of {', '.join(known)}" if known else ""
         raise ValueError(

@@ -73,7 +73,8 @@ def evaluate(
     entries = to_entries({k: v for k, v in given.items() if v not in (None, [], ())}, name)
     kind, run = evaluation.load()
     config = read_target(kind, target, evaluation.target, entries, changes or [])
-    folder = output or Path("build", "evaluation", target.resolve().stem)
+    named = target.resolve()
+    folder = output or Path("build", "evaluation", named.name if named.is_dir() else named.stem)
     found = run(config, folder, lambda label, show: progress_bar(label, as_json, show))
     if as_json:
         print(json.dumps(found.data, ensure_ascii=False))

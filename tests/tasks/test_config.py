@@ -99,8 +99,9 @@ def test_mistakes_are_told_in_one_line(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_does_not_say_its_task(tmp_path):
-    (tmp_path / "a.yaml").write_text("data: 1\n")
+@pytest.mark.parametrize("text", ["data: 1\n", "", "- task: lips\n", "task: 3\n", "lips\n"])
+def test_a_file_that_does_not_say_its_task(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(ValueError, match="does not say 'task'"):
         read_name(tmp_path / "a.yaml", "task")
     with pytest.raises(FileNotFoundError, match="expected a configuration"):

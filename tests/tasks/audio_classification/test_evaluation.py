@@ -83,6 +83,20 @@ def test_a_part_is_chosen_and_a_file_says_the_same(capsys, trained, tmp_path):
     assert sum(of["sounds"] for of in every["by_class"].values()) == 24
 
 
+def test_a_folder_with_a_dot_in_its_name_has_a_report_of_its_own(
+    capsys, trained, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("tones.1", "tones.2"):
+        shutil.copytree(trained, tmp_path / name)
+        evaluates(capsys, tmp_path / name, "--device", "cpu")
+    path = tmp_path / "of.a.yaml"
+    path.write_text(f"task: audio_classification_evaluation\nclassifier: {trained}\n")
+    evaluates(capsys, path, "device=cpu")
+    folders = sorted(place.name for place in (tmp_path / "build/evaluation").iterdir())
+    assert folders == ["of.a", "tones.1", "tones.2"]
+
+
 def test_mistakes_are_one_line(capsys, trained, tones, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(tones, other)
