@@ -8,7 +8,9 @@ from typing import Any
 from torch import nn
 
 from fusion.contract.method import Delta, PeftMethod
-from fusion.contract.sites import Site
+from fusion.contract.sites import CONVOLUTIONS, Site, unwrap
+
+TOLD = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ class Lora(PeftMethod):
             use_dora=options.magnitudes,
             target_modules=names,
         )
+
+    @classmethod
+    def finish(cls, layers: Mapping[str, nn.Module], key: str, prepared: Any) -> None:
+        """Let PEFT's layers at convolutions tell what models ask these, as Whisper the stride."""
+        for layer in layers.values():
+            inner: Any = unwrap(layer)
+            if isinstance(inner, CONVOLUTIONS):
+                for name in TOLD:
+                    setattr(layer, name, getattr(inner, name))
 
     @classmethod
     def options_of(cls, config: Mapping[str, Any]) -> LoraOptions:

@@ -67,6 +67,24 @@ def test_lora_at_convolutions_counts_starts_merges_and_mixes(net, disturb):
     assert torch.equal(net(PICTURES), before)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["whisper", "ast", "clip"])
+def test_models_run_with_adapters_at_their_convolutions(build, run, disturb, kind):
+    """Whisper's encoder asks its convolutions for their stride."""
+    model = build(kind)
+    before = run(kind, model)
+    adapters = attach(model, "lora", {"rank": 2}, ["conv"])
+    torch.testing.assert_close(run(kind, model), before, **CLOSE)
+    disturb(adapters, "default")
+    changed = run(kind, model)
+    assert not torch.allclose(changed, before, atol=1e-3)
+    adapters.merge()
+    torch.testing.assert_close(run(kind, model), changed, **CLOSE)
+    adapters.unmerge()
+    adapters.drop("default")
+    assert torch.equal(run(kind, model), before)
+
+
 def test_an_adapter_at_convolutions_is_saved_and_loaded(net, disturb, tmp_path):
     adapters = attach(net, "lora", {"rank": 2}, ["conv"], name="one")
     disturb(adapters, "one")
