@@ -1,6 +1,8 @@
-"""Output files that appear whole or not at all."""
+"""Output files and folders that appear whole or not at all."""
 
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,9 +42,57 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
             raise  # of another file
         reason = error.strerror or str(error)
         raise OSError(error.errno, f"cannot be written: {reason}", str(path)) from error
+    except Exception as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))  # so safetensors tells a full disk
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, f"cannot be written: {os.strerror(code)}", str(path)) from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_when_whole(path: str | Path) -> Iterator[Path]:
+    """Give a folder beside the wanted one, and rename it there when the block ends well.
+
+    Args:
+        path: The wanted folder, which must be new or empty; its parents are made where missing.
+
+    Yields:
+        An empty folder; it is removed with all in it if the block raises.
+
+    Raises:
+        ValueError: Something is there already.
+        OSError: The folder cannot be made or written.
+    """
+    path = Path(path)
+    check_new_folder(path)
+    partial: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        yield partial
+        partial.chmod(0o777 & ~_umask())
+        partial.replace(path)
+    except shutil.Error as error:  # of many files; each with its place before the reason
+        reason = re.sub(r"^\[Errno \d+\] |: '.*$", "", str(error.args[0][0][-1]))
+        raise OSError(None, f"cannot be written: {reason}", str(path)) from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_new_folder(path: str | Path) -> None:
+    """Check that a folder is new or empty.
+
+    Raises:
+        ValueError: Something is there already.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"{path} is there already; expected a new or empty folder.")
 
 
 def _umask() -> int:

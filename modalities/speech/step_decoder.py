@@ -115,7 +115,9 @@ class StepDecoder:
         """
         position = state.tokens
         hidden = self.decoder.embed_tokens(tokens)
-        hidden = hidden + self.decoder.embed_positions(tokens, past_key_values_length=position)
+        # The table itself: how its forward is called differs between versions of transformers.
+        places = self.decoder.embed_positions.weight[position : position + tokens.shape[1]]
+        hidden = hidden + places
         state.queries = [] if keep_queries else None
         for index in range(len(self.layers)):
             hidden = self._block(state, index, hidden)

@@ -47,7 +47,7 @@ def write_mouths(
         ValueError: No video, or a path with another suffix.
         OSError: A file cannot be written.
     """
-    check_paths(video, report, sheet)
+    check_paths(source, video, report, sheet)
     ready = ready or ReadyMouth()
     info = probe(source)
     if info.video is None:
@@ -83,12 +83,15 @@ def _open_finder(device: str) -> FaceFinder:
     return FaceFinder(load_faces(find_device(device)))
 
 
-def check_paths(video: Path, report: Path, sheet: Path | None = None) -> None:
+def check_paths(source: str | Path, video: Path, report: Path, sheet: Path | None = None) -> None:
     """Check the outputs before the work begins.
 
     Raises:
-        ValueError: A path has another suffix.
+        ValueError: A path has another suffix, or is the input itself.
     """
+    for path in (video, report, sheet):
+        if path is not None and path.exists() and path.samefile(source):
+            raise ValueError(f"The output {path} is the input itself. Give it another name.")
     if video.suffix.lower() not in (".mp4", ".mkv"):
         raise ValueError(f"Cannot write {video}: a mouth video is .mp4 or .mkv. Rename the output.")
     if report.suffix.lower() != ".json":

@@ -73,13 +73,25 @@ def evaluate(
     entries = to_entries({k: v for k, v in given.items() if v not in (None, [], ())}, name)
     kind, run = evaluation.load()
     config = read_target(kind, target, evaluation.target, entries, changes or [])
-    named = target.resolve()
-    folder = output or Path("build", "evaluation", named.name if named.is_dir() else named.stem)
+    folder = output or default_folder(target)
     found = run(config, folder, lambda label, show: progress_bar(label, as_json, show))
     if as_json:
         print(json.dumps(found.data, ensure_ascii=False))
     else:
         print_evaluated(found)
+
+
+def default_folder(target: Path) -> Path:
+    """Return where the report goes by default: below build/evaluation, as the target below build/.
+
+    Args:
+        target: A file in YAML, or a folder; one elsewhere goes by its name alone.
+    """
+    named = target.resolve()
+    places = Path(named.name if named.is_dir() else named.stem)
+    if named.is_dir() and named.is_relative_to(Path("build").resolve()):
+        places = named.relative_to(Path("build").resolve())
+    return Path("build", "evaluation") / places
 
 
 def find_evaluation(target: Path) -> tuple[str, "Evaluation"]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.cli.options import AsJson
+from tasks.cli.options import AsJson, Device
 
 SKIP_BAD = "data.skip_bad"  # where configurations say it, if their data can be checked
 
@@ -30,7 +30,7 @@ def train(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out sounds that cannot be used, and tell.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train an experiment, or a study of many.

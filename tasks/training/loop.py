@@ -15,6 +15,7 @@ from tasks.training.average import MovingAverage
 from tasks.training.batches import Part, batches, to_device
 from tasks.training.contract import Trainable
 from tasks.training.curves import draw_curves
+from tasks.training.folder_lock import alone_in
 from tasks.training.launched import count_processes, is_first
 from tasks.training.options import LoopOptions, describe
 from tasks.training.plain_numbers import plain_numbers
@@ -48,7 +49,7 @@ def train(
         options: How long and how fast, and how often to look and to keep.
         folder: For the checkpoint, metrics.jsonl, curves.png and what the task exports.
         progress: Called with the steps done, and all.
-        device: "cpu", or "auto" for a GPU where there is one.
+        device: "auto" for a GPU where there is one, "cpu", "cuda" or "mps".
         settings: The whole experiment, as JSON takes it; a training is gone on with only where it
             is the same.
 
@@ -57,8 +58,8 @@ def train(
 
     Raises:
         ValueError: The folder holds another experiment, the batch is too small for the processes,
-            the device does not compute in the precision, the loss is not finite, or what is
-            measured is no number.
+            the device is not here or does not compute in the precision, the loss is not finite,
+            what is measured is no number, or another training is at work in the folder.
         OSError: The folder cannot be written.
     """
     options.check_batch(count_processes())
@@ -68,7 +69,8 @@ def train(
         steps = options.epochs * -(-task.size // options.batch)
         options = replace(options, steps=steps)
     described = describe(options, settings)
-    return _Run(task, options, Path(folder), processes, described).go(progress)
+    with alone_in(Path(folder)):
+        return _Run(task, options, Path(folder), processes, described).go(progress)
 
 
 class _Run:
@@ -226,8 +228,8 @@ class _Run:
             "metrics": self.metrics,
             "seconds": self._seconds(),
         }
-        with replace_when_whole(self.folder / CHECKPOINT) as partial:
-            torch.save(content, partial)
+        with replace_when_whole(self.folder / CHECKPOINT) as partial, partial.open("wb") as file:
+            torch.save(content, file)  # of a path, torch makes a full disk a RuntimeError
         with replace_when_whole(self.folder / METRICS) as partial:
             partial.write_text("".join(f"{json.dumps(row)}\n" for row in self.metrics))
 

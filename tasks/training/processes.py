@@ -20,7 +20,8 @@ class Processes:
     """The processes of a training; of a single one nothing is sent anywhere.
 
     Args:
-        device: "cpu", or "auto" for a GPU, of several processes one each, where there are GPUs.
+        device: "auto" for a GPU, of several processes one each, where there are GPUs; "cpu",
+            "cuda" or "mps".
 
     Attributes:
         count: How many there are, 1 or more.
@@ -28,13 +29,13 @@ class Processes:
         device: Where it computes, the CPU or a GPU that no other process of the machine has.
 
     Raises:
-        ValueError: There are more processes than GPUs.
+        ValueError: There is no such device here, or there are more processes than GPUs.
     """
 
     def __init__(self, device: str):
         self.count = count_processes()
         self.index = 0
-        self.device: torch.device = find_device("cpu" if device == "cpu" else "auto")
+        self.device: torch.device = find_device(device)
         if self.count == 1:
             return
         from accelerate import PartialState

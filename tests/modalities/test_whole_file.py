@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from safetensors.torch import save_file
 
 from modalities.network_file import save_network
 from modalities.vision.lips import LipNetwork, LipOptions
-from modalities.whole_file import replace_when_whole
+from modalities.whole_file import folder_when_whole, replace_when_whole
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002])
@@ -75,3 +76,30 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(OSError, match="cannot be written") as raised, replace_when_whole(path):
         pass
     assert raised.value.filename == str(path)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with folder_when_whole(tmp_path / "new/set") as partial:
+        (partial / "a").write_text("a")
+        assert not (tmp_path / "new/set").exists()
+    assert (tmp_path / "new/set/a").read_text() == "a"
+    with pytest.raises(KeyboardInterrupt), folder_when_whole(tmp_path / "other") as partial:
+        (partial / "a").write_text("a")
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    with pytest.raises(ValueError, match="is there already; expected a new or empty folder"):
+        with folder_when_whole(tmp_path / "new"):
+            pass
+
+
+def test_a_full_disk_is_told_in_a_sentence_by_whatever_library_wrote(tmp_path):
+    told = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OSError, match="cannot be written: No space left on device") as caught:
+        with replace_when_whole(tmp_path / "a.safetensors"):
+            raise RuntimeError(told)
+    assert caught.value.filename == str(tmp_path / "a.safetensors")
+    copied = shutil.Error([("from", "to", "[Errno 28] No space left on device: 'to'")])
+    with pytest.raises(OSError, match="^cannot be written: No space left on device$|No space"):
+        with folder_when_whole(tmp_path / "set"):
+            raise copied
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """The sound of one file into another video, at its own rate and on the video's clock."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -67,6 +68,7 @@ class SoundCopier:
                     if pts + frame.samples <= 0:
                         continue
                     next_pts = max(pts, next_pts)
-                    frame.pts = next_pts
+                    # In samples: Matroska's own unit, a millisecond, would stretch the sound.
+                    frame.pts, frame.time_base = next_pts, Fraction(1, frame.sample_rate)
                     next_pts += frame.samples
                     yield frame

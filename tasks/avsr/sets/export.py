@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from fusion.sets.card import SetCard, read_card
+from modalities.whole_file import check_new_folder, folder_when_whole
 from tasks.avsr.sets.collection import find_collection, read_collection
 
 
@@ -35,7 +36,7 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
         OSError: The folder cannot be written.
     """
     source, output = find_set(collection, name), Path(output)
-    _check_empty(output)
+    check_new_folder(output)
     from transformers import WhisperForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
 
@@ -57,8 +58,9 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
     merged.load_state_dict(state)
     merged.generation_config = whisper.model.generation_config
     disable_progress_bar()
-    merged.save_pretrained(output)
-    whisper.tokenizer.save_pretrained(output)
+    with folder_when_whole(output) as partial:
+        merged.save_pretrained(partial)
+        whisper.tokenizer.save_pretrained(partial)
     return card
 
 
@@ -75,11 +77,6 @@ def export_set(collection: str | Path, name: str, output: str | Path) -> SetCard
         OSError: The folder cannot be written.
     """
     source, output = find_set(collection, name), Path(output)
-    _check_empty(output)
-    shutil.copytree(source, output, dirs_exist_ok=True)
+    with folder_when_whole(output) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
     return read_card(output)
-
-
-def _check_empty(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is there already; expected a new or empty folder.")

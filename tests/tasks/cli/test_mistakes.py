@@ -213,3 +213,16 @@ def test_damaged_clips_end_in_a_result_or_a_line(capsys, tmp_path, demo_clip, se
 @pytest.mark.parametrize("seed", range(12, 200))
 def test_many_damaged_clips(capsys, tmp_path, demo_clip, seed):
     check_damaged(capsys, tmp_path, demo_clip, seed)
+
+
+@pytest.mark.parametrize("option", ["-o", "--report", "--sheet"])
+def test_a_crop_never_overwrites_its_own_input(option, demo_clip, tmp_path, capsys):
+    clip = tmp_path / "clip.mp4"
+    shutil.copyfile(demo_clip, clip)
+    before = clip.read_bytes()
+    link = tmp_path / {"-o": "clip.mp4", "--report": "a.json", "--sheet": "a.png"}[option]
+    if link != clip:
+        link.symlink_to(clip)
+    assert run(["crop", str(clip), option, str(link)]) == 2
+    assert "is the input itself" in capsys.readouterr().err
+    assert clip.read_bytes() == before
