@@ -12,7 +12,10 @@ stops: list[int] = []  # likewise of those that end the program
 
 
 def main() -> None:
-    """Run a command and exit: 0, 2 with one line on stderr for a mistake, 130 for Ctrl-C."""
+    """Run a command and exit: 0, 2 with one line on stderr for a mistake, 130 for Ctrl-C.
+
+    Without a command it prints the help on stderr, and exits with 2 too.
+    """
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _interrupt)
     # Two programs on one machine otherwise slow each other down tenfold: idle threads of torch
@@ -59,6 +62,9 @@ def _run(arguments: list[str]) -> int:
         return USER_ERROR
     except TyperException as error:
         message = error.format_message()
+        if _is_help(error):  # a group without a command; its help keeps its lines
+            print(message, file=sys.stderr)
+            return USER_ERROR
     except OSError as error:
         message = _describe(error)
     except ValueError as error:
@@ -68,6 +74,12 @@ def _run(arguments: list[str]) -> int:
     if message:
         print(f"mcgurk: {' '.join(message.split())}", file=sys.stderr)
     return USER_ERROR
+
+
+def _is_help(error: Exception) -> bool:
+    """Say whether an error of typer is but the help that it shows where no command is given."""
+    context = getattr(error, "ctx", None)
+    return context is not None and str(error) == context.get_help()
 
 
 def _tell_interrupt() -> int:

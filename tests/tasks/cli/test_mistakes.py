@@ -127,6 +127,15 @@ def test_wrong_usage(capsys, arguments):
     fails(capsys, *arguments)
 
 
+@pytest.mark.parametrize("group", [[], ["sets"]], ids=["mcgurk", "sets"])
+def test_a_group_without_a_command_shows_its_help_line_by_line(capsys, group):
+    assert run([*group, "--help"]) == 0
+    help_ = capsys.readouterr().out
+    assert run(group) == 2
+    assert capsys.readouterr() == ("", help_)
+    assert help_.count("\n") > 8
+
+
 def test_interrupt_exits_130_and_leaves_no_file(capsys, tmp_path, demo_clip, monkeypatch):
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
