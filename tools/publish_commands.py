@@ -1,5 +1,6 @@
 """Write what `mcgurk --help` says, command by command, into docs/commands.md."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,6 @@ def _default(option: Any) -> str:
     value = option.default
     if option.required:
         return " Required."
-    if isinstance(option.show_default, str):
-        return f" Default: {option.show_default}."
     if value is None or value is False or value == [] or callable(value):
         return ""
     if value is True:
@@ -80,7 +79,8 @@ def _default(option: Any) -> str:
 
 
 def _cell(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", "\\|").replace("\\[", "[")
+    words = " ".join((text or "").split()).replace("|", "\\|")
+    return re.sub(r" \[default: (.+)\]$", r" Default: \1.", words)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from tasks.cli.crop import crop
 from tasks.cli.evaluate import evaluate
 from tasks.cli.methods import methods
 from tasks.cli.mix import mix
+from tasks.cli.plain_usage import PlainUsage
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
 from tasks.cli.sets import app as sets
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate, classify):
-    app.command()(command)
+    app.command(cls=PlainUsage)(command)
 app.add_typer(sets, name="sets", no_args_is_help=True)
 
 

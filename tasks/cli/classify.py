@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Device
+from tasks.cli.options import AsJson, Device, with_default
 
 if TYPE_CHECKING:
     from tasks.audio_classification import Classification
@@ -27,7 +27,7 @@ def classify(
     ] = False,
     model: Annotated[
         str | None,
-        typer.Option(help="Frozen model.", show_default="the one that it was trained on"),
+        typer.Option(help=with_default("Frozen model.", "the one that it was trained on")),
     ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on after clips that cannot be used.")

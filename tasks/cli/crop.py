@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Box, Device, Landmarks, MediaPath, parse_box
+from tasks.cli.options import AsJson, Box, Device, Landmarks, MediaPath, parse_box, with_default
 from tasks.cli.progress import progress_bar
 
 
@@ -14,11 +14,11 @@ def crop(
     file: MediaPath,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The mouth video.", show_default="FILE.mouth.mp4"),
+        typer.Option("-o", "--output", help=with_default("The mouth video.", "FILE.mouth.mp4")),
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="The report.", show_default="beside the mouth video, .json"),
+        typer.Option(help=with_default("The report.", "beside the mouth video, .json")),
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="A contact sheet of the crops to look at, .png or .jpg.")

@@ -5,76 +5,102 @@ from typing import Annotated
 
 import typer
 
+from tasks.cli.options import with_default
+
 Target = Annotated[
     Path,
     typer.Argument(
+        metavar="TARGET",
         help="Folder of clips, prepared or raw; of a trained classifier; or an evaluation in "
-        "YAML, as in configs/."
+        "YAML, as in configs/.",
     ),
 ]
-Changes = Annotated[list[str] | None, typer.Argument(help="Entries to set anew, as batch=8.")]
+Changes = Annotated[
+    list[str] | None, typer.Argument(metavar="CHANGES", help="Entries to set anew, as batch=8.")
+]
 Model = Annotated[
     str | None,
-    typer.Option(help="Frozen model of clips; another place of a classifier's own."),
+    typer.Option(help="Clips: frozen model. Classifier: another place of the one it learnt on."),
 ]
-Sets = Annotated[str | None, typer.Option(help="Clips: adapter sets.", show_default="none")]
+Sets = Annotated[str | None, typer.Option(help=with_default("Clips: adapter sets.", "none"))]
 Noise = Annotated[
     Path | None, typer.Option(help="Clips: folder with music, natural and voices in it.")
 ]
 Category = Annotated[
     list[str] | None,
     typer.Option(
-        help="Clips: babble, sidespeaker, music or natural; again for more.",
-        show_default="those with recordings",
+        metavar="KIND",
+        help=with_default(
+            "Clips: kind of noise, babble, sidespeaker, music or natural; again for more.",
+            "those with recordings",
+        ),
     ),
 ]
 Snr = Annotated[
     list[float] | None,
-    typer.Option(help="Clips: decibels; again for more.", show_default="-10 -5 0 5 10"),
+    typer.Option(
+        metavar="DB",
+        help=with_default(
+            "Clips: signal-to-noise ratio, decibels; again for more.", "-10 -5 0 5 10"
+        ),
+    ),
 ]
 VoicesFromClips = Annotated[
     bool | None,
     typer.Option(
-        help="Clips: babble of the other clips.",
-        show_default="where the folder has no voices",
+        help=with_default(
+            "Clips: take the other clips as the voices of babble.", "where the folder has no voices"
+        )
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(help="Clips: of noise, faces and intervals.", show_default="0")
+    int | None,
+    typer.Option(
+        help=with_default("Clips: draws noise, faces and intervals; another one draws others.", "0")
+    ),
 ]
 Normaliser = Annotated[
     str | None,
-    typer.Option(help="Clips: whisper, lower, split or grid.", show_default="by the transcripts"),
+    typer.Option(
+        help=with_default(
+            "Clips: how texts are compared: whisper, lower, split or grid.", "by the transcripts"
+        )
+    ),
 ]
 Clips = Annotated[
-    int | None, typer.Option(help="How many clips, drawn by the seed.", show_default="all")
+    int | None, typer.Option(help=with_default("Clips: how many, drawn by the seed.", "all"))
 ]
 Sounds = Annotated[
     Path | None,
     typer.Option(
-        help="Classifier: folder of classes, or .csv of path and label.",
-        show_default="its own data",
+        help=with_default(
+            "Classifier: sounds, a folder of classes or a .csv of path and label.", "its own data"
+        )
     ),
 ]
 Part = Annotated[
     str | None,
     typer.Option(
-        help="Classifier: train, validation, test or all.",
-        show_default="test; all of --sounds",
+        help=with_default(
+            "Classifier: which of its sounds: train, validation, test or all.",
+            "test; all of --sounds",
+        )
     ),
 ]
 SkipBad = Annotated[
     bool | None,
     typer.Option("--skip-bad", help="Classifier: leave out sounds that cannot be used."),
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.", show_default="auto")]
+Device = Annotated[str | None, typer.Option(help=with_default("auto, cpu, cuda or mps.", "auto"))]
 Processes = Annotated[
     int | None,
     typer.Option(
-        help="Clips: that recognise, one core each and each with the model.", show_default="1"
+        help=with_default("Clips: processes that recognise at once, a core and a model each.", "1")
     ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Folder.", show_default="build/evaluation/ and name"),
+    typer.Option(
+        "--output", "-o", help=with_default("Folder to write.", "build/evaluation/ and name")
+    ),
 ]

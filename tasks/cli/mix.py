@@ -6,20 +6,27 @@ from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Processes
+from tasks.cli.options import AsJson, Processes, with_default
 
 
 def mix(
-    prepared: Annotated[Path, typer.Argument(help="Folder that mcgurk prepare wrote.")],
+    prepared: Annotated[
+        Path, typer.Argument(metavar="PREPARED", help="Folder that mcgurk prepare wrote.")
+    ],
     output: Annotated[
         Path,
         typer.Option("-o", "--output", help="Folder to write: manifest.jsonl, perhaps audio/."),
     ],
     category: Annotated[
-        list[str], typer.Option(help="babble, sidespeaker, music or natural; again for more.")
+        list[str],
+        typer.Option(
+            metavar="KIND",
+            help="Kind of noise, babble, sidespeaker, music or natural; again for more.",
+        ),
     ],
     snr: Annotated[
-        list[float], typer.Option(help="Signal-to-noise ratio, decibels; again for more.")
+        list[float],
+        typer.Option(metavar="DB", help="Signal-to-noise ratio, decibels; again for more."),
     ],
     noise: Annotated[
         Path | None,
@@ -30,9 +37,9 @@ def mix(
     ] = "rms",
     rooms: Annotated[
         Path | None,
-        typer.Option(help="Folder of rooms' impulse responses.", show_default="no room"),
+        typer.Option(help=with_default("Folder of rooms' impulse responses.", "no room")),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another gives other noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another one gives other noise.")] = 0,
     voices: Annotated[int, typer.Option(help="How many speak at once in babble.")] = 6,
     voices_from_clips: Annotated[
         bool,
@@ -41,7 +48,9 @@ def mix(
     split: Annotated[
         Path | None, typer.Option(help='Take a part of the clips: JSON, {"test": [names]}.')
     ] = None,
-    part: Annotated[str, typer.Option(help="The part of the split.")] = "test",
+    part: Annotated[
+        str, typer.Option(help="Part of the clips that --split lists, by its name there.")
+    ] = "test",
     write_audio: Annotated[
         bool, typer.Option("--write-audio", help="Write each mixture as a .wav, 16 bit.")
     ] = False,

@@ -5,11 +5,25 @@ from typing import Annotated
 
 import typer
 
+
+def with_default(text: str, default: str) -> str:
+    """Return an option's help that ends as typer ends those of options with a default.
+
+    Args:
+        text: What the option is for.
+        default: What holds where it is not given, in words: typer's own `show_default` would
+            write words in two pairs of brackets.
+    """
+    return f"{text}  [default: {default}]"
+
+
 MediaPath = Annotated[Path, typer.Argument(metavar="FILE", help="A video or sound file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in one line, and nothing else.")]
 Processes = Annotated[
     int | None,
-    typer.Option(help="That work at once, one core each.", show_default="as many as cores"),
+    typer.Option(
+        help=with_default("Processes that work at once, one core each.", "as many as cores")
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Landmarks = Annotated[

@@ -13,10 +13,13 @@ def prepare(
     name: Annotated[
         str,
         typer.Argument(
-            help="grid; folder, of clips with .txt beside them (LRS2, LRS3); cuts, of lhotse."
+            metavar="NAME",
+            help="grid; folder, of clips with .txt beside them (LRS2, LRS3); cuts, of lhotse.",
         ),
     ],
-    source: Annotated[Path, typer.Argument(help="Folder of the raw data set, or file of cuts.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Folder of the raw data set, or file of cuts.")
+    ],
     output: Annotated[
         Path,
         typer.Option("-o", "--output", help="Folder to write: manifest.jsonl and mouths/."),

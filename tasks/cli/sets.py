@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasks.cli.options import AsJson, Device
+from tasks.cli.plain_usage import PlainUsage
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Adapter sets: what there is, and taking them elsewhere.", rich_markup_mode=None
 )
-Name = Annotated[str, typer.Argument(help="A collection: a name that list shows, or a folder.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="A collection: a name that list shows, or a folder.")
+]
 SetName = Annotated[str, typer.Argument(metavar="SET", help="A set of it.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; new or empty.")]
 
 
-@app.command("list")
+@app.command("list", cls=PlainUsage)
 def list_sets(as_json: AsJson = False) -> None:
     """List the collections that come with mcgurk."""
     from tasks.avsr.sets.collection import list_collections, read_collection
@@ -46,7 +49,7 @@ def list_sets(as_json: AsJson = False) -> None:
     Console(highlight=False).print(table if found else "None come with this version.")
 
 
-@app.command("show")
+@app.command("show", cls=PlainUsage)
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a collection: sets, sizes, data, licence, scores."""
     from fusion.sets.card import read_card
@@ -149,7 +152,7 @@ def describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str:
     )
 
 
-@app.command("merge")
+@app.command("merge", cls=PlainUsage)
 def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
     """Write a Whisper with a set's adapters in its weights.
 
@@ -163,7 +166,7 @@ def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False
     _tell(output, card.name, as_json, "hears only" if card.fusion else "")
 
 
-@app.command("export")
+@app.command("export", cls=PlainUsage)
 def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
     """Copy a set out of a collection; PEFT reads its adapters."""
     from tasks.avsr.sets.export import export_set
@@ -171,9 +174,11 @@ def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = Fals
     _tell(output, export_set(name, set_name, output).name, as_json)
 
 
-@app.command("collect")
+@app.command("collect", cls=PlainUsage)
 def collect_sets(
-    config: Annotated[Path, typer.Argument(help="YAML that says what belongs together.")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="YAML that says what belongs together.")
+    ],
     output: Annotated[
         Path,
         typer.Option(

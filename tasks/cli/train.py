@@ -8,23 +8,25 @@ from typing import Annotated, Any
 
 import typer
 
-from tasks.cli.options import AsJson, Device
+from tasks.cli.options import AsJson, Device, with_default
 
 SKIP_BAD = "data.skip_bad"  # where configurations say it, if their data can be checked
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="An experiment in YAML, as in configs/.")],
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="An experiment in YAML, as in configs/.")
+    ],
     changes: Annotated[
-        list[str] | None, typer.Argument(help="Entries to set anew, as loop.steps=100.")
+        list[str] | None,
+        typer.Argument(metavar="CHANGES", help="Entries to set anew, as loop.steps=100."),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="Folder.",
-            show_default="build/, the config's folder and name",
+            help=with_default("Folder to write.", "build/, the config's folder and name"),
         ),
     ] = None,
     skip_bad: Annotated[

@@ -19,7 +19,10 @@ def transcribe(
     output: Annotated[
         list[Path] | None,
         typer.Option(
-            "-o", "--output", help="Write .srt, .vtt, .json, .tsv or .txt; again for more."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write .srt, .vtt, .json, .tsv or .txt; again for more.",
         ),
     ] = None,
     model: Annotated[

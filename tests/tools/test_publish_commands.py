@@ -16,3 +16,9 @@ def test_every_command_and_option_has_a_text():
     rows = [line for line in to_markdown().splitlines() if line.startswith("| ")]
     assert len(rows) > 80
     assert [row for row in rows if row.rstrip(" |").count(" | ") == 0] == []
+
+
+def test_a_default_in_words_is_told_as_those_of_values_are():
+    rows = [line for line in to_markdown().splitlines() if line.startswith("| `--snr` | Clips")]
+    assert len(rows) == 1 and rows[0].endswith(" again for more. Default: -10 -5 0 5 10. |")
+    assert "[default" not in to_markdown()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.__main__ import run
 from tasks.cli import app
 
 CLIP = Path(__file__).parents[2] / "assets/white_house_address.mp4"
 CONFIGS = Path(__file__).parents[3] / "configs"
+COMMANDS = [c.callback.__name__ for c in app.registered_commands if c.callback]
 HEAVY = ("torch", "transformers", "peft")
 # Runs the program, and says on a last line of its own which modules it has loaded.
 PROGRAM = """
@@ -121,7 +123,27 @@ def test_a_mistake_is_told_before_anything_of_models_is_loaded(tmp_path, argumen
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("prepare", "[OPTIONS] NAME SOURCE"),
+        ("train", "[OPTIONS] CONFIG [CHANGES]..."),
+        ("classify", "[OPTIONS] CLIP..."),
+        ("sets merge", "[OPTIONS] NAME SET"),
+    ],
+)
+def test_the_usage_names_what_must_be_given_without_braces(capsys, command, usage):
+    assert run([*command.split(), "--help"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(f" {command} {usage}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_default_stands_in_one_pair_of_brackets(capsys, command):
+    assert run([command, "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "[default: (" not in text and "{" not in text.partition("Arguments:")[0]
+
+
 def test_every_command_is_among_those_tried():
-    commands = {command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     tried = {str(arguments[0]) for arguments in MISTAKES.values()}
-    assert commands <= tried | {"methods"}
+    assert set(COMMANDS) <= tried | {"methods"}
