@@ -1,5 +1,6 @@
 """Experiments in YAML, read into frozen dataclasses."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -21,13 +22,12 @@ def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = (
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no YAML, or sets what is not there or cannot be.
+        ValueError: It is a folder or no YAML, or sets what is not there or cannot be.
     """
     from omegaconf import OmegaConf
 
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
+    _check_file(path)
     return _merge(kind, lambda: [OmegaConf.load(path)], changes, str(path))
 
 
@@ -66,6 +66,13 @@ def filled(kind: type[Config] | Config, entries: Mapping[str, Any], place: str) 
     return _merge(kind, lambda: [OmegaConf.create(dict(entries))], (), place)
 
 
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; expected a configuration in YAML.")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
+
+
 def has_entry(kind: type, entry: str) -> bool:
     """Say whether a configuration has an entry, as "loop.steps"."""
     name, _, rest = entry.partition(".")
@@ -80,10 +87,36 @@ def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], pla
     from yaml import YAMLError
 
     try:
-        given = [*load(), OmegaConf.from_dotlist(list(changes))]
+        given = [*load(), _read_changes(changes)]
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(base), *given))
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
-        raise ValueError(f"{place}: {_first_line(error)}") from error
+        raise ValueError(f"{place}: {_describe(error)}") from error
+
+
+def _read_changes(changes: Sequence[str]) -> Any:
+    """Read changes as entries; one that is no KEY=VALUE would be read as a key without a value."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    for change in changes:
+        try:
+            OmegaConf.from_dotlist([change])
+            is_one = change.find("=") > 0
+        except YAMLError:
+            is_one = False
+        if not is_one:
+            raise ValueError(f"{change!r} sets nothing; changes are KEY=VALUE, as loop.steps=100.")
+    return OmegaConf.from_dotlist(list(changes))
+
+
+def _describe(error: Exception) -> str:
+    """Tell a mistake by the entry's whole name, and without the names of our classes."""
+    line, entry = _first_line(error), getattr(error, "full_key", None)
+    if found := re.match(r"Key '.*' not in '\w+'(.*)", line):
+        return f"There is no entry {entry!r}{found[1] or '.'}"
+    if found := re.match(r"Merge error: .* is not a subclass of \w+\. value: (.*)", line):
+        return f"{found[1]} stands where entries of its own are expected, as loop.steps=100."
+    return f"{entry}: {line}" if entry else line
 
 
 def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
@@ -96,14 +129,13 @@ def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no YAML, or has no such entry.
+        ValueError: It is a folder or no YAML, or has no such entry.
     """
     from omegaconf import OmegaConf
     from yaml import YAMLError
 
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}; expected a configuration in YAML.")
+    _check_file(path)
     try:
         found: Any = OmegaConf.load(path)
     except (YAMLError, OSError, UnicodeDecodeError) as error:

@@ -99,6 +99,35 @@ def test_mistakes_are_told_in_one_line(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("loop.steps=abc", "loop.steps: Value 'abc' "),
+        ("loop.stesp=3", "There is no entry 'loop.stesp'. Did you mean: 'steps'?"),
+        ("loops=3", "There is no entry 'loops'. Did you mean"),
+        ("dance=3", "There is no entry 'dance'."),
+        ("loop=3", "3 stands where entries of its own are expected, as loop.steps=100."),
+        ("loop.steps", "'loop.steps' sets nothing; changes are KEY=VALUE, as loop.steps=100."),
+        ("=3", "'=3' sets nothing; changes are KEY=VALUE"),
+        ("loop.steps={", "'loop.steps={' sets nothing; changes are KEY=VALUE"),
+    ],
+)
+def test_a_change_that_cannot_be_is_told_by_its_name(tmp_path, change, message):
+    path = tmp_path / "a.yaml"
+    path.write_text("task: lips\n")
+    with pytest.raises(ValueError) as error:
+        read_config(EXPERIMENTS["lips"]()[0], path, [change])
+    assert str(error.value).startswith(f"{path}: {message}")
+    assert "Config'" not in str(error.value) and "Options" not in str(error.value)
+
+
+def test_a_folder_is_told_to_be_one(tmp_path):
+    for read in (lambda: read_name(tmp_path, "task"), lambda: read_config(dict, tmp_path)):
+        with pytest.raises(ValueError) as error:
+            read()
+        assert str(error.value) == f"{tmp_path} is a folder; expected a configuration in YAML."
+
+
 @pytest.mark.parametrize("text", ["data: 1\n", "", "- task: lips\n", "task: 3\n", "lips\n"])
 def test_a_file_that_does_not_say_its_task(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text)
