@@ -57,11 +57,14 @@ class MixOptions:
         unknown = [name for name in self.categories if name not in CATEGORIES]
         if unknown or not self.categories:
             raise ValueError(
-                f"The noise categories are {self.categories}; expected some of "
-                f"{', '.join(CATEGORIES)}."
+                f"No noise category {', '.join(map(repr, unknown)) or 'is given'}; "
+                f"expected some of {', '.join(CATEGORIES)}."
             )
         if not self.snrs_db or not np.isfinite(self.snrs_db).all():
-            raise ValueError(f"The ratios are {self.snrs_db}; expected some, in decibels.")
+            raise ValueError(
+                f"The ratios are {', '.join(map(str, self.snrs_db)) or 'none'}; expected some, "
+                "in decibels."
+            )
         if self.recipe not in RECIPES:
             raise ValueError(f"No recipe {self.recipe!r}; known: {', '.join(RECIPES)}.")
         if self.seed < 0 or self.voices < 1:
@@ -165,9 +168,12 @@ def check_recordings(recordings: Recordings, options: MixOptions) -> None:
             count -= 1  # the clip itself
         needed = options.voices if category == "babble" else 1
         if count < needed:
+            can_speak = category in VOICES and not options.voices_from_clips
             raise ValueError(
-                f"Category {category!r} needs {needed} recordings besides the clip itself; there "
-                f"are {max(count, 0)}. Add some to the noise folder, or leave it out."
+                f"Category {category!r} needs {needed} recording{'s' * (needed > 1)} besides the "
+                f"clip itself; there are {max(count, 0)}. Give a folder of noise that has them "
+                f"(--noise){', or use the other clips as voices (--voices-from-clips)' * can_speak}"
+                ", or leave the category out."
             )
 
 

@@ -79,7 +79,7 @@ def draw_scene(
         kind = "voices" if category in VOICES else category
         raise ValueError(
             f"Category {category!r} needs {count} recordings besides the clip itself; there are "
-            f"{len(files)}. Add some to the folder {kind!r} of the noise."
+            f"{len(files)}. Add some to the folder {kind!r} of the noise (--noise)."
         )
     random = np.random.default_rng(list(seed))
     chosen = [files[i] for i in random.choice(len(files), count, replace=False)]

@@ -48,7 +48,8 @@ def _build(
     if not recordings.files(category):
         raise ValueError(
             f"Condition {name!r} has no recordings of {category}; there are some for "
-            f"{', '.join(recordings.categories) or 'nothing'}. Add some to the noise folder."
+            f"{', '.join(recordings.categories) or 'nothing'}. "
+            "Add some to the noise folder (--noise)."
         )
     return NoiseSource(name, category, recordings, _find_rooms(options.rooms), options.voices)
 
