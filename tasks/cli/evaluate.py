@@ -172,7 +172,7 @@ def read_target(
 
 
 def print_evaluated(found: "Evaluated") -> None:
-    """Print facts, tables and notes, and where the rest is."""
+    """Print facts, tables with a blank line after each, and notes, and where the rest is."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -191,6 +191,7 @@ def print_evaluated(found: "Evaluated") -> None:
         for line in lines:
             table.add_row(*map(escape, line))
         console.print(table)
+        console.print()
     for note in found.notes:
         console.print(note, markup=False)
     console.print(f"{found.report} has the whole report.", markup=False)

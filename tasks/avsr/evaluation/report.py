@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks.avsr.evaluation.conditions import Cell
+from tasks.avsr.evaluation.conditions import CLEAN, Cell
 from tasks.avsr.evaluation.outcomes import Hearings
 from tasks.avsr.evaluation.rows import HEARING, SELECTED, LoudScore, RowErrors, RowScore
 from tasks.avsr.evaluation.selector_scores import (
@@ -131,7 +131,8 @@ def row_table(report: Report, condition: str) -> tuple[list[str], list[list[str]
     for row in dict.fromkeys(score.row for score in report.rows):
         scores = [found[row, condition, cell.snr_db] for cell in cells]
         lines.append([row, *(f"{s.wer:.1f} [{s.wer_low:.1f}, {s.wer_high:.1f}]" for s in scores)])
-    return [condition, *(cell.level for cell in cells)], lines
+    head = "row" if condition == CLEAN else condition  # clean speech has one level, of that name
+    return [head, *(cell.level for cell in cells)], lines
 
 
 def conditions_of(report: Report) -> list[str]:

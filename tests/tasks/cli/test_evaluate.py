@@ -121,6 +121,15 @@ def test_tables_say_what_was_done_and_what_was_left_out(capsys, clips, tmp_path,
     assert str(tmp_path / "out/report.md") in out.replace(" ", "")
 
 
+def test_a_blank_line_stands_after_each_table(capsys, clips, noise, tmp_path, loaded):
+    options = ("--noise", noise, "--category", "music", "--snr", 0, "-o", tmp_path / "out")
+    lines = [line.strip() for line in succeeds(capsys, clips, *options).splitlines()]
+    assert [line.split() for line in lines if line.startswith("row ")] == [["row", "clean"]]
+    [noisy] = [at for at, line in enumerate(lines) if line.startswith("music ")]
+    assert lines[noisy - 1] == "" and lines[noisy - 2] != ""
+    assert lines.count("") == 3
+
+
 def test_it_goes_on_in_the_same_folder_and_refuses_other_settings(capsys, clips, tmp_path, loaded):
     first = succeeds(capsys, clips, "-o", tmp_path / "out", "--json")
     written = (tmp_path / "out/results.jsonl").read_bytes()

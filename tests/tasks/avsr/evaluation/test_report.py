@@ -114,6 +114,7 @@ def test_the_report_is_written_and_rows_have_their_schema(plan, fake, tmp_path):
         "model: whisper-tiny.en",
         "7, 7 of them",
         "| babble",
+        "| row | clean |\n",
     ):
         assert part in text
     summary = json.loads((tmp_path / "summary.json").read_text())
