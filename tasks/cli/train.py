@@ -114,6 +114,18 @@ def _train_experiment(
         print(json.dumps({"folder": str(folder), **found}))
         return
     print(f"{folder / CURVES} shows how it went.")
+    print("In the end, losses of training, and what was measured on the validation data:")
     for key, value in found.items():
         if key != "step":
             print(f"  {key.replace('_', ' ')}: {value:.4g}")
+    _tell_next(folder)
+
+
+def _tell_next(folder: Path) -> None:
+    """Name the command that measures what was trained, where there is one."""
+    from shlex import quote
+
+    from tasks.experiments import EVALUATIONS
+
+    if any(kind.holds and (folder / kind.holds).is_file() for kind in EVALUATIONS.values()):
+        print(f"Test it with `mcgurk evaluate {quote(str(folder))}`.")

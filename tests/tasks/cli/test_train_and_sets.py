@@ -52,6 +52,21 @@ def test_lips_are_trained_by_the_command(prepared, tmp_path, capsys, objective):
     assert (tmp_path / "out/lips.safetensors").is_file()
 
 
+@pytest.mark.parametrize("holds", [False, True], ids=["no evaluation", "a classifier"])
+def test_training_says_whose_measures_it_prints_and_what_comes_next(
+    prepared, tmp_path, capsys, holds
+):
+    out = tmp_path / "my out"
+    if holds:  # as training on sounds writes it
+        out.mkdir()
+        (out / "classifier.json").touch()
+    assert run(["train", str(lips_config(prepared, tmp_path / "lips.yaml")), "-o", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "what was measured on the validation data:\n  " in printed
+    assert printed.endswith(f"\nTest it with `mcgurk evaluate '{out}'`.\n") == holds
+    assert ("mcgurk evaluate" in printed) == holds
+
+
 def launch_two(logs: Path, *arguments: str) -> tuple[str, dict[str, list[str]]]:
     """Train in two processes; return what the launcher told, and what each process wrote."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
