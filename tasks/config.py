@@ -106,6 +106,8 @@ def _read_changes(changes: Sequence[str]) -> Any:
             is_one = False
         if not is_one:
             raise ValueError(f"{change!r} sets nothing; changes are KEY=VALUE, as loop.steps=100.")
+        if change.startswith("task="):
+            raise ValueError(f"{change!r} cannot be set anew; another task is another file.")
     return OmegaConf.from_dotlist(list(changes))
 
 

@@ -135,3 +135,11 @@ def test_a_file_that_does_not_say_its_task(tmp_path, text):
         read_name(tmp_path / "a.yaml", "task")
     with pytest.raises(FileNotFoundError, match="expected a configuration"):
         read_name(tmp_path / "b.yaml", "task")
+
+
+def test_the_task_of_a_file_cannot_be_set_anew(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("task: lips\n")
+    kind, _ = EXPERIMENTS["lips"]()
+    with pytest.raises(ValueError, match="'task=lisp' cannot be set anew"):
+        read_config(kind, path, ["task=lisp"])
