@@ -66,15 +66,15 @@ def folder(tmp_path_factory, write_prepared) -> Path:
     return folder
 
 
-@pytest.fixture(params=SMALL)
+@pytest.fixture(scope="module", params=SMALL)
 def name(request) -> str:
     return request.param
 
 
-@pytest.fixture
-def build(name, folder, tmp_path) -> Callable[[], tuple[Any, Any]]:
+@pytest.fixture(scope="module")
+def build(name, folder, tmp_path_factory) -> Callable[[], tuple[Any, Any]]:
     """Builds the task of a name and its configuration, from a file in YAML."""
-    path = tmp_path / "experiment.yaml"
+    path = tmp_path_factory.mktemp(name) / "experiment.yaml"
     path.write_text(f"task: {name}\n{SMALL[name].replace('FOLDER', str(folder))}\n")
     kind, make = EXPERIMENTS[name]()
 
@@ -83,6 +83,13 @@ def build(name, folder, tmp_path) -> Callable[[], tuple[Any, Any]]:
         return config, make(config)
 
     return make_both
+
+
+@pytest.fixture(scope="module")
+def built(build) -> tuple[Any, Any, dict[str, Tensor]]:
+    """A configuration, its task for tests that train nothing, and its weights at the start."""
+    config, task = build()
+    return config, task, {k: value.clone() for k, value in task.module.state_dict().items()}
 
 
 def flat(value: Any) -> list[Any]:
@@ -98,14 +105,14 @@ def flat(value: Any) -> list[Any]:
     return []
 
 
-def test_a_configuration_is_a_frozen_dataclass_with_a_loop(name, build):
-    config, _ = build()
+def test_a_configuration_is_a_frozen_dataclass_with_a_loop(built):
+    config, _, _ = built
     assert is_dataclass(config) and type(config).__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert isinstance(config.loop, LoopOptions) and config.loop.steps == 2
 
 
-def test_examples_come_from_their_own_seed(build):
-    _, task = build()
+def test_examples_come_from_their_own_seed(built):
+    _, task, _ = built
     assert task.size >= 2
     torch.manual_seed(1)
     first = flat(task.collate([task.load(n, np.random.default_rng(n)) for n in range(2)]))
@@ -115,8 +122,8 @@ def test_examples_come_from_their_own_seed(build):
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
 
 
-def test_a_batch_gives_a_loss_that_reaches_what_is_trained_and_nothing_else(build):
-    _, task = build()
+def test_a_batch_gives_a_loss_that_reaches_what_is_trained_and_nothing_else(built):
+    _, task, _ = built
     assert isinstance(task.module, nn.Module)
     task.module.train()
     losses = task.module(task.collate([task.load(n, np.random.default_rng(n)) for n in range(2)]))
@@ -127,15 +134,14 @@ def test_a_batch_gives_a_loss_that_reaches_what_is_trained_and_nothing_else(buil
     assert reached and all(parameter.requires_grad for parameter in reached)
 
 
-def test_it_is_the_same_task_each_time_it_is_built(build):
-    states = [build()[1].module.state_dict() for _ in range(2)]
-    assert list(states[0]) == list(states[1])
-    assert all(torch.equal(states[0][key], value) for key, value in states[1].items())
-
-
-def test_it_trains_measures_and_exports(build, tmp_path):
+def test_it_is_the_same_each_time_it_is_built_and_it_trains_measures_and_exports(
+    built, build, tmp_path
+):
     config, task = build()
     before = {key: value.clone() for key, value in task.module.state_dict().items()}
+    _, _, other = built
+    assert list(other) == list(before)
+    assert all(torch.equal(value, before[key]) for key, value in other.items())
     found = train(task, config.loop, tmp_path / "out", device="cpu")
     assert plain_numbers("found", found) == found and found["step"] == 2
     lines = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
