@@ -43,10 +43,9 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
         reason = error.strerror or str(error)
         raise OSError(error.errno, f"cannot be written: {reason}", str(path)) from error
     except Exception as error:
-        number = re.search(r"\(os error (\d+)\)", str(error))  # so safetensors tells a full disk
-        if number is None:
+        code = _error_number(error)
+        if code is None:
             raise
-        code = int(number[1])
         raise OSError(code, f"cannot be written: {os.strerror(code)}", str(path)) from error
     finally:
         if partial is not None:
@@ -82,6 +81,17 @@ def folder_when_whole(path: str | Path) -> Iterator[Path]:
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _error_number(error: Exception) -> int | None:
+    """Return the system's number of an error that a library tells as one of its own, if it is one.
+
+    torch ends in a RuntimeError after the system's; safetensors writes its number into the text.
+    """
+    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+        return error.__context__.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else None
 
 
 def check_new_folder(path: str | Path) -> None:

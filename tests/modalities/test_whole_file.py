@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import stat
@@ -92,12 +93,31 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
             pass
 
 
+class FullAfter:
+    """A file on a disk that has room for some bytes only."""
+
+    def __init__(self, file, room: int):
+        self.file, self.room = file, room
+
+    def write(self, content) -> int:
+        self.room -= len(content)
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
 def test_a_full_disk_is_told_in_a_sentence_by_whatever_library_wrote(tmp_path):
     told = "Error while serializing: I/O error: No space left on device (os error 28)"
     with pytest.raises(OSError, match="cannot be written: No space left on device") as caught:
         with replace_when_whole(tmp_path / "a.safetensors"):
             raise RuntimeError(told)
     assert caught.value.filename == str(tmp_path / "a.safetensors")
+    with pytest.raises(OSError, match="cannot be written: No space left on device"):
+        with replace_when_whole(tmp_path / "a.pt") as partial, partial.open("wb") as file:
+            torch.save({"a": torch.zeros(100_000)}, FullAfter(file, 50_000))
     copied = shutil.Error([("from", "to", "[Errno 28] No space left on device: 'to'")])
     with pytest.raises(OSError, match="^cannot be written: No space left on device$|No space"):
         with folder_when_whole(tmp_path / "set"):
