@@ -13,6 +13,7 @@ from fusion.adapters.injection import Calibrate
 from fusion.adapters.merging import merge_into, restore
 from fusion.adapters.parts import (
     changes_of,
+    count_frozen,
     count_part,
     drop_part,
     frozen_state,
@@ -304,6 +305,10 @@ class Adapters:
         merging has given a module a bias that it does not have.
         """
         return frozen_state(self.model)
+
+    def count_frozen(self) -> int:
+        """Count the model's own parameters, without those of adapters; shared ones count once."""
+        return count_frozen(self.model)
 
     def sites(self, part: Part) -> list[Site]:
         """Return where a part is."""

@@ -107,10 +107,23 @@ def drop_part(model: nn.Module, name: str, part: Part) -> None:
 
 def frozen_state(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights and buffers that are no adapter's, under the names without adapters."""
-    layers = [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
-    found = {}
-    for name, tensor in model.state_dict().items():
-        inside = [layer for layer in layers if name.startswith(f"{layer}.")]
-        if all(name.startswith(f"{layer}.base_layer.") for layer in inside):
-            found[".".join(part for part in name.split(".") if part != "base_layer")] = tensor
-    return found
+    layers = _layers_in(model)
+    own = {name: t for name, t in model.state_dict().items() if _is_own(name, layers)}
+    return {".".join(p for p in name.split(".") if p != "base_layer"): t for name, t in own.items()}
+
+
+def count_frozen(model: nn.Module) -> int:
+    """Count the parameters that are no adapter's; one that several modules share counts once."""
+    layers = _layers_in(model)
+    return sum(p.numel() for name, p in model.named_parameters() if _is_own(name, layers))
+
+
+def _layers_in(model: nn.Module) -> list[str]:
+    """Return the names of PEFT's layers, ours and its own."""
+    return [name for name, module in model.named_modules() if isinstance(module, BaseTunerLayer)]
+
+
+def _is_own(name: str, layers: list[str]) -> bool:
+    """Tell whether a tensor is the model's own: in a layer, what that has inside is."""
+    inside = [layer for layer in layers if name.startswith(f"{layer}.")]
+    return all(name.startswith(f"{layer}.base_layer.") for layer in inside)

@@ -110,8 +110,7 @@ def _fill(
     collection = _copy_parts(config, folder)
     write_collection(folder, collection)
     recogniser = load_recogniser(config.model, folder, device)
-    weights = recogniser.adapted.model.named_parameters()
-    frozen = sum(p.numel() for name, p in weights if "lora_" not in name)
+    frozen = recogniser.adapted.adapters.count_frozen()
     write_collection(folder, replace(collection, model_parameters=frozen))
     if config.clips and collection.listener and recogniser.selector:
         _learn(config, recogniser.selector, folder, progress)

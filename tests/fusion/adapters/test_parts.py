@@ -10,6 +10,7 @@ from fusion.methods.catalog import METHODS
 @pytest.mark.parametrize("kind", ["whisper", "bart"])
 def test_the_frozen_state_is_that_of_the_model_without_adapters(kind, build):
     plain, model = build(kind).state_dict(), build(kind)
+    count = sum(parameter.numel() for parameter in model.parameters())
     attach(model, "lora", {"rank": 2}, name="one")
     attach(model, "hydra", name="two")
     attach(model, "bottleneck", {"rank": 2}, name="three")
@@ -17,6 +18,7 @@ def test_the_frozen_state_is_that_of_the_model_without_adapters(kind, build):
     found = Adapters(model).frozen_state()
     assert list(found) == list(plain)
     assert all(torch.equal(found[name], tensor) for name, tensor in plain.items())
+    assert Adapters(model).count_frozen() == count
 
 
 @pytest.mark.parametrize("method", [name for name, kind in METHODS.items() if kind.merges])
