@@ -63,7 +63,8 @@ Normaliser = Annotated[
     str | None,
     typer.Option(
         help=with_default(
-            "Clips: how texts are compared: whisper, lower, split or grid.", "by the transcripts"
+            "Clips: how texts are compared: whisper, basic, lower, split or grid.",
+            "by the transcripts",
         )
     ),
 ]

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from tasks.scoring.normalisers import Normaliser
+from tasks.scoring.text_form import unify_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +57,14 @@ def count_errors(
 ) -> WordErrors:
     """Count the word errors of each utterance.
 
-    What is written where nothing was said counts as insertions.
+    What is written where nothing was said counts as insertions. What differs in typesetting alone
+    never counts, whatever the normaliser does: see `tasks.scoring.text_form.unify_text`.
 
     Args:
         references: What was said, [clips].
         hypotheses: What was recognised, [clips].
-        normalise: Applied to both, see `tasks.scoring.normalisers.NORMALISERS`.
+        normalise: Applied to both in that form; one of `tasks.scoring.normalisers.NORMALISERS`, or
+            any function of a text.
 
     Raises:
         ValueError: Not as many hypotheses as references.
@@ -72,10 +75,14 @@ def count_errors(
             "one for each."
         )
     counts = [
-        _count(normalise(reference), normalise(hypothesis))
+        _count(*(_words_of(normalise(unify_text(text))) for text in (reference, hypothesis)))
         for reference, hypothesis in zip(references, hypotheses, strict=True)
     ]
     return WordErrors(*np.array(counts, np.int64).reshape(-1, 4).T)
+
+
+def _words_of(normalised: str) -> str:
+    return " ".join(normalised.split())  # jiwer joins two words over a tab, and parts at two spaces
 
 
 @lru_cache(maxsize=100_000)

@@ -78,5 +78,5 @@ def test_normalised_text_has_single_spaces_and_stays_as_it_is(name):
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="'fairseq'; known: whisper, lower, split, grid"):
+    with pytest.raises(ValueError, match="'fairseq'; known: whisper, basic, lower, split, grid"):
         find_normaliser("fairseq")
