@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 
 from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
 from modalities.speech.constraints import TokenConstraints
+from modalities.speech.languages import read_language
 from modalities.speech.segments import FRAME_S, split_at_timestamps
 from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
 from modalities.speech.timed_text import TimedText, WindowText, Word, shift
@@ -32,7 +33,7 @@ class DecodingOptions:
     """How a window is decoded.
 
     Attributes:
-        language: Two-letter code for a multilingual model; None asks the model.
+        language: Code or name, see `modalities.speech.languages`; None asks the model.
         temperatures: Tried in turn while a result looks bad; the first one is greedy decoding.
         compression_threshold: A result that zlib shrinks more than this repeats itself.
         log_probability_threshold: A result whose mean log-probability is lower looks bad.
@@ -80,7 +81,9 @@ class WindowDecoder:
         self.language_ids: dict[str, int] = getattr(config, "lang_to_id", None) or {}
         self.start_of_text: int = self.model.config.decoder_start_token_id
         if options.language is not None:
-            self._check_language(options.language)
+            codes = [token.strip("<|>") for token in self.language_ids]
+            code = read_language(options.language, codes, whisper.name)
+            self.options = replace(options, language=code)
 
     @torch.inference_mode()
     def encode(self, mel: Tensor) -> Tensor:
@@ -154,17 +157,6 @@ class WindowDecoder:
             return WindowText((), frames * FRAME_S)
         found = self._timed(attempt.tokens, state, prompt, sound, frames)
         return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))
-
-    def _check_language(self, language: str) -> None:
-        if not self.language_ids:
-            if language != "en":
-                raise ValueError(
-                    f"Language {language!r} was asked of {self.whisper.name}, which knows English "
-                    "only. Leave the language out, or take a model whose name has no '.en'."
-                )
-        elif f"<|{language}|>" not in self.language_ids:
-            known = ", ".join(sorted(code.strip("<|>") for code in self.language_ids))
-            raise ValueError(f"No language {language!r} in {self.whisper.name}; known: {known}.")
 
     def _prompt(self, state: StepState) -> list[int]:
         if not self.language_ids:

@@ -42,7 +42,7 @@ class AVSROptions:
     """How the pipeline works.
 
     Attributes:
-        language: Two-letter code for a multilingual model; None asks the model.
+        language: Code or name, "de", "German" or "de-AT"; None asks the model.
         voice_activity: Drop stretches without speech. False gives Whisper's own output: of a
             file up to 30 s, what transformers' generate gives by default.
         video: Look for faces where there is video.

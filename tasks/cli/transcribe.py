@@ -33,7 +33,7 @@ def transcribe(
         typer.Option(help="Adapter sets: a folder, or a name that `mcgurk sets list` shows."),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Two-letter code, for a multilingual model.")
+        str | None, typer.Option(help="Code or name: de, German, de-AT. Default: as heard.")
     ] = None,
     vad: Annotated[
         bool, typer.Option("--vad/--no-vad", help="Drop stretches without speech.")
