@@ -45,6 +45,10 @@ def transcribe(
         Path | None,
         typer.Option(help="Write a video with boxes, mouth crop, subtitles and sound (.mp4)."),
     ] = None,
+    font: Annotated[
+        list[Path] | None,
+        typer.Option(help="A font file for the preview's text; again for more."),
+    ] = None,
     mouth_video: Annotated[
         Path | None, typer.Option(help="A ready mouth-crop video instead of our detector.")
     ] = None,
@@ -65,7 +69,7 @@ def transcribe(
     for path in output or []:
         find_writer(path)
     if preview is not None:
-        check_preview_path(preview, file)
+        check_preview_path(preview, file, font or [])
     ready = ReadyMouth(mouth_video, landmarks, parse_box(box) if box else None)
     open_input(file, ready=ready)  # a bad file is told before a model is loaded
     if sets is not None:
@@ -84,7 +88,9 @@ def transcribe(
         transcript.save(path)
     if preview is not None:
         with progress_bar(f"Drawing {preview.name}", hidden=as_json) as report:
-            write_preview(file, transcript, preview, progress=report)
+            note = write_preview(file, transcript, preview, report, font or [])
+        if note:
+            print(note, file=sys.stderr)
 
 
 def _show(transcript: "Transcript") -> None:

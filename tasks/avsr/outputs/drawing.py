@@ -1,39 +1,56 @@
-"""Boxes, mouth crops and subtitles drawn on pictures."""
+"""Boxes, mouth crops and subtitles drawn on pictures of any size."""
 
 import cv2
 import numpy as np
 
 from modalities.rates import CROP_SIDE
+from tasks.avsr.outputs.lettering import Lettering
 
 TALKING = (90, 220, 120)
 SILENT = (200, 200, 200)
 WHITE = (255, 255, 255)
 MARGIN = 8
+USUAL_HEIGHT = 480  # smaller pictures are doubled so that subtitles can be read
+LEAST_SIDE = 320  # the longer side of a picture, enlarged
+LEAST_WIDTH, LEAST_HEIGHT = 240, 180  # of a drawing; there is room for text and the mouth
+LEAST_TEXT = 10
 
 
 class Painter:
     """Draws on one picture after the other, all of one size.
 
+    Small pictures are enlarged, and narrow ones get black bars beside them.
+
     Args:
-        width: Columns of the pictures, in pixels, before they are enlarged.
-        height: Rows of the pictures, in pixels, before they are enlarged.
-        scale: How much larger the drawing is than the picture.
+        width: Columns of the pictures, in pixels, before they are enlarged; 1 or more.
+        height: Rows of the pictures, in pixels, before they are enlarged; 1 or more.
+        lettering: Draws the text.
     """
 
-    def __init__(self, width: int, height: int, scale: int):
-        self.scale = scale
-        self.size = (width * scale // 2 * 2, height * scale // 2 * 2)
-        self.font = cv2.FontFace("sans")
-        self.text_size = max(14, self.size[1] // 24)
+    def __init__(self, width: int, height: int, lettering: Lettering):
+        least_scale = 1 if height >= USUAL_HEIGHT else 2
+        self.scale = max(least_scale, -(-LEAST_SIDE // max(width, height)))
+        self.drawn = (width * self.scale, height * self.scale)
+        self.size = (
+            _even(max(LEAST_WIDTH, self.drawn[0])),
+            _even(max(LEAST_HEIGHT, self.drawn[1])),
+        )
+        self.corner = ((self.size[0] - self.drawn[0]) // 2, (self.size[1] - self.drawn[1]) // 2)
+        self.lettering = lettering
+        self.text_size = max(14, min(self.size[1] // 24, self.size[0] // 16))
         self.canvas = np.zeros((self.size[1], self.size[0], 3), np.uint8)
 
     def start(self, picture: np.ndarray) -> None:
         """Begin with a picture, uint8 [height, width, 3] RGB."""
-        self.canvas = cv2.resize(picture, self.size, interpolation=cv2.INTER_LINEAR)
+        (x, y), (width, height) = self.corner, self.drawn
+        self.canvas[:] = 0
+        enlarged = cv2.resize(picture, self.drawn, interpolation=cv2.INTER_LINEAR)
+        self.canvas[y : y + height, x : x + width] = enlarged
 
     def face(self, box: np.ndarray, track: int, score: float | None, chosen: bool) -> None:
         """Draw a face's box, [x, y, width, height] in picture pixels, and what is known of it."""
         x, y, width, height = (round(float(value) * self.scale) for value in box)
+        x, y = x + self.corner[0], y + self.corner[1]
         colour = TALKING if chosen else SILENT
         cv2.rectangle(self.canvas, (x, y), (x + width, y + height), colour, 2, cv2.LINE_AA)
         label = f"face {track}" + (" talking" if chosen else "")
@@ -41,48 +58,53 @@ class Painter:
 
     def inset(self, crop: np.ndarray) -> None:
         """Show a mouth crop, uint8 [side, side], in the upper right corner."""
-        side = max(CROP_SIDE, self.size[1] // 4)
+        side = min(max(CROP_SIDE, self.size[1] // 4), self.size[0] // 2)
         large = cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC)
         x, y = self.size[0] - side - MARGIN, MARGIN
         self.canvas[y : y + side, x : x + side] = large[..., None]
         cv2.rectangle(self.canvas, (x, y), (x + side, y + side), TALKING, 2, cv2.LINE_AA)
 
     def subtitle(self, text: str) -> None:
-        """Write text at the bottom, in as many lines as it needs."""
-        step = round(self.text_size * 1.4)
-        lines = self._wrap(text, self.size[0] - 6 * MARGIN)
+        """Write text at the bottom, in as many lines as it needs; smaller if it needs too many."""
+        size, width = self.text_size, self.size[0] - 6 * MARGIN
+        lines = self.lettering.wrap(text, size, width)
+        while len(lines) * _step(size) > self.size[1] // 2 and size > LEAST_TEXT:
+            size -= 1
+            lines = self.lettering.wrap(text, size, width)
         for index, line in enumerate(lines):
-            baseline = self.size[1] - 2 * MARGIN - step * (len(lines) - 1 - index)
-            width = self._width(line)
+            baseline = self.size[1] - 2 * MARGIN - _step(size) * (len(lines) - 1 - index)
+            width = self.lettering.width(line, size)
             x = (self.size[0] - width) // 2
-            self._shade(x - MARGIN, baseline - self.text_size - 3, width + 2 * MARGIN, step)
-            self._write(line, x, baseline, WHITE)
-
-    def _wrap(self, text: str, width: int) -> list[str]:
-        lines = [""]
-        for word in text.split():
-            longer = f"{lines[-1]} {word}".strip()
-            if lines[-1] and self._width(longer) > width:
-                lines.append(word)
-            else:
-                lines[-1] = longer
-        return lines
+            self._shade(x - MARGIN, baseline - size - 3, width + 2 * MARGIN, _step(size))
+            self._write(line, x, baseline, WHITE, size)
 
     def _label(self, text: str, x: int, baseline: int, colour: tuple[int, int, int]) -> None:
-        width = self._width(text)
-        x = min(max(0, x), self.size[0] - width)
-        baseline = max(self.text_size + 2, baseline)
+        width = self.lettering.width(text, self.text_size)
+        x = max(0, min(x, self.size[0] - width))
+        baseline = min(max(self.text_size + 2, baseline), self.size[1] - 4)
         self._shade(x, baseline - self.text_size, width, self.text_size + 4)
-        self._write(text, x, baseline, colour)
+        self._write(text, x, baseline, colour, self.text_size)
 
     def _shade(self, x: int, y: int, width: int, height: int) -> None:
         left, top = max(0, x), max(0, y)
-        patch = self.canvas[top : y + height, left : x + width]
+        patch = self.canvas[top : max(0, y + height), left : max(0, x + width)]
         patch[:] = patch // 3
 
-    def _width(self, text: str) -> int:
-        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), self.font, self.text_size, 500)
-        return int(width)
+    def _write(
+        self, text: str, x: int, baseline: int, colour: tuple[int, int, int], size: int
+    ) -> None:
+        """Blend a line in; what lies outside the picture is left out."""
+        mask, base = self.lettering.draw(text, size)  # [height, width]
+        top, left = baseline - base, x
+        inside = mask[max(0, -top) :, max(0, -left) :]
+        patch = self.canvas[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]]
+        share = inside[: patch.shape[0], : patch.shape[1], None].astype(np.float32) / 255
+        patch[:] = np.round(patch * (1 - share) + np.array(colour, np.float32) * share)
 
-    def _write(self, text: str, x: int, baseline: int, colour: tuple[int, int, int]) -> None:
-        cv2.putText(self.canvas, text, (x, baseline), colour, self.font, self.text_size, 500)
+
+def _even(length: int) -> int:
+    return length + length % 2  # H.264 halves its colours
+
+
+def _step(size: int) -> int:
+    return round(size * 1.4)

@@ -1,6 +1,6 @@
 """A video that shows what was found: faces, the talker's mouth, subtitles, the original sound."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -13,19 +13,23 @@ from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ANALYSIS_SIDE
 from tasks.avsr.outputs.drawing import Painter
+from tasks.avsr.outputs.fonts import check_font
+from tasks.avsr.outputs.lettering import Lettering
 from tasks.avsr.outputs.sound_copier import SoundCopier
 from tasks.avsr.outputs.subtitles import cues_of
 from tasks.avsr.outputs.transcript import Transcript
 
-LEAST_HEIGHT = 480  # smaller pictures are doubled so that subtitles can be read
 
-
-def check_preview_path(path: Path, source: Path) -> None:
+def check_preview_path(path: Path, source: Path, fonts: Sequence[Path] = ()) -> None:
     """Check what can be checked before the work begins.
 
     Raises:
-        ValueError: Not a .mp4 path, or the source itself, or the source has no video.
+        FileNotFoundError: There is no such font.
+        ValueError: Not a .mp4 path, or the source itself, or the source has no video, or a font
+            cannot be read.
     """
+    for font in fonts:
+        check_font(font)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"Cannot write {path}: a preview is .mp4. Rename the output.")
     if path.exists() and source.exists() and path.samefile(source):
@@ -39,25 +43,33 @@ def write_preview(
     transcript: Transcript,
     path: Path,
     progress: Callable[[float, float | None], None] | None = None,
-) -> None:
+    fonts: Sequence[Path] = (),
+) -> str | None:
     """Draw a transcript over its video.
+
+    Text of any script is shaped and set in its own direction, where a font has its letters; where
+    none has, a note stands in its place.
 
     Args:
         source: The file that was transcribed.
         transcript: Its result, with tracks.
         path: The .mp4 to write; it appears whole or not at all.
         progress: Called with the seconds done and the duration.
+        fonts: Font files for the text, before matplotlib's own and those installed.
+
+    Returns:
+        A sentence on scripts that no font has, or None where all was drawn.
 
     Raises:
         ValueError: The path is no .mp4 or the source itself, or the source has no video.
         OSError: The file cannot be written.
     """
-    check_preview_path(path, source)
+    check_preview_path(path, source, fonts)
     frames = stream_video(source, rate_hz=VIDEO_RATE_HZ, max_side=ANALYSIS_SIDE)
     first = next(frames)
     height, width = first.rgb().shape[:2]
-    scale = 1 if height >= LEAST_HEIGHT else 2
-    painter = Painter(width, height, scale)
+    lettering = Lettering(fonts)
+    painter = Painter(width, height, lettering)
     with replace_when_whole(path) as partial, av.open(str(partial), "w") as container:
         picture = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"crf": "20"})
         picture.width, picture.height = painter.size
@@ -73,6 +85,17 @@ def write_preview(
                 progress(frame.time_s, transcript.duration_s)
         container.mux(picture.encode(None))
         sound.finish()
+    return _tell_missing(lettering)
+
+
+def _tell_missing(lettering: Lettering) -> str | None:
+    if not lettering.missing:
+        return None
+    return (
+        f"Preview: no font here has the letters of {', '.join(lettering.missing)}; a note stands "
+        "for these subtitles. Name one with --font, or install one: pip install 'mcgurk[fonts]', "
+        "or a Noto font of the system."
+    )
 
 
 def _draw(
