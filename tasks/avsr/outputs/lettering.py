@@ -9,15 +9,11 @@ import cv2
 import numpy as np
 
 from tasks.avsr.outputs.fonts import find_fonts, script_of
+from tasks.avsr.outputs.line_breaks import split_clusters
 
 EASTERN = "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL SYLLABLE", "BOPOMOFO"
 RIGHT_TO_LEFT = ("R", "AL")
 FROM_RIGHT = "\u200f"  # a mark, drawn as nothing, that sets a line's direction
-JOINERS = "\u200c\u200d"
-LEADING_VOWELS = "\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4"  # Thai, Lao
-THAI_FOLLOWING = "\u0e30\u0e32\u0e33\u0e45\u0e46\u0eb0\u0eb2\u0eb3"
-NOT_FIRST = THAI_FOLLOWING + "、。，．！？：；）」』】〉》ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
-VIRAMA = 9  # Unicode's combining class of marks that bind the next letter
 
 
 class Lettering:
@@ -98,24 +94,6 @@ class Lettering:
             return f"[subtitle in {' and '.join(scripts)}: no font]", tuple(fonts)
         unseen = symbols | {"\ufe0f", "\ufe0e"}  # the latter choose between forms of an emoji
         return " ".join("".join(c for c in text if c not in unseen).split()), tuple(fonts)
-
-
-def split_clusters(word: str) -> list[str]:
-    """Part a word where a line may break in need: not before marks, nor inside a syllable."""
-    clusters: list[str] = []
-    for letter in word:
-        last = clusters[-1][-1] if clusters else ""
-        bound = (
-            unicodedata.category(letter).startswith("M")
-            or letter in JOINERS + NOT_FIRST
-            or (last and last in JOINERS + LEADING_VOWELS)
-            or (last and unicodedata.combining(last) == VIRAMA)
-        )
-        if clusters and bound:
-            clusters[-1] += letter
-        else:
-            clusters.append(letter)
-    return clusters
 
 
 def _is_right_to_left(text: str) -> bool:

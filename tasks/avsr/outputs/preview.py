@@ -16,7 +16,7 @@ from tasks.avsr.outputs.drawing import Painter
 from tasks.avsr.outputs.fonts import check_font
 from tasks.avsr.outputs.lettering import Lettering
 from tasks.avsr.outputs.sound_copier import SoundCopier
-from tasks.avsr.outputs.subtitles import cues_of
+from tasks.avsr.outputs.subtitles import Cue, cut_subtitles
 from tasks.avsr.outputs.transcript import Transcript
 
 
@@ -70,13 +70,14 @@ def write_preview(
     height, width = first.rgb().shape[:2]
     lettering = Lettering(fonts)
     painter = Painter(width, height, lettering)
+    cues = cut_subtitles(transcript.segments, transcript.duration_s)
     with replace_when_whole(path) as partial, av.open(str(partial), "w") as container:
         picture = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"crf": "20"})
         picture.width, picture.height = painter.size
         picture.pix_fmt = "yuv420p"
         sound = SoundCopier(source, container)
         for frame, faces in replay(transcript.tracks, chain([first], frames)):
-            drawn = _draw(painter, frame, faces, transcript)
+            drawn = _draw(painter, frame, faces, transcript, cues)
             encoded = av.VideoFrame.from_ndarray(drawn, format="rgb24")
             encoded.pts = frame.index
             container.mux(picture.encode(encoded))
@@ -99,7 +100,11 @@ def _tell_missing(lettering: Lettering) -> str | None:
 
 
 def _draw(
-    painter: Painter, frame: VideoFrame, faces: list[FaceView], transcript: Transcript
+    painter: Painter,
+    frame: VideoFrame,
+    faces: list[FaceView],
+    transcript: Transcript,
+    cues: Sequence[Cue],
 ) -> np.ndarray:
     painter.start(frame.rgb())
     scores = {face.track: face.talking_score for face in transcript.faces}
@@ -108,7 +113,7 @@ def _draw(
             painter.inset(crop_mouth(frame.gray(), face.landmarks))
     for face in faces:  # over the inset, so that no label is hidden
         painter.face(face.box, face.track, scores[face.track], face.chosen)
-    for cue in cues_of(transcript.segments):
+    for cue in cues:
         if cue.start_s <= frame.time_s < cue.end_s:
             painter.subtitle(cue.text)
             break

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modalities.speech.timed_text import Word
 from modalities.whole_file import replace_when_whole
+from tasks.avsr.outputs.subtitles import Cue, clean, cut_subtitles, separate
 
 if TYPE_CHECKING:
     from data_prep.faces import FaceTrack
@@ -143,35 +144,50 @@ def find_writer(path: Path) -> Callable[[Transcript], str]:
 
 
 def to_srt(transcript: Transcript) -> str:
-    """Render SubRip subtitles."""
+    """Render SubRip subtitles: two lines of 42 columns at most."""
     blocks = [
-        f"{number}\n{clock(s.start_s, ',')} --> {clock(s.end_s, ',')}\n{s.text}\n"
-        for number, s in enumerate(transcript.segments, start=1)
+        f"{number}\n{clock(cue.start_s, ',')} --> {clock(cue.end_s, ',')}\n{_join(cue.lines)}\n"
+        for number, cue in enumerate(_cues_of(transcript), start=1)
     ]
     return "\n".join(blocks)
 
 
 def to_vtt(transcript: Transcript) -> str:
-    """Render WebVTT subtitles."""
+    """Render WebVTT subtitles: two lines of 42 columns at most."""
     blocks = [
-        f"{clock(s.start_s, '.')} --> {clock(s.end_s, '.')}\n{_escape(s.text)}\n"
-        for s in transcript.segments
+        f"{clock(cue.start_s, '.')} --> {clock(cue.end_s, '.')}\n{_escape(_join(cue.lines))}\n"
+        for cue in _cues_of(transcript)
     ]
     return "\n".join(["WEBVTT\n", *blocks])
 
 
 def to_tsv(transcript: Transcript) -> str:
-    """Render start and end in milliseconds and the text, a line per segment."""
+    """Render start and end in milliseconds and the text, a line per segment.
+
+    Tabs and line breaks in the text are spaces. A text that begins with a quotation mark is quoted
+    as in CSV, where readers would take the mark for their own.
+    """
+    said = [segment for segment in transcript.segments if clean(segment.text)]
+    spans = separate([(segment.start_s, segment.end_s) for segment in said], transcript.duration_s)
     rows = ["start\tend\ttext"]
-    for segment in transcript.segments:
-        text = segment.text.replace("\t", " ")
-        rows.append(f"{round(segment.start_s * 1000)}\t{round(segment.end_s * 1000)}\t{text}")
+    for (start_s, end_s), segment in zip(spans, said, strict=True):
+        text = clean(segment.text)
+        text = '"' + text.replace('"', '""') + '"' if text.startswith('"') else text
+        rows.append(f"{round(start_s * 1000)}\t{round(end_s * 1000)}\t{text}")
     return "\n".join(rows) + "\n"
 
 
 def to_txt(transcript: Transcript) -> str:
     """Render the text alone, a line per segment."""
-    return "".join(segment.text + "\n" for segment in transcript.segments)
+    return "".join(clean(segment.text) + "\n" for segment in transcript.segments)
+
+
+def _cues_of(transcript: Transcript) -> tuple[Cue, ...]:
+    return cut_subtitles(transcript.segments, transcript.duration_s)
+
+
+def _join(lines: tuple[str, ...]) -> str:
+    return "\n".join(lines)
 
 
 def to_json(transcript: Transcript) -> str:
