@@ -9,6 +9,8 @@ import numpy as np
 from tasks.scoring.normalisers import Normaliser
 from tasks.scoring.text_form import unify_text
 
+MARKS_ALONE = frozenset(".,;:!?'\"-")  # a dash between spaces, or OpenAI's rest of an ellipsis
+
 
 @dataclass(frozen=True, eq=False)
 class WordErrors:
@@ -82,7 +84,8 @@ def count_errors(
 
 
 def _words_of(normalised: str) -> str:
-    return " ".join(normalised.split())  # jiwer joins two words over a tab, and parts at two spaces
+    """Leave out what is no word, and part words by one space: jiwer joins two words over a tab."""
+    return " ".join(word for word in normalised.split() if not MARKS_ALONE.issuperset(word))
 
 
 @lru_cache(maxsize=100_000)

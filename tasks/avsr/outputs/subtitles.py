@@ -121,17 +121,20 @@ def clean(text: str) -> str:
 
 
 def _cut(segment: Spoken) -> list[tuple[float, float, list[_Piece]]]:
-    """Return start, end and pieces of each subtitle of a segment."""
+    """Return start, end and pieces of each subtitle of a segment; none lasts beyond its words."""
     pieces = _pieces_of(segment)
     groups = _group(pieces)
     if not groups:
         return []
-    starts = [segment.start_s, *(group[0].start_s for group in groups[1:])]
+    first_s, last_s = pieces[0].start_s, pieces[-1].end_s
+    start_s = first_s if first_s - segment.start_s >= LONG_PAUSE_S else segment.start_s
+    end_s = last_s if segment.end_s - last_s >= LONG_PAUSE_S else segment.end_s
+    starts = [start_s, *(group[0].start_s for group in groups[1:])]
     stops = [
         following if following - group[-1].end_s < SHORT_PAUSE_S else group[-1].end_s
         for group, following in zip(groups, starts[1:], strict=False)
     ]
-    return list(zip(starts, [*stops, segment.end_s], groups, strict=True))
+    return list(zip(starts, [*stops, end_s], groups, strict=True))
 
 
 def _group(pieces: list[_Piece]) -> list[list[_Piece]]:

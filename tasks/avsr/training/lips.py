@@ -164,7 +164,7 @@ class _Learner(nn.Module):
 
 def words_of(sample: Sample) -> list[str]:
     """Return the words that are said, in lower case."""
-    return (sample.clip.text or "").lower().split()
+    return split_words(sample.clip.text or "").split()
 
 
 def label_frames(sample: Sample, words: Sequence[str], frames: int) -> np.ndarray:

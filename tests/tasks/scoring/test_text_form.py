@@ -86,6 +86,15 @@ def test_no_blank_joins_or_parts_words_under_any_function(blank):
         assert errors.edits.tolist() == [0] and errors.words.tolist() == [3]
 
 
+@pytest.mark.parametrize("name", NORMALISERS)
+@pytest.mark.parametrize(
+    "written", ["yes \u2014 no", "yes \u2013 no", "yes\u2026 no", "yes no \u2026"]
+)
+def test_a_mark_between_words_is_no_word(name, written):
+    said = ["yes... no" if "\u2026 no" in written and name == "split" else "yes no"]
+    assert count_errors(said, [written], NORMALISERS[name]).edits.tolist() == [0]
+
+
 def test_words_in_other_scripts_lose_their_punctuation_too():
     lower = NORMALISERS["lower"]
     assert lower("\u00bfQu\u00e9 tal?") == "qu\u00e9 tal"

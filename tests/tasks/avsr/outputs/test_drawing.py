@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.faces import FaceTrack
+from tasks.avsr.crop import write_mouths
+from tasks.avsr.inputs.media import ReadyMouth
 from tasks.avsr.outputs import fonts
 from tasks.avsr.outputs.drawing import TALKING, Painter
 from tasks.avsr.outputs.lettering import Lettering
@@ -107,3 +109,15 @@ def test_a_preview_without_a_font_says_which_script_it_cannot_write(tmp_path, mo
     transcript = Transcript(thai.text, 0.12, "m", False, "", (thai,), ())
     note = write_preview(tmp_path / "in.mkv", transcript, tmp_path / "out.mp4")
     assert note is not None and "Thai" in note and "--font" in note and "\n" not in note
+
+
+@pytest.mark.parametrize("size", [(2, 2), (1, 1), (3, 900), (301, 17)])
+def test_mouths_and_their_sheet_are_cut_from_pictures_of_any_size(tmp_path, size):
+    write_video(tmp_path / "in.mkv", *size)
+    outputs = tmp_path / "mouth.mp4", tmp_path / "mouth.json"
+    ready, sheet = ReadyMouth(box=(0.0, 0.0, 1.0, 1.0)), tmp_path / "sheet.png"
+    write_mouths(tmp_path / "in.mkv", *outputs, ready, sheet=sheet)
+    for path, side in ((outputs[0], 96), (sheet, None)):
+        with av.open(str(path)) as container:
+            pictures = list(container.decode(video=0))
+        assert len(pictures) == (FRAMES if side else 1) and side in (None, pictures[0].width)

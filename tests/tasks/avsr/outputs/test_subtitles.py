@@ -147,6 +147,12 @@ def test_words_far_apart_stand_in_two_cues_and_the_pause_stays_empty():
     assert (one.text, one.end_s, two.start_s) == ("One.", 0.4, 5.0)
 
 
+def test_no_cue_lasts_far_beyond_its_words():
+    words = (Word(3.0, 3.4, "One"), Word(3.4, 4.0, "two."))
+    (cue,) = cut_subtitles([Segment(0.0, 20.0, "One two.", words)], 20.0)
+    assert (cue.start_s, cue.end_s) == (3.0, 4.0)
+
+
 def test_chinese_breaks_without_spaces_and_keeps_its_stops():
     text = "\u4eca\u5929\u5929\u6c14\u5f88\u597d\uff0c" * 9
     cues = cut_subtitles([Segment(0.0, 20.0, text)], 20.0)
