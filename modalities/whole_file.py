@@ -3,15 +3,19 @@
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from modalities.partial_path import partial_path
 
 
 @contextmanager
 def replace_when_whole(path: str | Path) -> Iterator[Path]:
     """Give a path beside the wanted one, and rename it there when the block ends well.
+
+    What a killed program left of the same file is taken over; a program that writes it at the same
+    time works at a path of its own.
 
     Args:
         path: The wanted file; its folder is made where missing.
@@ -24,32 +28,21 @@ def replace_when_whole(path: str | Path) -> Iterator[Path]:
         OSError: The folder cannot be made or written.
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"Cannot write {path}: it is a folder; expected a file name.")
+    check_no_folder(path)
     partial: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}.", suffix=f".partial{path.suffix}", dir=path.parent
-        )
-        os.close(handle)
-        partial = Path(name)
-        yield partial
-        partial.chmod(0o666 & ~_umask())
-        partial.replace(path)
+        with partial_path(path) as partial:
+            yield partial
     except OSError as error:
         if partial is not None and error.filename not in (None, str(partial)):
             raise  # of another file
-        reason = error.strerror or str(error)
-        raise OSError(error.errno, f"cannot be written: {reason}", str(path)) from error
+        raise cannot_write(path, error) from error
     except Exception as error:
         code = _error_number(error)
         if code is None:
             raise
-        raise OSError(code, f"cannot be written: {os.strerror(code)}", str(path)) from error
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
+        raise cannot_write(path, OSError(code, os.strerror(code))) from error
 
 
 @contextmanager
@@ -68,19 +61,29 @@ def folder_when_whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     check_new_folder(path)
-    partial: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        yield partial
-        partial.chmod(0o777 & ~_umask())
-        partial.replace(path)
+        with partial_path(path, folder=True) as partial:
+            yield partial
     except shutil.Error as error:  # of many files; each with its place before the reason
         reason = re.sub(r"^\[Errno \d+\] |: '.*$", "", str(error.args[0][0][-1]))
         raise OSError(None, f"cannot be written: {reason}", str(path)) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
+
+
+def cannot_write(path: Path, error: OSError) -> OSError:
+    """Return an error that names a file and says why it cannot be written."""
+    reason = error.strerror or str(error)
+    return OSError(error.errno, f"cannot be written: {reason}", str(path))
+
+
+def check_no_folder(path: Path) -> None:
+    """Check that a file to write is no folder.
+
+    Raises:
+        IsADirectoryError: It is.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"Cannot write {path}: it is a folder; expected a file name.")
 
 
 def _error_number(error: Exception) -> int | None:
@@ -103,9 +106,3 @@ def check_new_folder(path: str | Path) -> None:
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(f"{path} is there already; expected a new or empty folder.")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

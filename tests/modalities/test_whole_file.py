@@ -1,7 +1,10 @@
 import errno
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from safetensors.torch import save_file
 from modalities.network_file import save_network
 from modalities.vision.lips import LipNetwork, LipOptions
 from modalities.whole_file import folder_when_whole, replace_when_whole
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
 
 
 @pytest.fixture(params=[0o022, 0o077, 0o002])
@@ -123,3 +129,73 @@ def test_a_full_disk_is_told_in_a_sentence_by_whatever_library_wrote(tmp_path):
         with folder_when_whole(tmp_path / "set"):
             raise copied
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from modalities.whole_file import folder_when_whole, replace_when_whole
+with folder_when_whole(sys.argv[1]) if sys.argv[2] else replace_when_whole(sys.argv[1]) as partial:
+    (partial / "half" if sys.argv[2] else partial).write_text("half of what is longer")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("folder", ["", "folder"], ids=["file", "folder"])
+def test_what_a_killed_writer_left_is_gone_when_the_file_is_written_again(tmp_path, folder):
+    path = tmp_path / "clip.mp4"
+    command = [sys.executable, "-c", KILLED, str(path), folder]
+    assert subprocess.run(command, env=ENVIRONMENT).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name != path.name
+    with folder_when_whole(path) if folder else replace_when_whole(path) as partial:
+        (partial / "whole" if folder else partial).write_text("whole")
+    assert list(tmp_path.rglob("*")) == ([path, path / "whole"] if folder else [path])
+    assert (path / "whole" if folder else path).read_text() == "whole"
+
+
+def test_two_writers_of_one_file_at_once_leave_each_other_alone(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with replace_when_whole(path) as first:
+        first.write_text("first")
+        with replace_when_whole(path) as second:
+            assert second != first
+            second.write_text("second")
+        with replace_when_whole(path) as third:
+            third.write_text("third")
+        assert first.read_text() == "first"
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_dead_writer_beside_a_living_one_is_cleared_too(tmp_path):
+    path = tmp_path / "clip.mp4"
+    with replace_when_whole(path):  # the first place is taken, so that the killed one has the next
+        subprocess.run([sys.executable, "-c", KILLED, str(path), ""], env=ENVIRONMENT)
+        assert len(list(tmp_path.iterdir())) == 2
+    with replace_when_whole(path) as partial:
+        partial.write_text("whole")
+        (alone,) = tmp_path.glob(".*")
+        assert alone == partial
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_longest_name_that_a_file_can_have_can_be_written(tmp_path):
+    path = tmp_path / f"{'é' * 125}.json"
+    with replace_when_whole(path) as partial:
+        partial.write_text("all of it")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_locks_files_are_written_as_well(tmp_path, monkeypatch):
+    import fcntl
+
+    def refuse(*_args: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with replace_when_whole(tmp_path / "a.json") as partial:
+        partial.write_text("all of it")
+    with folder_when_whole(tmp_path / "set") as partial:
+        (partial / "a").write_text("a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "set"]
