@@ -1,5 +1,6 @@
 """Experiments in YAML, read into frozen dataclasses."""
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
@@ -78,6 +79,26 @@ def has_entry(kind: type, entry: str) -> bool:
     name, _, rest = entry.partition(".")
     types = get_type_hints(kind) if is_dataclass(kind) else {}
     return name in types and (not rest or has_entry(types[name], rest))
+
+
+def named_paths(config: Any) -> list[Path]:
+    """Return the files and folders that entries of a configuration name, at any depth.
+
+    Args:
+        config: A dataclass, or what of YAML is in one.
+
+    Returns:
+        Those that are there; a name that is no path, as of a model, is passed over.
+    """
+    if is_dataclass(config):
+        return named_paths(vars(config))
+    if isinstance(config, Mapping):
+        return named_paths(tuple(config.values()))
+    if isinstance(config, list | tuple):
+        return [path for entry in config for path in named_paths(entry)]
+    if isinstance(config, str | Path):
+        return [Path(config)] if os.path.lexists(config) else []
+    return []
 
 
 def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], place: str) -> Any:

@@ -6,47 +6,54 @@ torch. A new task is a function here and a line in a table.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from modalities.spelling import did_you_mean
 from tasks.config import read_name
 
 
-def _lips():
-    from tasks.avsr.training.lips import LipConfig, LipReading
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """Return what loads a function when it is called: mistakes in configurations come first."""
 
-    return LipConfig, LipReading
+    def call(*values: Any) -> Any:
+        return getattr(import_module(module), name)(*values)
+
+    return call
+
+
+def _lips():
+    from tasks.avsr.training.config import LipConfig
+
+    return LipConfig, _later("tasks.avsr.training.lips", "LipReading")
 
 
 def _agreement():
-    from tasks.avsr.training.agreement import AgreementConfig, AgreementTraining
+    from tasks.avsr.training.config import AgreementConfig
 
-    return AgreementConfig, AgreementTraining
+    return AgreementConfig, _later("tasks.avsr.training.agreement", "AgreementTraining")
 
 
 def _selector():
-    from tasks.avsr.training.selector import SelectorConfig, SelectorTraining
+    from tasks.avsr.training.config import SelectorConfig
 
-    return SelectorConfig, SelectorTraining
+    return SelectorConfig, _later("tasks.avsr.training.selector", "SelectorTraining")
 
 
 def _avsr():
-    from tasks.avsr.training.adapter_set import AdapterSetTraining, SetConfig
+    from tasks.avsr.training.config import SetConfig
 
-    return SetConfig, AdapterSetTraining
+    return SetConfig, _later("tasks.avsr.training.adapter_set", "AdapterSetTraining")
 
 
 def _audio_classification():
     from tasks.audio_classification.config import ClassificationConfig
 
-    def build(config: ClassificationConfig):  # mistakes in the configuration are told before torch
-        from tasks.audio_classification.training import SoundClassification
-
-        return SoundClassification(config)
-
-    return ClassificationConfig, build
+    return ClassificationConfig, _later(
+        "tasks.audio_classification.training", "SoundClassification"
+    )
 
 
 def _study():
@@ -76,9 +83,9 @@ def _audio_classification_evaluation():
 
 
 def _avsr_collection():
-    from tasks.avsr.training.collect import CollectConfig, collect
+    from tasks.avsr.training.config import CollectConfig
 
-    return CollectConfig, collect
+    return CollectConfig, _later("tasks.avsr.training.collect", "collect")
 
 
 Loader = Callable[[], tuple[type, Callable[..., Any]]]
@@ -95,12 +102,17 @@ class Evaluation:
         target: Entry of the configuration that a folder on the command line sets.
         options: Entries that the command's options set, by the option's name without dashes.
         holds: Name of a file by which a folder is known to be for it; "" takes all others.
+        writes: Names of the files that it writes in its folder.
+        one_folder: Entries in which two evaluations have to agree to share a default folder, where
+            the evaluation itself does not look.
     """
 
     load: Loader
     target: str
     options: Mapping[str, str]
     holds: str = ""
+    writes: tuple[str, ...] = ()
+    one_folder: tuple[str, ...] = ()
 
 
 EXPERIMENTS: dict[str, Loader] = {
@@ -119,10 +131,25 @@ def find_experiment(name: str) -> tuple[type, Callable[[Any], Any]]:
         ValueError: There is no such task.
     """
     if name not in EXPERIMENTS:
-        raise ValueError(f"of: no task {name!r}; known: {', '.join(EXPERIMENTS)}.")
+        guess = did_you_mean(name, EXPERIMENTS)
+        raise ValueError(f"of: no task {name!r}; known: {', '.join(EXPERIMENTS)}.{guess}")
     return EXPERIMENTS[name]()
 
 
+# What trainings write in their folder; a name with a slash is a folder, replaced as a whole.
+OF_EACH = ("checkpoint.pt", "metrics.jsonl", "curves.png")
+WRITES: dict[str, tuple[str, ...]] = {
+    "lips": (*OF_EACH, "lips.safetensors"),
+    "agreement": (*OF_EACH, "agreement.safetensors"),
+    "selector": (*OF_EACH, "selector.safetensors"),
+    "avsr": (*OF_EACH, "set/"),
+    "audio_classification": (
+        *OF_EACH,
+        *("classifier.json", "head.safetensors", "encoder.safetensors", "adapter/"),
+    ),
+    "study": ("results.json", "table.md", "parameters.png", "sweep.png"),
+    "audio_classification_study": ("results.json", "table.md", "parameters.png", "shots.png"),
+}
 # Many experiments in one file: run in a folder, with progress and a device.
 STUDIES: dict[str, Loader] = {
     "study": _study,
@@ -145,6 +172,10 @@ EVALUATIONS: dict[str, Evaluation] = {
             "device": "device",
             "processes": "processes",
         },
+        writes=(
+            *("results.jsonl", "settings.json", "rows.json", "summary.json", "report.md"),
+            *("heat_map.png", "confusion.png"),
+        ),
     ),
     "audio_classification_evaluation": Evaluation(
         _audio_classification_evaluation,
@@ -157,6 +188,8 @@ EVALUATIONS: dict[str, Evaluation] = {
             "device": "device",
         },
         holds="classifier.json",
+        writes=("scores.json", "report.md"),
+        one_folder=("classifier", "model", "sounds", "data", "part"),
     ),
 }
 # Trained parts that belong together: written to a folder, with progress and a device.
@@ -189,6 +222,5 @@ def read_task(path: str | Path, command: str) -> str:
     for other, what, table in USES:
         if name in table:
             raise ValueError(f"{path} is {what} ({name}); use `mcgurk {other} {path}`.")
-    alike = get_close_matches(name, known, 1)
-    guess = f" Did you mean {alike[0]!r}?" if alike else ""
+    guess = did_you_mean(name, known)
     raise ValueError(f"{path}: no task {name!r}; known: {', '.join(known)}.{guess}")

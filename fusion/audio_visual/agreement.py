@@ -6,26 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fusion.audio_visual.options import AgreementOptions
 from modalities.rates import VIDEO_RATE_HZ
 
 LOCAL_FRAMES = VIDEO_RATE_HZ  # one second of video: what a frame's own agreement looks at
-
-
-@dataclass(frozen=True)
-class AgreementOptions:
-    """Options of the network.
-
-    Attributes:
-        mel_bins: Bands of the log-mel.
-        lip_dim: Features of a lip frame: the lip encoder's `dim`.
-        channels: Width of the convolutions over sound and of the layer over lips.
-        dim: Width of the space in which lips and sound are compared.
-    """
-
-    mel_bins: int = 80
-    lip_dim: int = 256
-    channels: int = 128
-    dim: int = 64
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from torch import nn
 
 from fusion.audio_visual.joint import JointFusion, JointFusionOptions
+from fusion.audio_visual.options import JOINT, UPSTREAM
 from fusion.audio_visual.upstream import UpstreamFusion, UpstreamFusionOptions
 
 FUSIONS: dict[str, tuple[type[nn.Module], type]] = {
-    "joint": (JointFusion, JointFusionOptions),
-    "upstream": (UpstreamFusion, UpstreamFusionOptions),
+    JOINT: (JointFusion, JointFusionOptions),
+    UPSTREAM: (UpstreamFusion, UpstreamFusionOptions),
 }

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from modalities.spelling import did_you_mean
+
 WIDTHS = {"rank", "sequential_rank"}  # options that no method can have below 1
 
 
@@ -41,6 +43,7 @@ def _build(method: str, kind: type, options: Any) -> Any:
         if name not in known:
             raise ValueError(
                 f"Method {method!r} has no option {name!r}; known: {', '.join(known) or 'none'}."
+                f"{did_you_mean(name, known)}"
             )
         default = getattr(kind(), name)
         if default is not None and not _alike(default, value):
@@ -69,4 +72,5 @@ def check_choice(option: str, value: str, choices: Collection[str]) -> None:
         ValueError: It is none of them.
     """
     if value not in choices:
-        raise ValueError(f"Option {option!r} is {value!r}; known: {', '.join(choices)}.")
+        guess = did_you_mean(value, choices)
+        raise ValueError(f"Option {option!r} is {value!r}; known: {', '.join(choices)}.{guess}")

@@ -24,6 +24,7 @@ from fusion.methods.prompts import DeepPrompts, ShallowPrompts
 from fusion.methods.scale_shift import ScaleShift
 from fusion.methods.shira import Shira
 from fusion.methods.sparse_tuning import SparseTuning
+from modalities.spelling import did_you_mean
 
 METHODS: dict[str, type[Method]] = {
     # low-rank and sparse changes of linear layers
@@ -66,7 +67,9 @@ def find_method(name: str) -> type[Method]:
         ValueError: No such method; the message lists those there are.
     """
     if name not in METHODS:
-        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(METHODS))}.")
+        guess = did_you_mean(name, METHODS)
+        known = ", ".join(sorted(METHODS))
+        raise ValueError(f"No adapter method {name!r}; known: {known}.{guess}")
     return METHODS[name]
 
 

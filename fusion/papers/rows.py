@@ -1,5 +1,7 @@
 """Compute the table of methods and that of published counts."""
 
+from dataclasses import fields
+
 import torch
 from torch import nn
 
@@ -38,6 +40,7 @@ def _row(name: str, model: nn.Module) -> MethodRow:
         merges=method.merges,
         per_row=method.per_sample,
         code=method.code,
+        options=tuple(option.name for option in fields(method.Options)),
     )
 
 

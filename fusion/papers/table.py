@@ -4,10 +4,12 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from modalities.spelling import did_you_mean
 
 STORED = Path(__file__).with_name("methods.json")
 MODEL = "whisper-small"
@@ -36,6 +38,7 @@ class MethodRow:
         merges: Whether it can be added to the weights.
         per_row: Whether the rows of a batch can differ.
         code: "PEFT" or "ours".
+        options: Names of its options.
     """
 
     method: str
@@ -46,6 +49,7 @@ class MethodRow:
     merges: bool
     per_row: bool
     code: str
+    options: tuple[str, ...] = ()
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells of the table, as text."""
@@ -86,7 +90,26 @@ class CountRow:
 
 def read_methods() -> list[MethodRow]:
     """Return the stored table of methods, in the order of `METHODS`."""
-    return [MethodRow(**row) for row in _read()["methods"]]
+    return [MethodRow(**{**row, "options": tuple(row["options"])}) for row in _read()["methods"]]
+
+
+def check_method(name: str, options: Iterable[str] = ()) -> None:
+    """Check names of a method and its options by the stored table: mistakes are told without torch.
+
+    Raises:
+        ValueError: No such method or option; the message lists those there are.
+    """
+    known = {row.method: row.options for row in read_methods()}
+    if name not in known:
+        guess = did_you_mean(name, known)
+        raise ValueError(f"No adapter method {name!r}; known: {', '.join(sorted(known))}.{guess}")
+    for option in options:
+        if option not in known[name]:
+            guess = did_you_mean(option, known[name])
+            raise ValueError(
+                f"Method {name!r} has no option {option!r}; known: "
+                f"{', '.join(known[name]) or 'none'}.{guess}"
+            )
 
 
 def read_counts() -> list[CountRow]:

@@ -7,6 +7,7 @@ from data_prep.datasets.sounds.catalog import SOUND_DATASETS
 from data_prep.sounds.labelled import Fold, Sound
 from data_prep.sounds.protocols import few_shot, held_back, hold_out_speakers, k_folds, official
 from fusion.contract.options import check_choice
+from fusion.papers.table import check_method
 from tasks.training.options import LoopOptions
 
 PROTOCOLS = ("official", "folds", "speakers")
@@ -97,8 +98,16 @@ class ClassificationConfig:
                 f"method is {self.method!r}, which has no options, where or norms; name another "
                 "method, or leave them out."
             )
+        if self.method not in ("", FULL):
+            check_method(self.method, self.options)
         if self.window_s <= 0:
             raise ValueError(f"window_s is {self.window_s}; expected some seconds.")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What a training can end with, by name."""
+        scores = ("accuracy", "class_accuracy", "calibration_error", "calibration_error_raw")
+        return ("loss", "accuracy", "validation_loss", *(f"test_{name}" for name in scores))
 
 
 def find_fold(options: SoundDataOptions) -> Fold:

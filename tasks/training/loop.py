@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modalities.outputs import check_outputs
 from modalities.whole_file import replace_when_whole
+from tasks.config import named_paths
 from tasks.training.average import MovingAverage
 from tasks.training.batches import Part, batches, to_device
 from tasks.training.contract import Trainable
@@ -59,7 +61,8 @@ def train(
     Raises:
         ValueError: The folder holds another experiment, the batch is too small for the processes,
             the device is not here or does not compute in the precision, the loss is not finite,
-            what is measured is no number, or another training is at work in the folder.
+            what is measured is no number, another training is at work in the folder, or a file
+            that the experiment names is one that is written.
         OSError: The folder cannot be written.
     """
     options.check_batch(count_processes())
@@ -69,6 +72,8 @@ def train(
         steps = options.epochs * -(-task.size // options.batch)
         options = replace(options, steps=steps)
     described = describe(options, settings)
+    written = [Path(folder) / name for name in (CHECKPOINT, METRICS, CURVES)]
+    check_outputs(written, named_paths(settings))
     with alone_in(Path(folder)):
         return _Run(task, options, Path(folder), processes, described).go(progress)
 

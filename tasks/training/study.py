@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modalities.spelling import did_you_mean
 from modalities.whole_file import replace_when_whole
 from tasks.config import changed, filled, read_config, read_name
 from tasks.training.study_report import Measure, write_report
@@ -102,12 +103,15 @@ def run_study(
 
     Raises:
         FileNotFoundError: Data or weights are not there.
-        ValueError: A name is unknown, entries do not fit, or the folder holds other experiments.
+        ValueError: A name is unknown, a run cannot end with a measure, entries do not fit, or the
+            folder holds other experiments.
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
     runs = plan_runs(config, find)
     _, build = find(config.of)
+    for run in runs:
+        _check_measures(config, run)
     kept = find_kept(runs, folder)
     _check_each([run for run in runs if run.place not in kept], build)
 
@@ -190,6 +194,22 @@ def _place(group: str, row: str, sweep: str, value: Any, seed: int) -> Path:
 def plain(name: str) -> str:
     """Return a name as one of a folder: letters and digits, all else as underscores."""
     return "".join(c if c.isalnum() else "_" for c in name)
+
+
+def _check_measures(config: StudyConfig, run: Run) -> None:
+    """Check before the first run that each can end with what is to be measured.
+
+    A configuration that does not tell its `measures` is not asked.
+    """
+    told = getattr(run.config, "measures", ())
+    known = dict.fromkeys((*told, "seconds", "parameters"))
+    for name in config.measures if told else ():
+        if name not in known:
+            entry = "measure" if name == config.measure else "columns"
+            raise ValueError(
+                f"{entry}: {_where(run.group, run.row)} ends with no {name!r}; known: "
+                f"{', '.join(known)}.{did_you_mean(name, known)}"
+            )
 
 
 def _check_each(runs: Sequence[Run], build: Callable[[Any], Any]) -> None:

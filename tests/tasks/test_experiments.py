@@ -16,7 +16,7 @@ from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import LipNetwork, LipOptions
 from tasks.config import read_config
-from tasks.experiments import EXPERIMENTS
+from tasks.experiments import EXPERIMENTS, STUDIES, WRITES
 from tasks.training.loop import LoopOptions, train
 from tasks.training.plain_numbers import plain_numbers
 
@@ -40,6 +40,7 @@ SMALL: dict[str, str] = {
 
 def test_every_task_is_tested_here():
     assert set(SMALL) == set(EXPERIMENTS)
+    assert set(WRITES) == {*EXPERIMENTS, *STUDIES}
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +145,13 @@ def test_it_is_the_same_each_time_it_is_built_and_it_trains_measures_and_exports
     assert all(torch.equal(value, before[key]) for key, value in other.items())
     found = train(task, config.loop, tmp_path / "out", device="cpu")
     assert plain_numbers("found", found) == found and found["step"] == 2
+    tested = {f"test_{name}" for name in getattr(task, "test_scores", {})}
+    assert {*found, *tested} - {"step"} <= set(config.measures)
     lines = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
     assert "loss" in json.loads(lines[-1]) and json.loads(lines[-1])["measured"]
     written = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written > {"checkpoint.pt", "metrics.jsonl", "curves.png"}
+    names = {path.relative_to(tmp_path / "out").parts[0] for path in (tmp_path / "out").rglob("*")}
+    assert names <= {entry.rstrip("/") for entry in WRITES[config.task]}
     after = task.module.state_dict()
     assert any(not torch.equal(after[key], value) for key, value in before.items())

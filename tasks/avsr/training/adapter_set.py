@@ -1,7 +1,6 @@
 """Train an adapter set: adapters in a frozen Whisper, and the fusion of lips and sound."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from fusion.adapters.interface import attach
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.audio_visual.catalog import FUSIONS
 from fusion.contract.options import build_options
+from fusion.methods.catalog import find_method
 from fusion.sets.card import SetCard
 from fusion.sets.files import load_set, save_set
 from modalities.network_file import load_network
@@ -22,67 +22,16 @@ from modalities.rates import PIECE_SAMPLES, SAMPLES_PER_PICTURE, VIDEO_RATE_HZ
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipEncoder, load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
-from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.mouth_changes import AugmentOptions
-from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions
-from tasks.avsr.training.shown_mouths import SightExample, SightOptions, SightSource
-from tasks.avsr.training.targets import LossOptions, Teacher
-from tasks.training.loop import LoopOptions
+from tasks.avsr.training.clips import find_clips, load_clips
+from tasks.avsr.training.config import (
+    LossOptions,
+    SetConfig,
+)
+from tasks.avsr.training.noise_maker import NoiseMaker
+from tasks.avsr.training.shown_mouths import SightExample, SightSource
+from tasks.avsr.training.targets import Teacher
 
 IGNORED = -100
-
-
-@dataclass(frozen=True)
-class SetConfig:
-    """An experiment.
-
-    Attributes:
-        task: "avsr".
-        name: What the set is called in its card and in a collection.
-        model: Name, folder or hub id of the frozen Whisper.
-        data: Clips.
-        noise: Heard besides.
-        lips: A lip encoder by name or file; empty for a set that hears only.
-        agreement: File of the network that compares lips and sound; with fusion "joint".
-        fusion: "joint", "upstream", or empty for a set that hears only.
-        fusion_options: Fields of the fusion module's dataclass that differ from their defaults.
-        method: A name of `fusion.methods.METHODS`.
-        options: Fields of the method's dataclass that differ from their defaults.
-        where: Roles of the layers that get adapters.
-        start: Folder of a set to start from; empty for a fresh one.
-        sight: What is seen of the lips.
-        augment: How pictures are changed.
-        losses: What is learnt from.
-        loop: How long and how fast it is trained.
-        licence: What the weights are licensed under, for the card; "" for nothing.
-        validation_clips: How many are looked at in each kind of noise.
-    """
-
-    task: str = "avsr"
-    name: str = "all"
-    model: str = "whisper-tiny.en"
-    data: DataOptions = field(default_factory=DataOptions)
-    noise: NoiseOptions = field(default_factory=NoiseOptions)
-    lips: str = ""
-    agreement: str = ""
-    fusion: str = ""
-    fusion_options: dict[str, Any] = field(default_factory=dict)
-    method: str = "lora"
-    options: dict[str, Any] = field(default_factory=dict)
-    where: tuple[str, ...] = ("q", "k", "v", "o")
-    start: str = ""
-    sight: SightOptions = field(default_factory=SightOptions)
-    augment: AugmentOptions = field(default_factory=AugmentOptions)
-    losses: LossOptions = field(default_factory=LossOptions)
-    loop: LoopOptions = field(default_factory=LoopOptions)
-    licence: str = ""
-    validation_clips: int = 20
-
-    def __post_init__(self):
-        if self.fusion and self.fusion not in FUSIONS:
-            raise ValueError(f"No fusion {self.fusion!r}; known: {', '.join(FUSIONS)}, or ''.")
-        if self.fusion == "joint" and not (self.lips and self.agreement):
-            raise ValueError("Fusion 'joint' needs lips and agreement; name a file of each.")
 
 
 class AdapterSetTraining:
@@ -99,6 +48,8 @@ class AdapterSetTraining:
     def __init__(self, config: SetConfig):
         self.config = config
         data = config.data
+        # An option of another type is told before anything is loaded.
+        build_options(config.method, find_method(config.method).Options, config.options)
         torch.manual_seed(config.loop.seed)
         whisper = load_whisper(config.model)
         lips = load_lip_encoder(config.lips) if config.lips else None

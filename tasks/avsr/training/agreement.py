@@ -1,7 +1,6 @@
 """Train the network that says whether lips and sound belong together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,15 @@ from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network
 from modalities.rates import PIECE_PICTURES, PIECE_SAMPLES, SAMPLES_PER_PICTURE
 from modalities.vision.lips import load_lip_encoder
-from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
-from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
-from tasks.avsr.training.shown_mouths import SightExample, SightOptions, SightSource
-from tasks.training.loop import LoopOptions
-
-
-@dataclass(frozen=True)
-class AgreementConfig:
-    """An experiment.
-
-    Attributes:
-        task: "agreement".
-        data: Clips.
-        noise: Heard besides.
-        lips: A lip encoder, by name or file.
-        sight: How often lips are read; nothing is dropped or exchanged, which is done by contrast.
-        augment: How pictures are changed.
-        agreement: Options of the network.
-        loop: How long and how fast it is trained.
-    """
-
-    task: str = "agreement"
-    data: DataOptions = field(default_factory=DataOptions)
-    noise: NoiseOptions = field(default_factory=NoiseOptions)
-    lips: str = "lips-grid"
-    sight: SightOptions = field(
-        default_factory=lambda: SightOptions(dropout=0, wrong=0, frozen=0, blanks=1)
-    )
-    augment: AugmentOptions = field(default_factory=AugmentOptions)
-    agreement: AgreementOptions = field(default_factory=AgreementOptions)
-    loop: LoopOptions = field(default_factory=LoopOptions)
+from tasks.avsr.training.clips import find_clips, load_clips
+from tasks.avsr.training.config import (
+    AGREEMENT_DB,
+    AgreementConfig,
+    SightOptions,
+)
+from tasks.avsr.training.mouth_changes import NO_CHANGE
+from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
+from tasks.avsr.training.shown_mouths import SightExample, SightSource
 
 
 class AgreementTraining:
@@ -112,7 +88,7 @@ class AgreementTraining:
             self.shown.draw(n, 0, np.random.default_rng(0)) for n in range(len(self.validation))
         ]
         sight = SightSource.collate(shown)
-        for level in (None, 5.0, 0.0, -5.0, -10.0):
+        for level in (None, *AGREEMENT_DB):
             heard = [
                 self._noisy(sample, number, level) for number, sample in enumerate(self.validation)
             ]

@@ -2,33 +2,13 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.samples import Sample, load_sample
 from data_prep.clips.splits import choose_clips, read_split
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Where the clips are.
-
-    Attributes:
-        folder: A folder that `mcgurk prepare` wrote.
-        split: JSON with lists of clips by name, as {"train": [...], "test": [...]}; names are ids,
-            or what follows the speaker in an id. Empty: all clips are in every split.
-        train: Name of the split that is learnt.
-        validation: Name of the split that is looked at meanwhile, and not learnt.
-        limit: At most so many clips of each split; 0 for all.
-    """
-
-    folder: str = ""
-    split: str = ""
-    train: str = "train"
-    validation: str = "val"
-    limit: int = 0
+from tasks.avsr.training.config import DataOptions
 
 
 def find_clips(options: DataOptions, part: str) -> list[Clip]:

@@ -1,12 +1,13 @@
 """Put trained sets, selector and agreement together, and learn what sound they are for."""
 
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fusion.sets.card import read_card
+from fusion.sets.card import CARD, read_card
 from modalities.network_file import save_network
+from modalities.outputs import check_output_folder, check_outputs
 from modalities.vision.lips import SHIPPED
 from tasks.avsr.sets.collection import (
     AGREEMENT,
@@ -22,57 +23,13 @@ from tasks.avsr.sets.collection import (
 )
 from tasks.avsr.sets.selector import Selector
 from tasks.avsr.sets.set_recogniser import load_recogniser
-from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.noise_maker import NoiseOptions
+from tasks.avsr.training.clips import find_clips, load_clips
+from tasks.avsr.training.config import CollectConfig
 from tasks.avsr.training.selector_fitting import Progress, SelectorFitting
+from tasks.config import named_paths
 
 LIPS = "lips.safetensors"
-
-
-@dataclass(frozen=True)
-class CollectConfig:
-    """What belongs together.
-
-    Attributes:
-        task: "avsr_collection".
-        name: What the collection is called.
-        model: The frozen Whisper.
-        lips: A lip encoder by name or file; a file is copied.
-        agreement: File.
-        selector: File.
-        sets: Folders of sets by group, see `tasks.avsr.sets.collection.GROUPS`;
-            of "level" the one for high noise comes first.
-        choose_by: How the pipeline chooses a set: "category", "level" or "category_level".
-        border_db: Between high and low noise.
-        data: Clips that the sets were trained on.
-        noise: Heard besides.
-        clips: How many noisy clips show what the sets are for, and four times as many what kinds of
-            noise sound like; 0 leaves the checks, kind and level to the selector alone.
-        doubt: How unsure the decoder may be on known sound, as mean negative log-probability of a
-            token, above 0.
-        described: Data and licence, as a reader should find them.
-        licence: What the weights are licensed under, for the card; "" for nothing.
-        command: That trains all of it.
-        seed: Fixes which noise is drawn for which clips.
-    """
-
-    task: str = "avsr_collection"
-    name: str = ""
-    model: str = "whisper-tiny.en"
-    lips: str = "lips-grid"
-    agreement: str = ""
-    selector: str = ""
-    sets: dict[str, list[str]] = field(default_factory=dict)
-    choose_by: str = "category"
-    border_db: float = 2.5
-    data: DataOptions = field(default_factory=DataOptions)
-    noise: NoiseOptions = field(default_factory=NoiseOptions)
-    clips: int = 1460
-    doubt: float = 0.25
-    described: str = ""
-    licence: str = ""
-    command: str = ""
-    seed: int = 0
+FILES = (COLLECTION, AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS, LIPS)
 
 
 def collect(
@@ -92,16 +49,29 @@ def collect(
 
     Raises:
         FileNotFoundError: A set or network is not there, or not finished.
-        ValueError: Two sets have one name, or are for another model.
+        ValueError: Two sets have one name, or are for another model; what is to be replaced is an
+            input, or no set.
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
+    _check_output(config, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as kept:
         partial = Path(kept)
         collection = _fill(config, partial, progress, device)
         _put(partial, folder)
     return collection
+
+
+def _check_output(config: CollectConfig, folder: Path) -> None:
+    """Check before any work that nothing is replaced but what a collection is made of."""
+    names = [read_card(path).name for paths in config.sets.values() for path in paths]
+    targets = [folder / name for name in dict.fromkeys(names)]
+    check_output_folder(folder)
+    check_outputs([folder / name for name in FILES], named_paths(config), targets)
+    for target in targets:
+        if target.exists() and any(target.iterdir()) and not (target / CARD).is_file():
+            raise ValueError(f"{target} is there and no adapter set. Give another output folder.")
 
 
 def _fill(

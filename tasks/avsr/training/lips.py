@@ -1,7 +1,6 @@
 """Teach a lip encoder which word is being spoken, frame by frame or by transcripts alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +13,12 @@ from data_prep.clips.samples import Sample
 from modalities.network_file import save_network
 from modalities.rates import VIDEO_RATE_HZ
 from modalities.vision.lips import LipNetwork, LipOptions, frame_loss, normalise
-from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures
+from tasks.avsr.training.clips import find_clips, load_clips
+from tasks.avsr.training.config import LipConfig
+from tasks.avsr.training.mouth_changes import change_pictures
 from tasks.scoring.normalisers import split_words
 from tasks.scoring.word_errors import count_errors
-from tasks.training.loop import LoopOptions, to_device
-
-
-@dataclass(frozen=True)
-class LipConfig:
-    """An experiment.
-
-    Attributes:
-        task: "lips".
-        data: Clips.
-        lips: Options of the encoder; its words are those of the training clips.
-        augment: How pictures are changed.
-        objective: "frames" learns from word times, "ctc" from transcripts.
-        loop: How long and how fast it is trained.
-    """
-
-    task: str = "lips"
-    data: DataOptions = field(default_factory=DataOptions)
-    lips: LipOptions = field(default_factory=LipOptions)
-    augment: AugmentOptions = field(default_factory=AugmentOptions)
-    objective: str = "frames"
-    loop: LoopOptions = field(default_factory=LoopOptions)
-
-    def __post_init__(self):
-        if self.objective not in ("frames", "ctc"):
-            raise ValueError(f"objective is {self.objective!r}; expected frames or ctc.")
+from tasks.training.loop import to_device
 
 
 class LipReading:

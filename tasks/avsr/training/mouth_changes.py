@@ -1,45 +1,13 @@
 """Change mouth crops at random, so that a network learns speech and not the pictures."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from modalities.vision.lips import LipOptions, standardise
-
-
-@dataclass(frozen=True)
-class AugmentOptions:
-    """How far pictures are changed; a zero leaves that alone.
-
-    Attributes:
-        shift: How far the whole clip is moved, pixels at most, each way.
-        jitter: How far each frame is moved besides: twice the standard deviation, pixels.
-        zoom: Share by which the clip grows or shrinks at most.
-        turn: Degrees at most.
-        flip: Probability of a mirrored clip.
-        pace: Share by which the clip becomes faster or slower at most.
-        contrast: Share by which brightness and contrast change at most.
-        noise: Standard deviation of grey noise, levels of 255 at most.
-        blanks: Stretches that are blanked, at most.
-        blank_frames: Length of each, at most.
-        erase: Probability of an erased rectangle.
-    """
-
-    shift: float = 4
-    jitter: float = 0.5
-    zoom: float = 0.1
-    turn: float = 6
-    flip: float = 0.5
-    pace: float = 0.15
-    contrast: float = 0.3
-    noise: float = 4
-    blanks: int = 3
-    blank_frames: int = 6
-    erase: float = 0.3
-
+from modalities.vision.lip_options import LipOptions
+from modalities.vision.lips import standardise
+from tasks.avsr.training.config import AugmentOptions
 
 NO_CHANGE = AugmentOptions(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from data_prep.noise import Recordings, find_recordings, measure_power, mix
 from data_prep.noise.mixing import cut
-from data_prep.noise.recordings import CATEGORIES, VOICES, load_recording
+from data_prep.noise.recordings import VOICES, load_recording
 from data_prep.noise.synthetic import MAKERS
+from tasks.avsr.training.config import NoiseOptions
 from tasks.avsr.training.distortions import (
     BENT_VOICE,
     bend_spectrum,
@@ -23,55 +24,6 @@ FLUENT, FLUENT_CLIPS = 0.5, 3  # share of strange voices without pauses; clips t
 CROWD = (15, 40)  # voices; of fewer each can be followed, as in babble
 CROWD_DEPTH_DB = 15.0  # between its nearest and its farthest voice
 CROWD_INDOORS = 0.7  # share
-
-
-@dataclass(frozen=True)
-class NoiseOptions:
-    """What is heard besides the speech.
-
-    Attributes:
-        folder: With recordings in folders "music" and "natural", and perhaps "voices"; empty for
-            none.
-        leave_out: Names (stems) of recordings that are kept for the test.
-        rooms: Folder of impulse responses; empty for none.
-        categories: That are drawn from, all alike.
-        snr_low_db: Least signal-to-noise ratio.
-        snr_high_db: Greatest; what is drawn in between is uniform.
-        clean: Share of clips without noise.
-        made: Share of music and natural noise that is made by rule.
-        changed: Share of noise that is played faster or slower: other voices, other pieces.
-        strange: Share of noise that sounds as if others had recorded it, see `strange`.
-        crowd: Share of natural noise that is a crowd, as in a hall: of so many voices that it is
-            no babble any more.
-        room: Share of clips in a room.
-        recipe: How power is measured.
-    """
-
-    folder: str = ""
-    leave_out: tuple[str, ...] = ()
-    rooms: str = ""
-    categories: tuple[str, ...] = CATEGORIES
-    snr_low_db: float = -12
-    snr_high_db: float = 15
-    clean: float = 0.1
-    made: float = 0.4
-    changed: float = 0.5
-    strange: float = 0.0
-    crowd: float = 0.0
-    room: float = 0.1
-    recipe: str = "rms"
-
-    def __post_init__(self):
-        unknown = set(self.categories) - set(CATEGORIES)
-        if unknown or not self.categories:
-            raise ValueError(
-                f"noise.categories is {tuple(self.categories)}; expected some of "
-                f"{', '.join(CATEGORIES)}."
-            )
-        if not self.snr_low_db <= self.snr_high_db:
-            raise ValueError(
-                f"noise.snr_low_db is {self.snr_low_db}, above snr_high_db {self.snr_high_db}."
-            )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Train the classifier of noise scenarios: which noise, and how loud."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,33 +12,12 @@ from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from modalities.audio.log_mel import LogMel
 from modalities.network_file import save_network
 from modalities.rates import MEL_HOP_SAMPLES, PIECE_MEL_FRAMES, PIECE_SAMPLES
-from tasks.avsr.training.clips import DataOptions, find_clips, load_clips
-from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
-from tasks.training.loop import LoopOptions
+from tasks.avsr.training.clips import find_clips, load_clips
+from tasks.avsr.training.config import SelectorConfig
+from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
 
 CLEAN_DB = 25.0  # what clean sound counts as
 LEVELS_DB = (-10.0, -5.0, 0.0, 5.0, 10.0)
-
-
-@dataclass(frozen=True)
-class SelectorConfig:
-    """An experiment.
-
-    Attributes:
-        task: "selector".
-        data: Clips.
-        noise: Heard besides.
-        selector: Options of the network; its categories are the noise's.
-        loop: How long and how fast it is trained.
-        validation_clips: How many are looked at in each kind of noise and level.
-    """
-
-    task: str = "selector"
-    data: DataOptions = field(default_factory=DataOptions)
-    noise: NoiseOptions = field(default_factory=NoiseOptions)
-    selector: ScenarioOptions = field(default_factory=lambda: ScenarioOptions(channels=32))
-    loop: LoopOptions = field(default_factory=LoopOptions)
-    validation_clips: int = 30
 
 
 class SelectorTraining:

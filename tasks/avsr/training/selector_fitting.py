@@ -14,8 +14,9 @@ from fusion.scenarios.level import LevelEstimate, LevelOptions
 from modalities.rates import PIECE_SAMPLES
 from modalities.vision.lips import LipEncoder
 from tasks.avsr.sets.selector import Selector
-from tasks.avsr.training.mouth_changes import NO_CHANGE, AugmentOptions
-from tasks.avsr.training.noise_maker import NoiseMaker, NoiseOptions, Noisy
+from tasks.avsr.training.config import AugmentOptions, NoiseOptions
+from tasks.avsr.training.mouth_changes import NO_CHANGE
+from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
 from tasks.avsr.training.shown_mouths import read_changed
 
 SURE = 0.995  # share of validation windows that is to be known

@@ -12,32 +12,8 @@ from data_prep.clips.samples import Sample
 from modalities.rates import PIECE_PICTURES
 from modalities.vision.lips import LipEncoder
 from tasks.avsr.sets.adapted_whisper import confidence_of, pad_windows
-from tasks.avsr.training.mouth_changes import AugmentOptions, change_pictures
-
-
-@dataclass(frozen=True)
-class SightOptions:
-    """How often what is seen is not what is heard.
-
-    Attributes:
-        dropout: Share of clips without video.
-        wrong: Share of clips with the lips of another clip.
-        frozen: Share of clips whose picture stands still from some moment on.
-        blanks: Stretches without a mouth, at most.
-        blank_frames: Length of each, at most.
-        variants: How many times the lips of each clip are read before training, changed
-            differently each time.
-        harder: By how much pictures are changed more than `augment` says, so that lips are read
-            about as well as those of clips the lip encoder never saw.
-    """
-
-    dropout: float = 0.3
-    wrong: float = 0.25
-    frozen: float = 0.05
-    blanks: int = 2
-    blank_frames: int = 10
-    variants: int = 4
-    harder: float = 1.0
+from tasks.avsr.training.config import AugmentOptions, SightOptions
+from tasks.avsr.training.mouth_changes import change_pictures
 
 
 @dataclass(frozen=True)

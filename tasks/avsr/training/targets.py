@@ -1,7 +1,6 @@
 """What an adapter set learns from: transcripts, or the frozen Whisper on clean sound."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,38 +11,9 @@ from data_prep.clips.samples import Sample
 from modalities.audio.log_mel import LogMel
 from modalities.rates import PIECE_STATES
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper
+from tasks.avsr.training.config import LossOptions
 
 IGNORED = -100
-
-
-@dataclass(frozen=True)
-class LossOptions:
-    """Weights of the losses; one of 0 is not computed.
-
-    Attributes:
-        transcript: Cross-entropy with the transcript.
-        tokens: Cross-entropy with what the frozen Whisper writes for the clean sound: no
-            transcripts are needed.
-        encoder: Mean distance of encoder states to the frozen encoder's on clean sound.
-        mel: Mean distance of the fused log-mel to the clean one; with fusion "upstream".
-
-    Source:
-        Simic et al. (2025, arXiv 2502.01709): 0.5 mel + encoder first, and tokens besides later.
-    """
-
-    transcript: float = 1.0
-    tokens: float = 0.0
-    encoder: float = 0.0
-    mel: float = 0.0
-
-    def __post_init__(self):
-        if min(self.transcript, self.tokens, self.encoder, self.mel) < 0 or not any(
-            (self.transcript, self.tokens, self.encoder, self.mel)
-        ):
-            raise ValueError(
-                "losses: expected weights of 0 or more, and one above 0; transcript: 1 learns "
-                "from transcripts, tokens: 1 without."
-            )
 
 
 class Teacher:

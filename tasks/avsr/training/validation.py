@@ -8,11 +8,10 @@ from torch import nn
 from data_prep.clips.samples import Sample
 from modalities.rates import PIECE_SAMPLES
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Fusion
+from tasks.avsr.training.config import SET_DB
 from tasks.avsr.training.noise_maker import NoiseMaker, Noisy
 from tasks.scoring.normalisers import strip_punctuation
 from tasks.scoring.word_errors import count_errors
-
-LEVELS_DB = (-5.0, 5.0)
 
 
 def measure_set(
@@ -39,7 +38,7 @@ def measure_set(
     found: dict[str, float] = {}
     clean = [Noisy(sample.waveform, sample.waveform) for sample in chosen]
     conditions = {"clean": clean}
-    for level in LEVELS_DB:
+    for level in SET_DB:
         for category in noise.options.categories:
             conditions[f"{category} {level:g} dB"] = [
                 noise.at(sample.waveform, category, level, [9, number])

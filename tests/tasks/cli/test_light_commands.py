@@ -89,6 +89,17 @@ MISTAKES = {
     "train, an evaluation": ("train", CONFIGS / "avsr/grid_evaluation.yaml"),
     "train, key": ("train", "key.yaml", "loop.stesp=3"),
     "train, no data set": ("train", "key.yaml", "data.dataset=esc51"),
+    **{
+        f"train, {task}, key": ("train", f"{task}.yaml", "loop.stesp=3")
+        for task in ("lips", "agreement", "selector", "avsr")
+    },
+    "train, no method": ("train", "avsr.yaml", "method=lroa"),
+    "train, no option of a method": ("train", "avsr.yaml", "options.rnak=3"),
+    "train, no fusion": ("train", "avsr.yaml", "fusion=jiont"),
+    "train, sounds, no method": ("train", "key.yaml", "method=lroa"),
+    "transcribe, over the clip": ("transcribe", CLIP, "--preview", CLIP),
+    "crop, over the clip": ("crop", CLIP, "-o", CLIP),
+    "sets collect, key": ("sets", "collect", "sets.yaml", *OUT),
     "evaluate, no folder": ("evaluate", "no"),
     "evaluate, no file": ("evaluate", "no.yaml"),
     "evaluate, an experiment": ("evaluate", CONFIGS / "avsr/grid_all.yaml"),
@@ -118,9 +129,31 @@ def test_a_mistake_is_told_before_anything_of_models_is_loaded(tmp_path, argumen
     (tmp_path / "sounds.yaml").write_text(
         "task: audio_classification_evaluation\nclassifier: nowhere\n"
     )
+    for task in ("lips", "agreement", "selector", "avsr"):
+        (tmp_path / f"{task}.yaml").write_text(f"task: {task}\n")
+    (tmp_path / "sets.yaml").write_text("task: avsr_collection\nsesl: {}\n")
     before = sorted(tmp_path.iterdir())
     assert not loaded(tmp_path, 2, *arguments) & set(HEAVY)
     assert sorted(tmp_path.iterdir()) == before
+
+
+MEANT = {
+    "an entry": ("avsr.yaml", "metod=lora", "method"),
+    "an entry deeper down": ("lips.yaml", "data.foldr=x", "folder"),
+    "a method": ("avsr.yaml", "method=lroa", "lora"),
+    "an option of a method": ("avsr.yaml", "options.rnak=3", "rank"),
+    "a fusion": ("avsr.yaml", "fusion=jiont", "joint"),
+    "a method for sounds": ("audio_classification.yaml", "method=bottelneck", "bottleneck"),
+}
+
+
+@pytest.mark.parametrize(("name", "change", "meant"), MEANT.values(), ids=MEANT)
+def test_what_was_meant_is_told(tmp_path, capsys, name, change, meant):
+    (tmp_path / name).write_text(f"task: {name.removesuffix('.yaml')}\n")
+    assert run(["train", str(tmp_path / name), change]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "Did you mean" in told and f"'{meant}'" in told.rpartition("Did you mean")[2]
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,24 @@ def test_what_cannot_be_is_told_in_a_line_before_any_training(study, capsys, old
     assert not (study.parent / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("entry", "given"), [("measure", "measure: {}"), ("columns", "columns: [{}]")]
+)
+def test_a_misspelled_measure_is_told_before_the_first_run(
+    study, capsys, monkeypatch, entry, given
+):
+    """Where a configuration says what a training ends with, as all of ours do."""
+    monkeypatch.setattr(LineConfig, "measures", ("loss", "missing", "test_missing"), raising=False)
+    column = "columns: " + STUDY.partition("columns: ")[2].partition("\n")[0]
+    old = "measure: missing" if entry == "measure" else column
+    study.write_text(STUDY.replace(old, given.format("misssing")))
+    assert train(study) == 2
+    told = capsys.readouterr().err
+    assert f"{entry}: Row" in told and "ends with no 'misssing'" in told
+    assert told.endswith("Did you mean 'missing'?\n") and told.count("\n") == 1
+    assert trained == [] and not (study.parent / "out").exists()
+
+
 def test_a_measure_that_is_not_there_is_told_after_one_run_which_is_kept(study, capsys):
     study.write_text(STUDY.replace("measure: missing", "measure: accuracy"))
     assert train(study) == 2
