@@ -47,6 +47,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    from tasks.cli.quiet import silence_libraries
+
+    silence_libraries()  # before any library is loaded
     from typer.exceptions import Abort, TyperException
 
     from tasks.cli import app

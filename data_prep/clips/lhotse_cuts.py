@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep.clips.manifest import Clip
+from data_prep.clips.manifest import MANIFEST, Clip
 from data_prep.media import probe
+from modalities.outputs import check_outputs
 from modalities.speech.timed_text import Word
 from modalities.whole_file import replace_when_whole
 
@@ -58,6 +59,8 @@ def write_cuts(clips: Iterable[Clip], folder: str | Path, path: str | Path) -> N
             or a clip cannot be a cut, see `to_cuts`.
     """
     check_cuts_file(path)
+    clips = list(clips)
+    check_outputs([path], [Path(folder) / MANIFEST, *(Path(folder) / c.media for c in clips)])
     cuts = to_cuts(clips, folder)
     with replace_when_whole(path) as partial:
         cuts.to_file(partial)

@@ -11,6 +11,8 @@ import numpy as np
 from data_prep.json_lines import read_entries
 from modalities.speech.timed_text import Word
 
+MANIFEST = "manifest.jsonl"
+
 
 @dataclass(frozen=True)
 class Clip:

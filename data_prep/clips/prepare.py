@@ -6,18 +6,19 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_prep.clips.manifest import Clip, read_manifest, runs_of
+from data_prep.clips.manifest import MANIFEST, Clip, read_manifest, runs_of
 from data_prep.faces import FaceFinder
-from data_prep.faces.mouth_video import find_mouths, write_mouth_video
+from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
 from data_prep.media import probe, stream_audio, stream_video
 from data_prep.workers.processes import run_in_processes
-from data_prep.workers.resume import Outcome, Progress, complete_manifest
+from data_prep.workers.resume import Outcome, Progress, check_manifest_folder, complete_manifest
+from modalities.outputs import check_outputs
 from modalities.rates import RATE_HZ
 
 if TYPE_CHECKING:
     from modalities.vision import FaceDetector
 
-MANIFEST, MOUTHS = "manifest.jsonl", "mouths"
+MOUTHS = "mouths"
 LARGEST_SIDE = 1280  # faces in larger pictures are looked for at this size
 
 
@@ -62,17 +63,19 @@ def prepare(
 
     Raises:
         OSError: The folder cannot be written, or the cluster is lost.
-        ValueError: The manifest there is damaged, two clips have one id, Ray is not installed, or
-            no cluster answers.
+        ValueError: The manifest there is damaged, two clips have one id, the mouth video of one
+            would replace a clip, Ray is not installed, or no cluster answers.
     """
     folder = Path(folder).resolve()  # other machines have another current folder
     if len({clip.id for clip in clips}) < len(clips):
         raise ValueError("Two clips have the same id; expected ids that are unique.")
-    (folder / MOUTHS).mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
+    check_manifest_folder(manifest)
     known = {clip.id: clip for clip in read_manifest(manifest)} if manifest.exists() else {}
     done = {clip.id: known[clip.id] for clip in clips if clip.id in known}
     todo = [clip for clip in clips if clip.id not in done]
+    _check_mouths([folder / _mouth_name(clip) for clip in todo], clips)
+    (folder / MOUTHS).mkdir(parents=True, exist_ok=True)
     work = partial(prepare_clip, folder=folder)
     if ray is None or not todo:
         outcomes = run_in_processes(work, todo, workers)
@@ -82,6 +85,16 @@ def prepare(
         outcomes = run_on_ray(work, todo, ray, workers)
     failed = complete_manifest(manifest, [clip.id for clip in clips], done, outcomes, progress)
     return Prepared(len(done), len(todo) - len(failed), failed)
+
+
+def _check_mouths(written: Sequence[Path], clips: Sequence[Clip]) -> None:
+    """Check that mouth videos replace no clip, nor a file that mcgurk did not write."""
+    check_outputs(written, [clip.media for clip in clips])
+    for path in written:
+        if path.exists() and not is_mouth_video(path):
+            raise ValueError(
+                f"{path} is there, and mcgurk did not write it. Give another output folder."
+            )
 
 
 def prepare_clip(clip: Clip, folder: Path) -> Outcome[Clip]:
@@ -110,9 +123,14 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
         return found
     frames = stream_video(clip.media, max_side=LARGEST_SIDE)
     mouths = find_mouths(FaceFinder(_detector()), frames, stream_audio(clip.media))
-    name = f"{MOUTHS}/{clip.id}.mp4"
+    name = _mouth_name(clip)
     mask = write_mouth_video(folder / name, mouths)
     return replace(found, mouth=name, frames=len(mask), seen=runs_of(mask))
+
+
+def _mouth_name(clip: Clip) -> str:
+    """Return where the mouth video of a clip lies in the manifest's folder."""
+    return f"{MOUTHS}/{clip.id}.mp4"
 
 
 @cache

@@ -11,6 +11,7 @@ from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.samples import Sample, read_crops
 from data_prep.media import read_audio
 from data_prep.media.wav import decode_wav, encode_wav
+from modalities.outputs import check_output_folder
 from modalities.rates import CROP_SIDE
 from modalities.whole_file import replace_when_whole
 
@@ -47,6 +48,7 @@ def write_shards(
     folder, output = Path(folder), Path(output)
     clips = list(read_manifest(folder / "manifest.jsonl"))
     groups = [clips[n : n + clips_per_shard] for n in range(0, len(clips), clips_per_shard)]
+    check_output_folder(output)
     shards = []
     for number, group in enumerate(groups):
         shard = output / PATTERN.format(number)

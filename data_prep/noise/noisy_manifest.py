@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.manifest import MANIFEST, Clip, read_manifest
 from data_prep.clips.splits import choose_clips
 from data_prep.media import read_audio
 from data_prep.media.wav import encode_wav
@@ -24,10 +24,11 @@ from data_prep.noise.recordings import (
 )
 from data_prep.noise.scenes import BABBLE_VOICES, draw_scene, render_scene
 from data_prep.workers.processes import run_in_processes
-from data_prep.workers.resume import Outcome, Progress, complete_manifest
+from data_prep.workers.resume import Outcome, Progress, check_manifest_folder, complete_manifest
+from modalities.outputs import check_outputs
 from modalities.whole_file import replace_when_whole
 
-MANIFEST, SETTINGS, AUDIO = "manifest.jsonl", "settings.json", "audio"
+SETTINGS, AUDIO = "settings.json", "audio"
 Pair = tuple[str, float]  # category and ratio in decibels
 
 
@@ -128,7 +129,8 @@ def mix_manifest(
 
     Raises:
         FileNotFoundError: A folder or the manifest is not there.
-        ValueError: Too few recordings; the output was made with other settings; no clip is named.
+        ValueError: Too few recordings; the output was made with other settings; no clip is named;
+            a mixture would replace a recording.
         OSError: The output cannot be written.
     """
     prepared, output = Path(prepared).resolve(), Path(output).resolve()
@@ -142,13 +144,14 @@ def mix_manifest(
     check_recordings(recordings, options)
     heard = find_rooms(Path(rooms).resolve()) if rooms else ()
     done = _read_done(output / MANIFEST, clips, options)
-    _check_settings(output, _describe(options, recordings, heard))
     ids = [name_mixture(clip, *pair) for clip in clips for pair in options.pairs]
     jobs = [
         (clip, missing)
         for clip in clips
         if (missing := [p for p in options.pairs if name_mixture(clip, *p) not in done])
     ]
+    _check_outputs(output, jobs, options, [clip.media for clip in clips], recordings, heard)
+    _check_settings(output, _describe(options, recordings, heard))
     before = len(done)
     mixer = _Mixer(options, recordings, heard, output)
     outcomes = run_in_processes(mixer, jobs, workers)
@@ -191,6 +194,26 @@ def find_rooms(folder: str | Path) -> tuple[Path, ...]:
     if not rooms:
         raise ValueError(f"{folder} holds no impulse responses; expected sound files.")
     return rooms
+
+
+def _check_outputs(
+    output: Path,
+    jobs: Sequence[tuple[Clip, Sequence[Pair]]],
+    options: MixOptions,
+    media: Sequence[str],
+    recordings: Recordings,
+    rooms: Sequence[Path],
+) -> None:
+    """Check that the folder can be written, and that no mixture would replace a sound it needs."""
+    check_manifest_folder(output / MANIFEST)
+    names = [name_mixture(clip, *pair) for clip, pairs in jobs for pair in pairs]
+    written = [output / AUDIO / f"{name}.wav" for name in names if options.write_audio]
+    noise = [path for files in recordings.by_category.values() for path in files]
+    if not (output / SETTINGS).exists() and (strange := [p for p in written if p.exists()]):
+        raise ValueError(
+            f"{strange[0]} is there, and mcgurk did not write it. Give another output folder."
+        )
+    check_outputs(written, [*media, *noise, *recordings.voices, *rooms])
 
 
 def _anchor(clip: Clip, folder: Path) -> Clip:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from data_prep.json_lines import Entry, write_manifest
-from modalities.whole_file import replace_when_whole
+from modalities.outputs import check_output_folder
+from modalities.whole_file import check_no_folder, replace_when_whole
 
 FAILED = "failed.jsonl"
 Made = TypeVar("Made", bound=Entry)
@@ -26,6 +27,23 @@ class Outcome(Generic[Made]):
 
     made: tuple[Made, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_manifest_folder(path: Path) -> None:
+    """Check before any work that a manifest can be written, and what failed beside it.
+
+    Raises:
+        ValueError: A failed.jsonl is there without a manifest, so another program wrote it.
+        OSError: The folder cannot be written.
+    """
+    check_output_folder(path.parent)
+    check_no_folder(path)
+    failed = path.with_name(FAILED)
+    if failed.exists() and not path.exists():
+        raise ValueError(
+            f"{failed} is there without {path.name}, so it is not ours and would be lost. Give "
+            "another output folder."
+        )
 
 
 def complete_manifest(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_prep.faces import FaceFinder, MouthChunk, build_report
-from data_prep.faces.mouth_video import find_mouths, write_mouth_video
+from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
 from data_prep.media import probe, stream_audio
+from modalities.outputs import check_outputs
 from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ReadyMouth, open_pictures
@@ -44,10 +45,10 @@ def write_mouths(
         The report.
 
     Raises:
-        ValueError: No video, or a path with another suffix.
+        ValueError: No video, or a path with another suffix, or that of an input or another output.
         OSError: A file cannot be written.
     """
-    check_paths(source, video, report, sheet)
+    check_paths(source, video, report, sheet, ready)
     ready = ready or ReadyMouth()
     info = probe(source)
     if info.video is None:
@@ -83,21 +84,65 @@ def _open_finder(device: str) -> FaceFinder:
     return FaceFinder(load_faces(find_device(device)))
 
 
-def check_paths(source: str | Path, video: Path, report: Path, sheet: Path | None = None) -> None:
+def check_paths(
+    source: str | Path,
+    video: Path,
+    report: Path,
+    sheet: Path | None = None,
+    ready: ReadyMouth | None = None,
+) -> None:
     """Check the outputs before the work begins.
 
     Raises:
-        ValueError: A path has another suffix, or is the input itself.
+        ValueError: A path has another suffix, is an input, or another output.
+        OSError: A path cannot be written.
     """
-    for path in (video, report, sheet):
-        if path is not None and path.exists() and path.samefile(source):
-            raise ValueError(f"The output {path} is the input itself. Give it another name.")
     if video.suffix.lower() not in (".mp4", ".mkv"):
         raise ValueError(f"Cannot write {video}: a mouth video is .mp4 or .mkv. Rename the output.")
     if report.suffix.lower() != ".json":
         raise ValueError(f"Cannot write {report}: a report is .json. Rename the output.")
     if sheet is not None:
         check_sheet_path(sheet)
+    read = (ready.video, ready.landmarks) if ready else ()
+    check_outputs((video, report, sheet), (source, *read))
+
+
+def check_default_paths(source: Path, video: Path | None, report: Path | None) -> None:
+    """Check that files whose names the user did not type replace none but such as crop wrote.
+
+    Args:
+        source: The file that is cropped.
+        video: The mouth video; None where its name was typed.
+        report: The report; None where its name was typed.
+
+    Raises:
+        ValueError: One is there that crop did not write, or wrote about another file.
+    """
+    if video is not None and video.exists() and not is_mouth_video(video):
+        raise ValueError(
+            f"{video} is there, and mcgurk did not write it. Name the mouth video with -o."
+        )
+    if report is None or not report.exists():
+        return
+    cropped = _source_of(report)
+    if cropped is None:
+        raise ValueError(
+            f"{report} is there, and is no report of mcgurk crop. Name the report with --report."
+        )
+    if cropped.exists() and not cropped.samefile(source):
+        raise ValueError(
+            f"{report} is the report on {cropped}. Name the mouth video with -o, so that this one "
+            "stays."
+        )
+
+
+def _source_of(report: Path) -> Path | None:
+    """Return which file a report is on; None where it is no report."""
+    try:
+        found = json.loads(report.read_text(encoding="utf-8"))
+        return Path(found["source"]) if {"rate_hz", "frames", "mask"} <= set(found) else None
+    except (ValueError, TypeError, KeyError, OSError):
+        return None
 
 
 def _report(source: str | Path, finder, mask: np.ndarray) -> dict[str, Any]:  # noqa: ANN001

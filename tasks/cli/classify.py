@@ -36,9 +36,6 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Tell what is heard in clips, with a trained classifier."""
-    from tasks.cli.quiet import silence_libraries
-
-    silence_libraries()
     folder = find_set(sets)
     if not skip_bad:
         check_clips(clips)

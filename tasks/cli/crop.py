@@ -32,15 +32,14 @@ def crop(
 
     The video is 96x96, grey, 25 pictures a second; the report tells of every face.
     """
-    from tasks.cli.quiet import silence_libraries
-
-    silence_libraries()
-    from tasks.avsr.crop import write_mouths
+    from tasks.avsr.crop import check_default_paths, check_paths, write_mouths
     from tasks.avsr.inputs.media import ReadyMouth
 
     video = output or Path(f"{file.stem}.mouth.mp4")
     written = report or video.with_suffix(".json")
     ready = ReadyMouth(None, landmarks, parse_box(box) if box else None)
+    check_paths(file, video, written, sheet, ready)
+    check_default_paths(file, None if output else video, None if report else written)
     with progress_bar(f"Cropping {file.name}", hidden=as_json) as show:
         found = write_mouths(file, video, written, ready, device, show, sheet)
     if as_json:

@@ -1,8 +1,8 @@
 """mcgurk evaluate."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,21 +64,34 @@ def evaluate(
     Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
     trained classifier: how often it is right, and how well it knows that.
     """
+    from modalities.outputs import check_outputs
     from tasks.cli.progress import progress_bar
-    from tasks.cli.quiet import silence_libraries
+    from tasks.cli.run_folder import run_folder
+    from tasks.config import named_paths
 
-    silence_libraries()
     name, evaluation = find_evaluation(target)
     given = {key: value for key, value in context.params.items() if key not in NOT_OF_A_TASK}
     entries = to_entries({k: v for k, v in given.items() if v not in (None, [], ())}, name)
     kind, run = evaluation.load()
     config = read_target(kind, target, evaluation.target, entries, changes or [])
-    folder = output or default_folder(target)
-    found = run(config, folder, lambda label, show: progress_bar(label, as_json, show))
+    place = output or default_folder(target)
+    check_outputs([place / name for name in evaluation.writes], [target, *named_paths(config)])
+    with run_folder(output, place, _told_apart(config, evaluation.one_folder)) as folder:
+        found = run(config, folder, lambda label, show: progress_bar(label, as_json, show))
     if as_json:
         print(json.dumps(found.data, ensure_ascii=False))
     else:
         print_evaluated(found)
+
+
+def _told_apart(config: Any, entries: Sequence[str]) -> dict[str, Any]:
+    """Return entries of a configuration as JSON has them; one file or folder by one name."""
+    whole = asdict(config)
+    named = {entry: whole[entry] for entry in entries}
+    for entry, value in named.items():
+        if isinstance(value, str) and value and Path(value).exists():
+            named[entry] = str(Path(value).resolve())
+    return json.loads(json.dumps(named, default=str))
 
 
 def default_folder(target: Path) -> Path:

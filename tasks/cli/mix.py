@@ -61,9 +61,6 @@ def mix(
 
     It goes on where it was interrupted.
     """
-    from tasks.cli.quiet import silence_libraries
-
-    silence_libraries()
     from data_prep.clips.splits import read_split
     from data_prep.noise.noisy_manifest import MANIFEST, MixOptions, mix_manifest
     from data_prep.workers.resume import FAILED

@@ -42,29 +42,30 @@ def prepare(
 
     It goes on where it was interrupted.
     """
-    from tasks.cli.quiet import silence_libraries
-
-    silence_libraries()
     from data_prep.clips.lhotse_cuts import check_cuts_file, write_cuts
-    from data_prep.clips.manifest import read_manifest
+    from data_prep.clips.manifest import MANIFEST, read_manifest
     from data_prep.datasets.speech.catalog import DATASETS
     from data_prep.workers.resume import FAILED
+    from modalities.outputs import check_outputs
     from tasks.cli.progress import progress_bar
 
     if name not in DATASETS:
         raise ValueError(f"No data set {name!r}; known: {', '.join(DATASETS)}.")
     if to_cuts:
         check_cuts_file(to_cuts)
+    manifest = output / MANIFEST
+    check_outputs([manifest, manifest.with_name(FAILED), to_cuts], [source])
     clips = DATASETS[name](source)
-    from data_prep.clips.prepare import MANIFEST, prepare
+    check_outputs([to_cuts], [clip.media for clip in clips])
+    from data_prep.clips.prepare import prepare
 
     with progress_bar("Preparing clips", as_json, "{:.0f}".format) as show:
         done = prepare(clips, output, processes, show, ray)
     if to_cuts:
-        write_cuts(read_manifest(output / MANIFEST), output, to_cuts)
+        write_cuts(read_manifest(manifest), output, to_cuts)
     if as_json:
         print(json.dumps({"clips": done.clips, "new": done.new, "failed": done.failed}))
         return
-    print(f"{output / MANIFEST}: {done.clips} clips, {done.new} of them new.")
+    print(f"{manifest}: {done.clips} clips, {done.new} of them new.")
     if done.failed:
         print(f"{len(done.failed)} could not be prepared; {output / FAILED} says why.")

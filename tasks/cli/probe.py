@@ -8,9 +8,6 @@ from tasks.cli.options import AsJson, MediaPath
 
 def probe(file: MediaPath, as_json: AsJson = False) -> None:
     """Show streams, sizes, rates and starts of a media file."""
-    from tasks.cli.quiet import silence_libraries
-
-    silence_libraries()
     from data_prep.media import probe as probe_media
 
     info = asdict(probe_media(file))

@@ -159,9 +159,7 @@ def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False
     The transformers library reads it; what fuses lips and sound is no part of it.
     """
     from tasks.avsr.sets.export import merge_set
-    from tasks.cli.quiet import silence_libraries
 
-    silence_libraries()
     card = merge_set(name, set_name, output)
     _tell(output, card.name, as_json, "hears only" if card.fusion else "")
 
@@ -193,11 +191,9 @@ def collect_sets(
     The collection "grid" was made on the CPU; other devices round its checks differently.
     """
     from tasks.cli.progress import progress_bar
-    from tasks.cli.quiet import silence_libraries
     from tasks.config import read_config
     from tasks.experiments import COLLECTIONS, read_task
 
-    silence_libraries()
     kind, collect = COLLECTIONS[read_task(config, "sets collect")]()
     settings = read_config(kind, config)
     with progress_bar("Learning the domain", as_json, "{:.0f} clips".format) as show_:

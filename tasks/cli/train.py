@@ -42,10 +42,8 @@ def train(
     In two processes: python -m torch.distributed.run --nproc_per_node 2 -m tasks train CONFIG
     """
     from tasks.cli.memory import keep_freed_memory
-    from tasks.cli.quiet import silence_libraries
     from tasks.training.launched import told_once
 
-    silence_libraries()
     keep_freed_memory()
     with told_once():
         _train(config, changes or [], output, skip_bad, device, as_json)
@@ -60,8 +58,10 @@ def _train(
     as_json: bool,
 ) -> None:
     """Read what the file is for, and train it."""
-    from tasks.config import has_entry, read_config
-    from tasks.experiments import EXPERIMENTS, STUDIES, read_task
+    from modalities.outputs import check_outputs
+    from tasks.cli.run_folder import run_folder
+    from tasks.config import has_entry, named_paths, read_config
+    from tasks.experiments import EXPERIMENTS, STUDIES, WRITES, read_task
     from tasks.training.launched import count_processes
 
     name = read_task(config, "train")
@@ -70,14 +70,18 @@ def _train(
         raise ValueError(
             f"{config}: {name} has no {SKIP_BAD}, which --skip-bad sets; leave it out."
         )
-    folder = output or Path("build", *config.with_suffix("").parts[-2:])
     settings = read_config(kind, config, [*changes, *([f"{SKIP_BAD}=true"] if skip_bad else [])])
-    if name not in STUDIES:
-        _train_experiment(run, settings, folder, device, as_json)
-        return
-    if count_processes() > 1:
+    if name in STUDIES and count_processes() > 1:
         raise ValueError(f"{config} is a study, which runs in one process; start one.")
-    _train_study(run, settings, folder, device, as_json)
+    place = output or Path("build", *config.with_suffix("").parts[-2:])
+    written = [place / entry for entry in WRITES[name] if not entry.endswith("/")]
+    replaced = [place / entry for entry in WRITES[name] if entry.endswith("/")]
+    check_outputs(written, [config, *named_paths(settings)], replaced)
+    with run_folder(output, place) as folder:
+        if name in STUDIES:
+            _train_study(run, settings, folder, device, as_json)
+        else:
+            _train_experiment(run, settings, folder, device, as_json)
 
 
 def _train_study(

@@ -58,9 +58,7 @@ def transcribe(
     as_json: AsJson = False,
 ) -> None:
     """Transcribe a video or sound file."""
-    from tasks.cli.quiet import silence_libraries
-
-    silence_libraries()
+    from modalities.outputs import check_outputs
     from tasks.avsr.inputs.media import ReadyMouth, open_input
     from tasks.avsr.outputs.preview import check_preview_path, write_preview
     from tasks.avsr.outputs.transcript import find_writer
@@ -71,9 +69,10 @@ def transcribe(
     if preview is not None:
         check_preview_path(preview, file, font or [])
     ready = ReadyMouth(mouth_video, landmarks, parse_box(box) if box else None)
+    collection = None if sets is None else find_collection(sets)
+    written = [*(output or []), preview]
+    check_outputs(written, [file, mouth_video, landmarks], kept=[model, collection])
     open_input(file, ready=ready)  # a bad file is told before a model is loaded
-    if sets is not None:
-        find_collection(sets)
     from tasks.avsr import AVSROptions, AVSRPipeline
 
     options = AVSROptions(language=language, voice_activity=vad, video=video)

@@ -9,6 +9,7 @@ import numpy as np
 
 from data_prep.faces import FaceView, crop_mouth, replay
 from data_prep.media import VideoFrame, probe, stream_video
+from modalities.outputs import check_outputs
 from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ANALYSIS_SIDE
@@ -27,13 +28,13 @@ def check_preview_path(path: Path, source: Path, fonts: Sequence[Path] = ()) -> 
         FileNotFoundError: There is no such font.
         ValueError: Not a .mp4 path, or the source itself, or the source has no video, or a font
             cannot be read.
+        OSError: The file cannot be written.
     """
     for font in fonts:
         check_font(font)
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"Cannot write {path}: a preview is .mp4. Rename the output.")
-    if path.exists() and source.exists() and path.samefile(source):
-        raise ValueError(f"The preview {path} is the input itself. Give it another name.")
+    check_outputs([path], [source])
     if probe(source).video is None:
         raise ValueError(f"{source} has no video to preview. Leave --preview out.")
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from fusion.sets.card import SetCard, read_card
+from modalities.outputs import check_output_folder
 from modalities.whole_file import check_new_folder, folder_when_whole
 from tasks.avsr.sets.collection import find_collection, read_collection
 
@@ -37,6 +38,7 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
     """
     source, output = find_set(collection, name), Path(output)
     check_new_folder(output)
+    check_output_folder(output)
     from transformers import WhisperForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
 
@@ -77,6 +79,8 @@ def export_set(collection: str | Path, name: str, output: str | Path) -> SetCard
         OSError: The folder cannot be written.
     """
     source, output = find_set(collection, name), Path(output)
+    if output.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"The output {output} lies in the set itself. Give another folder.")
     with folder_when_whole(output) as partial:
         shutil.copytree(source, partial, dirs_exist_ok=True)
     return read_card(output)

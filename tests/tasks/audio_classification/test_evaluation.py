@@ -130,3 +130,21 @@ def test_what_cannot_be_used_stops_or_is_told(capsys, trained, tones, tmp_path):
     assert "silent.wav is silent" in fails(capsys, *arguments)
     out = " ".join(evaluates(capsys, *arguments, "--skip-bad").split())
     assert "Left out:" in out and "silent.wav" in out.replace(" ", "")
+
+
+def test_a_report_by_its_default_name_is_not_replaced_by_one_on_other_sounds(
+    capsys, trained, tones, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    report = Path("build/evaluation", trained.name, "report.md")
+    evaluates(capsys, trained)
+    first = report.read_text()
+    evaluates(capsys, trained)  # of the same
+    told = fails(capsys, trained, "--sounds", tones)
+    assert 'sounds was ""' in told and "-o" in told
+    assert report.read_text() == first
+    report.write_text("my notes")
+    assert "was changed since mcgurk wrote it" in fails(capsys, trained)
+    assert report.read_text() == "my notes"
+    evaluates(capsys, trained, "--sounds", tones, "-o", report.parent)  # typed, so meant
+    assert report.read_text() != "my notes"
