@@ -71,7 +71,8 @@ def transcribe(
     ready = ReadyMouth(mouth_video, landmarks, parse_box(box) if box else None)
     collection = None if sets is None else find_collection(sets)
     written = [*(output or []), preview]
-    check_outputs(written, [file, mouth_video, landmarks], kept=[model, collection])
+    read = [file, mouth_video, landmarks, *(font or [])]
+    check_outputs(written, read, kept=[model, collection])
     open_input(file, ready=ready)  # a bad file is told before a model is loaded
     from tasks.avsr import AVSROptions, AVSRPipeline
 
