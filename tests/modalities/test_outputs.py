@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modalities.outputs import check_output_folder, check_outputs
@@ -99,6 +99,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
 NAMES = st.lists(st.sampled_from("abcde"), min_size=1, max_size=3).map("/".join)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.sets(NAMES, max_size=4), st.sets(NAMES, max_size=4), st.sets(NAMES, max_size=4))
 def test_what_is_let_through_shares_no_file_and_leaves_nothing_behind(
     tmp_path_factory, there, written, read
