@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,10 @@ from data_prep.faces.mouth_video import is_mouth_video, write_mouth_video
 from data_prep.json_lines import write_manifest
 from data_prep.noise.noisy import name_mixture
 from data_prep.noise.noisy_manifest import MixOptions, mix_manifest
+from fusion.sets.card import SetCard
 from tasks.__main__ import run
 from tasks.avsr.crop import write_mouths
+from tasks.avsr.sets.collection import Collection, write_collection
 from tasks.cli.run_folder import RECORD, run_folder
 
 THEIRS = "of the user, and not ours"
@@ -294,3 +296,36 @@ def test_a_typed_folder_with_files_of_the_user_is_written_and_not_taken_for_ours
     with pytest.raises(ValueError, match="may not have written them"):
         with run_folder(None, tmp_path):
             pass
+
+
+@pytest.fixture
+def collected(folder) -> Path:
+    """A collection's configuration, of one set that is called "low"."""
+    Path("trained/low").mkdir(parents=True)
+    card = SetCard(name="low", model="whisper-tiny.en", fusion="", scenario={})
+    Path("trained/low/set.json").write_text(json.dumps(asdict(card)))
+    Path("trained/selector.safetensors").write_text(THEIRS)
+    Path("sets.yaml").write_text(
+        "task: avsr_collection\nsets: {audio: [trained/low]}\n"
+        "selector: trained/selector.safetensors\n"
+    )
+    return Path("sets.yaml")
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [("trained", "is the input itself"), ("home", "is there and no adapter set")],
+)
+def test_a_collection_replaces_neither_its_parts_nor_what_is_no_set(
+    capsys, folder, collected, output, words
+):
+    Path("home/low").mkdir(parents=True)
+    Path("home/low/notes").write_text(THEIRS)
+    assert words in refuses(capsys, folder, ("sets", "collect", collected, "-o", output))
+
+
+def test_a_set_is_not_exported_into_itself(capsys, folder, collected):
+    collection = Collection("", "whisper-tiny.en", "lips-grid", {"audio": ["low"]}, "category")
+    write_collection(folder / "trained", collection)
+    told = refuses(capsys, folder, ("sets", "export", "trained", "low", "-o", "trained/low/copy"))
+    assert "lies in the set itself" in told
