@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from modalities.text_file import read_ended_lines
 from modalities.whole_file import replace_when_whole
 
 
@@ -38,17 +39,14 @@ def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}; expected a manifest that `{command}` wrote.")
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
-                return
-            try:
-                yield parse(line)
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {number} {error}; expected what `{command}` writes. Is it the "
-                    "right folder? If so, make it again."
-                ) from error
+    for number, line in enumerate(read_ended_lines(path), 1):
+        try:
+            yield parse(line)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number} {error}; expected what `{command}` writes. Is it the "
+                "right folder? If so, make it again."
+            ) from error
 
 
 def write_manifest(path: str | Path, entries: Iterable[Entry]) -> None:

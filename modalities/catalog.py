@@ -63,7 +63,7 @@ def _find_audio_loader(name: str) -> Callable[[str], AudioEncoder]:
     path = Path(name).expanduser()
     if path.is_dir():
         found = read_model_type(path)
-    elif path.suffix == ".pt":
+    elif path.suffix.lower() == ".pt":
         found = "whisper"
     elif name in AUDIO_ENCODERS:
         return AUDIO_ENCODERS[name]

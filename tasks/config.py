@@ -1,11 +1,14 @@
 """Experiments in YAML, read into frozen dataclasses."""
 
+import io
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
+
+from modalities.text_file import read_text
 
 Config = TypeVar("Config")
 
@@ -29,7 +32,8 @@ def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = (
 
     path = Path(path)
     _check_file(path)
-    return _merge(kind, lambda: [OmegaConf.load(path)], changes, str(path))
+    text = io.StringIO(read_text(path))
+    return _merge(kind, lambda: [OmegaConf.load(text)], changes, str(path))
 
 
 def changed(config: Config, changes: Sequence[str]) -> Config:
@@ -160,8 +164,8 @@ def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
     path = Path(path)
     _check_file(path)
     try:
-        found: Any = OmegaConf.load(path)
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
+        found: Any = OmegaConf.load(io.StringIO(read_text(path)))
+    except (YAMLError, OSError) as error:
         raise ValueError(f"{path} is no configuration in YAML ({_first_line(error)}).") from error
     name = found.get(key) if OmegaConf.is_dict(found) else None  # a list has no entries by name
     if not isinstance(name, str):

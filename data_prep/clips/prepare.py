@@ -1,6 +1,6 @@
 """From clips as they are published to a manifest with mouth crops, resumable and in parallel."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -43,11 +43,13 @@ def prepare(
     workers: int | None = None,
     progress: Progress | None = None,
     ray: str | None = None,
+    unread: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Crop the mouths of clips and write their manifest.
 
     A run that was interrupted goes on where it was: each clip is one line of the manifest, written
-    once its mouth video is whole. In the end the manifest has the order of the clips.
+    once its mouth video is whole. In the end the manifest has the order of the clips, and text,
+    speaker and words as they are in `clips` now, also of those that a former run prepared.
 
     Args:
         clips: Clips to prepare, with unique ids, such as `data_prep.datasets.speech.catalog` finds.
@@ -57,6 +59,7 @@ def prepare(
         progress: Called with the clips done, and all.
         ray: Address of a Ray cluster to work on, or "local", see `data_prep.workers.ray_cluster`;
             None for processes of this machine.
+        unread: Why others could not be found out about, by their ids; they count as failed.
 
     Returns:
         How many there are, and what failed.
@@ -72,7 +75,7 @@ def prepare(
     manifest = folder / MANIFEST
     check_manifest_folder(manifest)
     known = {clip.id: clip for clip in read_manifest(manifest)} if manifest.exists() else {}
-    done = {clip.id: known[clip.id] for clip in clips if clip.id in known}
+    done = {clip.id: _renew(known[clip.id], clip) for clip in clips if clip.id in known}
     todo = [clip for clip in clips if clip.id not in done]
     _check_mouths([folder / _mouth_name(clip) for clip in todo], clips)
     (folder / MOUTHS).mkdir(parents=True, exist_ok=True)
@@ -83,8 +86,23 @@ def prepare(
         from data_prep.workers.ray_cluster import run_on_ray
 
         outcomes = run_on_ray(work, todo, ray, workers)
-    failed = complete_manifest(manifest, [clip.id for clip in clips], done, outcomes, progress)
-    return Prepared(len(done), len(todo) - len(failed), failed)
+    before, unread = len(done), unread or {}
+    ids = [*(clip.id for clip in clips), *unread]
+    failed = complete_manifest(manifest, ids, done, _after(unread, outcomes), progress)
+    return Prepared(len(done), len(done) - before, failed)
+
+
+def _renew(known: Clip, found: Clip) -> Clip:
+    """Take over what may have been corrected since a clip was prepared."""
+    return replace(known, text=found.text, speaker=found.speaker, words=found.words)
+
+
+def _after(
+    unread: Mapping[str, str], outcomes: Generator[Outcome[Clip], None, None]
+) -> Generator[Outcome[Clip], None, None]:
+    if unread:
+        yield Outcome(failed=unread)
+    yield from outcomes
 
 
 def _check_mouths(written: Sequence[Path], clips: Sequence[Clip]) -> None:

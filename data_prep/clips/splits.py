@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data_prep.clips.manifest import Clip
+from modalities.text_file import read_text
 
 
 def read_split(path: str | Path, part: str) -> frozenset[str]:
@@ -33,7 +34,7 @@ def read_split(path: str | Path, part: str) -> frozenset[str]:
 
 
 def _load(path: Path) -> dict[str, list[str]]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json.loads(read_text(path))
 
 
 def choose_clips(clips: Iterable[Clip], names: frozenset[str]) -> list[Clip]:

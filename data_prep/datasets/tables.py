@@ -1,15 +1,18 @@
 """Tables with commas, as data sets list their files in."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
+
+from modalities.text_file import read_text
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a table with a line of names.
 
     Args:
-        path: UTF-8, cells with commas in quotes.
+        path: Text in an encoding of `read_text`, cells with commas in quotes.
         columns: That must be there, and filled.
 
     Returns:
@@ -22,14 +25,15 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; expected the columns {_list(columns)}.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            _check_columns(path, columns, reader.fieldnames or ())
-            return [_check_row(path, reader.line_num, row, columns) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
+        text = io.StringIO(read_text(path), newline="")
+        reader = csv.DictReader(text, skipinitialspace=True)
+        names, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
+    except (ValueError, csv.Error) as error:
         raise ValueError(
-            f"{path} is no table ({error}); expected UTF-8 text with commas. Save it anew as CSV."
+            f"{path} is no table ({error}); expected text with commas. Save it anew as CSV."
         ) from error
+    _check_columns(path, columns, names)
+    return [_check_row(path, line, row, columns) for line, row in rows]
 
 
 def _check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:

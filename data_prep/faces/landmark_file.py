@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from modalities.text_file import read_text
+
 # dlib's 68 points: right eye, left eye, nose base, mouth.
 DLIB_GROUPS = (slice(36, 42), slice(42, 48), slice(31, 36), slice(48, 68))
 
@@ -73,7 +75,7 @@ def _read_npz(path: Path) -> np.ndarray:
 
 
 def _read_json(path: Path) -> np.ndarray:
-    rows = json.loads(path.read_text(encoding="utf-8"))
+    rows = json.loads(read_text(path))
     if not isinstance(rows, list):
         raise ValueError("it is not a list of frames")
     shape = next((np.shape(row) for row in rows if row is not None), (4, 2))

@@ -12,12 +12,12 @@ import numpy as np
 from data_prep.clips.manifest import MANIFEST, Clip, read_manifest
 from data_prep.clips.splits import choose_clips
 from data_prep.media import read_audio
+from data_prep.media.files import MEDIA, find_files
 from data_prep.media.wav import encode_wav
 from data_prep.noise.levels import RECIPES
 from data_prep.noise.noisy import NoisyClip, name_mixture, read_noisy_manifest
 from data_prep.noise.recordings import (
     CATEGORIES,
-    SUFFIXES,
     VOICES,
     Recordings,
     find_recordings,
@@ -26,6 +26,7 @@ from data_prep.noise.scenes import BABBLE_VOICES, draw_scene, render_scene
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, Progress, check_manifest_folder, complete_manifest
 from modalities.outputs import check_outputs
+from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 
 SETTINGS, AUDIO = "settings.json", "audio"
@@ -190,7 +191,7 @@ def find_rooms(folder: str | Path) -> tuple[Path, ...]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; expected one with impulse responses.")
-    rooms = tuple(sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES))
+    rooms = tuple(find_files(folder, MEDIA))
     if not rooms:
         raise ValueError(f"{folder} holds no impulse responses; expected sound files.")
     return rooms
@@ -239,7 +240,7 @@ def _check_settings(output: Path, settings: dict[str, Any]) -> None:
             partial_path.write_text(f"{text}\n", encoding="utf-8")
         return
     try:
-        known = dict(json.loads(path.read_text(encoding="utf-8")))
+        known = dict(json.loads(read_text(path)))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); give another output folder.") from error
     other = [name for name in settings if known.get(name) != settings[name]]

@@ -9,6 +9,7 @@ from threading import Lock
 import numpy as np
 
 from data_prep.media import read_audio
+from data_prep.media.files import MEDIA, find_files
 
 CATEGORIES = ("babble", "sidespeaker", "music", "natural")
 VOICES = ("babble", "sidespeaker")  # made of speech recordings
@@ -22,7 +23,6 @@ FOLDERS = {
     "babble": "voices",
 }
 KEPT_BYTES = 512 * 2**20  # 2.3 hours; a count would not do for voices of 3 s and music of 10 min
-SUFFIXES = frozenset(".wav .flac .ogg .opus .mp3 .m4a .mp4 .mpg .mkv .webm".split())
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def find_recordings(folder: str | Path) -> Recordings:
         raise FileNotFoundError(f"{folder} is no folder; expected one with noise recordings.")
     found: dict[str, list[Path]] = {}
     for part in sorted(path for path in folder.iterdir() if path.name in FOLDERS):
-        files = sorted(p for p in part.rglob("*") if p.suffix.lower() in SUFFIXES)
+        files = find_files(part, MEDIA)
         found.setdefault(FOLDERS[part.name], []).extend(files)
     if not any(found.values()):
         raise ValueError(

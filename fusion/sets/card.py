@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modalities.text_file import read_text
+
 CARD = "set.json"
 
 
@@ -49,6 +51,6 @@ def read_card(folder: str | Path) -> SetCard:
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no {CARD}; expected a folder of an adapter set.")
     try:
-        return SetCard(**json.loads(path.read_text(encoding="utf-8")))
+        return SetCard(**json.loads(read_text(path)))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); train or fetch the set again.") from error

@@ -49,7 +49,7 @@ def load_whisper(name: str | Path) -> Whisper:
     name = str(name)
     if path.is_dir():
         model, tokenizer = _from_folder(path)
-    elif path.suffix == ".pt":
+    elif path.suffix.lower() == ".pt":
         from modalities.speech.openai_whisper import read_openai_file
 
         model, tokenizer = _build(read_openai_file(path))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modalities.text_file import read_text
+
 CARD = "classifier.json"
 
 
@@ -75,7 +77,7 @@ def read_card(folder: str | Path) -> ClassifierCard:
             f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
         )
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = json.loads(read_text(path))
         parameters = Counts(**data.pop("parameters"))
         lists = {name: tuple(data.pop(name)) for name in ("classes", "left_out")}
         return ClassifierCard(parameters=parameters, **lists, **data)

@@ -64,6 +64,7 @@ def mix(
     from data_prep.clips.splits import read_split
     from data_prep.noise.noisy_manifest import MANIFEST, MixOptions, mix_manifest
     from data_prep.workers.resume import FAILED
+    from tasks.cli.failures import refuse_nothing, tell_some
     from tasks.cli.progress import progress_bar
 
     options = MixOptions(
@@ -72,9 +73,11 @@ def mix(
     names = read_split(split, part) if split else None
     with progress_bar("Mixing clips", as_json, "{:.0f}".format) as show:
         done = mix_manifest(prepared, output, options, noise, rooms, names, processes, show)
+    refuse_nothing(done.mixtures, done.failed, output / FAILED)
     if as_json:
         print(json.dumps({"mixtures": done.mixtures, "new": done.new, "failed": done.failed}))
         return
     print(f"{output / MANIFEST}: {done.mixtures} mixtures, {done.new} of them new.")
     if done.failed:
         print(f"{len(done.failed)} could not be mixed; {output / FAILED} says why.")
+        print(tell_some(done.failed))

@@ -44,9 +44,11 @@ def prepare(
     """
     from data_prep.clips.lhotse_cuts import check_cuts_file, write_cuts
     from data_prep.clips.manifest import MANIFEST, read_manifest
+    from data_prep.datasets.remarks import Remarks
     from data_prep.datasets.speech.catalog import DATASETS
     from data_prep.workers.resume import FAILED
     from modalities.outputs import check_outputs
+    from tasks.cli.failures import refuse_nothing, tell_some
     from tasks.cli.progress import progress_bar
 
     if name not in DATASETS:
@@ -55,17 +57,23 @@ def prepare(
         check_cuts_file(to_cuts)
     manifest = output / MANIFEST
     check_outputs([manifest, manifest.with_name(FAILED), to_cuts], [source])
-    clips = DATASETS[name](source)
+    remarks = Remarks()
+    clips = DATASETS[name](source, remarks)
     check_outputs([to_cuts], [clip.media for clip in clips])
     from data_prep.clips.prepare import prepare
 
     with progress_bar("Preparing clips", as_json, "{:.0f}".format) as show:
-        done = prepare(clips, output, processes, show, ray)
+        done = prepare(clips, output, processes, show, ray, remarks.failed)
+    refuse_nothing(done.clips, done.failed, output / FAILED)
     if to_cuts:
         write_cuts(read_manifest(manifest), output, to_cuts)
     if as_json:
-        print(json.dumps({"clips": done.clips, "new": done.new, "failed": done.failed}))
+        found = {"clips": done.clips, "new": done.new, "failed": done.failed}
+        print(json.dumps({**found, "notes": remarks.notes}))
         return
     print(f"{manifest}: {done.clips} clips, {done.new} of them new.")
+    for note in remarks.told():
+        print(note)
     if done.failed:
         print(f"{len(done.failed)} could not be prepared; {output / FAILED} says why.")
+        print(tell_some(done.failed))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 from tasks.training.contract import Trainable
 from tasks.training.launched import count_processes
@@ -181,7 +182,7 @@ def _keep(run: Run, measures: dict[str, float], place: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         return {name: dict(content[name]) for name in ("experiment", "measures")}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(

@@ -143,3 +143,14 @@ def test_the_task_of_a_file_cannot_be_set_anew(tmp_path):
     kind, _ = EXPERIMENTS["lips"]()
     with pytest.raises(ValueError, match="'task=lisp' cannot be set anew"):
         read_config(kind, path, ["task=lisp"])
+
+
+def test_a_file_that_another_program_marked_is_read_and_one_in_another_encoding_is_told(tmp_path):
+    path = tmp_path / "config.yaml"
+    text = "task: naïve\r\n"
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_bytes(text.encode(encoding))
+        assert read_name(path, "task") == "naïve"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"config.yaml looks like Latin-1"):
+        read_name(path, "task")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data_prep.datasets.checks import SHOWN, check_sounds, require_folder
-from data_prep.datasets.speech.folder import SUFFIXES
+from data_prep.media.files import MEDIA, find_files
 from data_prep.sounds.labelled import Sound
 
 NAMES = {
@@ -31,12 +31,7 @@ def find_class_sounds(folder: str | Path) -> list[Sound]:
         ValueError: It has no sounds, or some in no class.
     """
     folder = require_folder(folder, EXPECTED)
-    found = (path.relative_to(folder) for path in folder.rglob("*"))
-    places = sorted(
-        place
-        for place in found
-        if place.suffix.lower() in SUFFIXES and not any(p.startswith(".") for p in place.parts)
-    )
+    places = [path.relative_to(folder) for path in find_files(folder, MEDIA)]
     depth = 1 if _has_parts(places, folder) else 0
     _check_depth(places, depth, folder)
     sounds = []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_prep.datasets.checks import check_files, check_sounds, require_folder
 from data_prep.datasets.tables import read_table
+from data_prep.media.files import find_files
 from data_prep.sounds.labelled import Sound
 
 LABELS = (
@@ -52,6 +53,6 @@ def _read_table(table: Path, audio: Path) -> list[Sound]:
 
 def _read_names(folder: Path) -> list[Sound]:
     audio = folder / "audio"
-    paths = sorted((audio if audio.is_dir() else folder).glob("*.wav"))
+    paths = find_files(audio if audio.is_dir() else folder, {".wav"}, deep=False)
     named = [(path, NAME.fullmatch(path.stem)) for path in paths]
     return [Sound(p.stem, str(p), LABELS[int(name[2])], name[1]) for p, name in named if name]

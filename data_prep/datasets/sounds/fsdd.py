@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from data_prep.datasets.checks import check_sounds, require_folder
+from data_prep.media.files import find_files
 from data_prep.sounds.labelled import Sound
 
 Label = Literal["digit", "speaker"]
@@ -34,7 +35,7 @@ def find_fsdd_sounds(folder: str | Path, label: Label = "digit") -> list[Sound]:
         raise ValueError(f"No label {label!r} in FSDD; known: {', '.join(get_args(Label))}.")
     folder = require_folder(folder, EXPECTED)
     sounds = []
-    for path in sorted((folder / "recordings").glob("*.wav")):
+    for path in find_files(folder / "recordings", {".wav"}, deep=False):
         name = NAME.fullmatch(path.stem)
         if name:
             digit, speaker, index = name.groups()

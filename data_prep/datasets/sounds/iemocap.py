@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep.datasets.checks import check_files, check_sounds, require_folder
+from data_prep.media.files import find_files
 from data_prep.sounds.labelled import Sound
+from modalities.text_file import read_text
 
 LABELS = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 TURN = re.compile(r"\[[^]]+]\t(\w+)_([FM])(\w*)\t(\w+)\t")  # dialogue, who, number, emotion
@@ -32,14 +34,15 @@ def find_iemocap_sounds(folder: str | Path) -> list[Sound]:
     folder = require_folder(folder, EXPECTED)
     sounds = []
     for session in sorted(folder.glob("Session[0-9]*")):
-        for table in sorted(session.glob("dialog/EmoEvaluation/Ses*.txt")):
-            sounds += check_files(list(_read_turns(table, session)), table)
+        for table in find_files(session / "dialog/EmoEvaluation", {".txt"}, deep=False):
+            if table.name.startswith("Ses"):
+                sounds += check_files(list(_read_turns(table, session)), table)
     return check_sounds(sounds, folder, EXPECTED)
 
 
 def _read_turns(table: Path, session: Path) -> Iterator[Sound]:
     fold = session.name.removeprefix("Session")
-    lines = table.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(table).split("\n")
     for line in lines:
         if not line.startswith("["):
             continue  # what each annotator said

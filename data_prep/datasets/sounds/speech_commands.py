@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from data_prep.datasets.checks import check_sounds, refuse_missing, require_folder
+from data_prep.media.files import find_files
 from data_prep.sounds.labelled import Sound
+from modalities.text_file import read_text
 
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 EXPECTED = "a folder for each word, validation_list.txt and testing_list.txt"
@@ -28,8 +30,10 @@ def find_speech_commands_sounds(folder: str | Path) -> list[Sound]:
     folder = require_folder(folder, EXPECTED)
     sounds = []
     waiting = {part: _read_list(folder / name) for part, name in LISTS.items()}
-    for path in sorted(folder.glob("[!_.]*/[!.]*.wav")):
-        name = f"{path.parent.name}/{path.name}"
+    for path in find_files(folder, {".wav"}):
+        if path.parent.parent != folder or path.parent.name.startswith("_"):
+            continue
+        name = f"{path.parent.name}/{path.stem}.wav"
         fold = next((part for part, names in waiting.items() if name in names), "train")
         if fold in waiting:
             waiting[fold].remove(name)
@@ -46,4 +50,4 @@ def _read_list(path: Path) -> set[str]:
         raise FileNotFoundError(
             f"There is no {path}; expected the authors' list. It is in the archive of the data set."
         )
-    return set(path.read_text(encoding="utf-8").split())
+    return set(read_text(path).split())

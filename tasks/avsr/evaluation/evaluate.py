@@ -9,6 +9,7 @@ from typing import Any
 
 from fusion.sets.card import CARD
 from modalities.rates import RATE_HZ
+from modalities.text_file import read_text
 from tasks.avsr.evaluation.clips import ClipSet
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.evaluation.config import SNR_DB, EvaluationConfig
@@ -144,7 +145,7 @@ def digest_files(
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file() and wanted(p.name)):
         total.update(f"{path.relative_to(folder)}\n".encode())
         if path.name in (CARD, COLLECTION):
-            card = json.loads(path.read_text(encoding="utf-8"))
+            card = json.loads(read_text(path))
             used = {name: value for name, value in card.items() if name not in TOLD}
             total.update(json.dumps(used, sort_keys=True).encode())
             continue

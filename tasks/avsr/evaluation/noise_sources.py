@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from data_prep.media.files import MEDIA, find_files
 from data_prep.noise import Recordings, find_recordings
-from data_prep.noise.recordings import SUFFIXES
 from tasks.avsr.evaluation.conditions import NoiseSource
 from tasks.avsr.evaluation.config import ConditionOptions, EvaluationConfig
 
@@ -78,7 +78,7 @@ def _keep(recordings: Recordings, names: Collection[str]) -> Recordings:
 def _find_rooms(folder: str) -> tuple[Path, ...]:
     if not folder:
         return ()
-    rooms = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+    rooms = find_files(folder, MEDIA)
     if not rooms:
         raise FileNotFoundError(
             f"{folder} holds no impulse responses; expected a folder of recordings such as .wav."

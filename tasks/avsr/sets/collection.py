@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def read_collection(folder: Path) -> Collection:
             f"{folder} holds no {COLLECTION}; expected a folder that `mcgurk sets collect` wrote."
         )
     try:
-        return Collection(**json.loads(path.read_text(encoding="utf-8")))
+        return Collection(**json.loads(read_text(path)))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}); write it again.") from error
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.media.files import find_files
 from data_prep.noise import Recordings, find_recordings, measure_power, mix
 from data_prep.noise.mixing import cut
 from data_prep.noise.recordings import VOICES, load_recording
@@ -71,7 +72,7 @@ class NoiseMaker:
     def rooms(self) -> tuple[Path, ...]:
         """Impulse responses."""
         folder = self.options.rooms
-        return tuple(sorted(Path(folder).glob("*.wav"))) if folder else ()
+        return tuple(find_files(folder, {".wav"}, deep=False)) if folder else ()
 
     def add(
         self, speech: np.ndarray, own: int, random: np.random.Generator, fresh: bool = True

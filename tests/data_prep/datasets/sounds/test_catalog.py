@@ -270,3 +270,15 @@ def test_one_class_is_not_enough(tmp_path, name, place):
     put(tmp_path, place)
     with pytest.raises(ValueError, match="has only the class .*; expected two or more. Add sounds"):
         SOUND_DATASETS[name](tmp_path)
+
+
+def test_a_table_of_a_spreadsheet_is_read_as_it_was_written(tmp_path):
+    text = "path,label\r\na.WAV,größer\r\nb.wav,hund\r\n"
+    for name in ("a.WAV", "b.wav"):
+        (tmp_path / name).touch()
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "table.CSV").write_bytes(text.encode(encoding))
+        assert [s.label for s in find_csv_sounds(tmp_path / "table.CSV")] == ["größer", "hund"]
+    (tmp_path / "table.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"table\.csv looks like Latin-1"):
+        find_csv_sounds(tmp_path / "table.csv")

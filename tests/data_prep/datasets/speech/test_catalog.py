@@ -122,3 +122,16 @@ def test_every_data_set_is_a_function_of_a_folder(tmp_path):
     for find in DATASETS.values():
         with pytest.raises(FileNotFoundError):
             find(tmp_path / "nowhere")
+
+
+def test_a_manifest_that_an_editor_saved_anew_is_read_and_a_cut_letter_is_left_out(tmp_path):
+    path, clip = tmp_path / "manifest.jsonl", Clip("a", "a.mp4", "größer")
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_bytes(f"{clip.to_json()}\r\n".encode(encoding))
+        assert list(read_manifest(path)) == [clip]
+    line = f"{clip.to_json()}\n".encode()
+    path.write_bytes(line + line[: line.index("ö".encode()) + 1])  # killed within a letter
+    assert list(read_manifest(path)) == [clip]
+    path.write_bytes(f"{clip.to_json()}\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"manifest\.jsonl looks like Latin-1"):
+        list(read_manifest(path))

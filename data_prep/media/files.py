@@ -1,0 +1,43 @@
+"""Files below a folder that a user means: not hidden ones, and not those that we made there."""
+
+import os
+from collections.abc import Container, Iterator
+from itertools import islice
+from pathlib import Path
+
+VIDEOS = frozenset(".mp4 .mkv .webm .mov .avi .mpg .mpeg .m4v".split())
+SOUNDS = frozenset(".wav .flac .ogg .opus .mp3 .m4a".split())
+MEDIA = VIDEOS | SOUNDS
+# What `prepare` and `mix` write beside a manifest: files that mark the folder, and what is in it.
+MADE = ({"manifest.jsonl"}, "mouths"), ({"manifest.jsonl", "settings.json"}, "audio")
+
+
+def find_files(folder: str | Path, suffixes: Container[str], deep: bool = True) -> list[Path]:
+    """Find files of some kinds, in folders of any depth.
+
+    Left out are hidden files and folders, whose names begin with a dot (as "._clip.mp4", which
+    Macs write), and the mouth videos and mixtures that `prepare` and `mix` wrote below the folder.
+    Links to folders are not followed.
+
+    Args:
+        folder: Where to look; its own name may begin with a dot.
+        suffixes: In small letters, as ".wav"; files may have them in capitals.
+        deep: Look into folders in it, too.
+
+    Returns:
+        Paths that begin with the folder, in the order of their parts; none where it is no folder.
+    """
+    return sorted(
+        Path(place, name)
+        for place, names in (_walk(folder) if deep else islice(_walk(folder), 1))
+        for name in names
+        if os.path.splitext(name)[1].lower() in suffixes
+    )
+
+
+def _walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield folders with the names of their files, without what nobody means."""
+    for place, folders, names in os.walk(folder):
+        made = {made for marks, made in MADE if marks.issubset(names)}
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in made]
+        yield place, [name for name in names if not name.startswith(".")]
