@@ -1,5 +1,6 @@
 """From clips as they are published to a manifest with mouth crops, resumable and in parallel."""
 
+import shlex
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -10,6 +11,7 @@ from data_prep.clips.manifest import MANIFEST, Clip, read_manifest, runs_of
 from data_prep.faces import FaceFinder
 from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
 from data_prep.media import probe, stream_audio, stream_video
+from data_prep.media.files import sound_beside
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, Progress, check_manifest_folder, complete_manifest
 from modalities.outputs import check_outputs
@@ -135,7 +137,7 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
     info = probe(clip.media)
     samples = sum(len(block) for block in stream_audio(clip.media)) if info.audio else 0
     if not samples:
-        raise ValueError(f"{clip.media} has no sound; expected speech.")
+        raise ValueError(f"{clip.media} has no sound; expected speech.{_tell_beside(clip.media)}")
     found = replace(clip, duration_s=samples / RATE_HZ)
     if info.video is None:
         return found
@@ -149,6 +151,14 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
 def _mouth_name(clip: Clip) -> str:
     """Return where the mouth video of a clip lies in the manifest's folder."""
     return f"{MOUTHS}/{clip.id}.mp4"
+
+
+def _tell_beside(video: str) -> str:
+    sound = sound_beside(video)
+    if sound is None or sound == Path(video):
+        return ""
+    whole = shlex.join(["ffmpeg", "-i", video, "-i", str(sound), "-c:v", "copy", "WHOLE.mkv"])
+    return f" Its sound may be {sound.name}; put them together, as by: {whole}"
 
 
 @cache

@@ -41,7 +41,7 @@ class Raised(Remarks):
     def warn(self) -> None:
         """Warn of all that was noted."""
         for note in self.told():
-            warnings.warn(note, stacklevel=4)
+            warnings.warn(note, stacklevel=3)
 
 
 def name_some(names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Files below a folder that a user means: not hidden ones, and not those that we made there."""
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -33,6 +33,31 @@ def find_files(folder: str | Path, suffixes: Container[str], deep: bool = True) 
         for name in names
         if os.path.splitext(name)[1].lower() in suffixes
     )
+
+
+def without_sound_of_videos(media: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Part sound files that lie beside a video of the same name, which is where they were taken.
+
+    Args:
+        media: Files whose suffixes are some of `MEDIA`.
+
+    Returns:
+        The others, and these, each in the order given.
+    """
+    paths = list(media)
+    videos = {path.with_suffix("") for path in paths if path.suffix.lower() in VIDEOS}
+    kept, beside = [], []
+    for path in paths:
+        is_beside = path.suffix.lower() in SOUNDS and path.with_suffix("") in videos
+        (beside if is_beside else kept).append(path)
+    return kept, beside
+
+
+def sound_beside(video: str | Path) -> Path | None:
+    """Return a sound file of a video's name in its folder, if there is one."""
+    video = Path(video)
+    same = (path for path in find_files(video.parent, SOUNDS, deep=False))
+    return next((path for path in same if path.stem == video.stem), None)
 
 
 def _walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data_prep.datasets.checks import SHOWN, check_sounds, require_folder
-from data_prep.media.files import MEDIA, find_files
+from data_prep.media.files import MEDIA, find_files, without_sound_of_videos
 from data_prep.sounds.labelled import Sound
 
 NAMES = {
@@ -31,7 +31,8 @@ def find_class_sounds(folder: str | Path) -> list[Sound]:
         ValueError: It has no sounds, or some in no class.
     """
     folder = require_folder(folder, EXPECTED)
-    places = [path.relative_to(folder) for path in find_files(folder, MEDIA)]
+    kept, _ = without_sound_of_videos(find_files(folder, MEDIA))
+    places = [path.relative_to(folder) for path in kept]
     depth = 1 if _has_parts(places, folder) else 0
     _check_depth(places, depth, folder)
     sounds = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_prep.clips.manifest import Clip
 from data_prep.datasets.remarks import Raised, Remarks
-from data_prep.media.files import MEDIA, VIDEOS, find_files
+from data_prep.media.files import MEDIA, find_files, without_sound_of_videos
 from modalities.speech.timed_text import Word
 from modalities.text_file import read_text
 
@@ -45,7 +45,11 @@ def find_folder_clips(folder: str | Path, remarks: Remarks | None = None) -> lis
     for path in files:
         if path.suffix.lower() == TRANSCRIPT:
             transcripts[path.with_suffix("")].append(path)
-    named = _name_clips(_without_sound_of_videos(files, folder, noted), folder)
+    media = [path for path in files if path.suffix.lower() in MEDIA]
+    kept, beside = without_sound_of_videos(media)
+    for path in beside:
+        noted.note(BESIDE, str(path.relative_to(folder)))
+    named = _name_clips(kept, folder)
     clips = []
     for name, path in named.items():
         speaker = path.relative_to(folder).parent.name or None
@@ -60,19 +64,6 @@ def find_folder_clips(folder: str | Path, remarks: Remarks | None = None) -> lis
     if isinstance(noted, Raised):
         noted.warn()
     return clips
-
-
-def _without_sound_of_videos(files: Iterable[Path], folder: Path, noted: Remarks) -> list[Path]:
-    """Leave transcripts out, and sound that was taken from a video beside it."""
-    media = [path for path in files if path.suffix.lower() in MEDIA]
-    videos = {path.with_suffix("") for path in media if path.suffix.lower() in VIDEOS}
-    kept = []
-    for path in media:
-        if path.suffix.lower() in VIDEOS or path.with_suffix("") not in videos:
-            kept.append(path)
-        else:
-            noted.note(BESIDE, str(path.relative_to(folder)))
-    return kept
 
 
 def _name_clips(paths: Iterable[Path], folder: Path) -> dict[str, Path]:

@@ -44,7 +44,8 @@ def find_clips(config: EvaluationConfig) -> ClipSet:
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: It has no clips, or some without transcript.
+        ValueError: It has no clips, or some without transcript, or transcripts without any word;
+            some may be empty, as of clips in which nobody speaks.
     """
     folder = Path(config.target)
     if not config.target or not folder.is_dir():
@@ -115,12 +116,17 @@ def _complete(clip: Clip, folder: Path) -> Clip:
 
 
 def _check_transcripts(folder: Path, clips: Sequence[Clip]) -> None:
-    missing = [clip.id for clip in clips if not (clip.text or "").strip()]
+    missing = [clip.id for clip in clips if clip.text is None]
     if missing:
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         raise ValueError(
             f"{folder} has clips without transcript: {', '.join(missing[:NAMED])}{more}. Put a "
-            ".txt of the same name beside each."
+            ".txt of the same name beside each, an empty one where nobody speaks."
+        )
+    if not any((clip.text or "").strip() for clip in clips):
+        raise ValueError(
+            f"{folder} has {len(clips)} clips and no word in their transcripts; expected some to "
+            "compare with. Write what is said into the .txt files beside them."
         )
 
 

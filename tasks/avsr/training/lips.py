@@ -173,8 +173,9 @@ def _check(sample: Sample, objective: str) -> None:
         raise ValueError(f"Clip {clip.id} has no mouth video; lips cannot be learnt from it.")
     if objective == "frames" and not clip.words:
         raise ValueError(f"Clip {clip.id} has no word times; take objective: ctc.")
-    if not clip.text:
-        raise ValueError(f"Clip {clip.id} has no transcript; lips cannot be learnt from it.")
+    if not (clip.text or "").split():
+        lacks = "transcript" if clip.text is None else "word in its transcript"
+        raise ValueError(f"Clip {clip.id} has no {lacks}; lips cannot be learnt from it.")
 
 
 def _pad(rows: Sequence[Tensor], value: float) -> Tensor:

@@ -34,7 +34,7 @@ class Teacher:
 
     def check(self, clip: Clip) -> None:
         """Raise ValueError for a clip without the transcript that is learnt from."""
-        if self.losses.transcript and not clip.text:
+        if self.losses.transcript and clip.text is None:
             raise ValueError(
                 f"Clip {clip.id} has no transcript; set losses.transcript=0 and losses.tokens=1 "
                 "to learn from the frozen model instead."
@@ -64,7 +64,8 @@ class Teacher:
         return found
 
     def _spelt(self, text: str) -> list[int]:
-        return self.whisper.whisper.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+        spoken = f" {text.strip()}" if text.strip() else ""  # "": the end follows the prompt
+        return self.whisper.whisper.tokenizer.encode(spoken, add_special_tokens=False)
 
     def _rows(self, texts: Sequence[list[int]]) -> Tensor:
         rows = [[*self.whisper.prompt, *text, self.whisper.end] for text in texts]

@@ -3,6 +3,7 @@
 import json
 import wave
 
+import av
 import numpy as np
 import pytest
 
@@ -82,3 +83,70 @@ def test_two_transcripts_or_times_that_are_no_numbers_are_told(raw, tmp_path, ca
     err = capsys.readouterr().err
     assert code == 2 and "a.TXT and " in err and "are transcripts of one clip" in err
     assert "b.txt, line 4 is 'BIN half one 5'; expected a word" in err
+
+
+def test_hidden_files_and_the_own_output_do_not_count_the_second_time(raw, tmp_path, capsys):
+    folder = raw("a.wav", "b/c.wav", "b/d.mp4")
+    for name in ("._a.wav", ".DS_Store", "Thumbs.db", ".hidden/e.wav", "._a.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"\0\5\x16\7")
+    out = folder / "out"
+    assert list(prepare(folder, out)[1]) == ["a", "b_c", "b_d"]
+    (out / "mouths").mkdir(exist_ok=True)
+    (out / "mouths/a.mp4").write_bytes((folder / "a.wav").read_bytes())
+    assert list(prepare(folder, out)[1]) == ["a", "b_c", "b_d"]
+    (folder / "mouths").mkdir()
+    (folder / "mouths/a.mp4").write_bytes((folder / "a.wav").read_bytes())
+    assert "mouths_a" in prepare(folder, folder)[1]  # the user's own, before the first time
+    assert "mouths_a" not in prepare(folder, folder)[1]
+
+
+def test_an_empty_transcript_is_one_without_words_and_told_by_name(raw, tmp_path, capsys):
+    folder = raw("a.wav", "b.wav", "c.wav", a_txt=b" \r\n", b_txt=b"\xef\xbb\xbf")
+    code, clips = prepare(folder, tmp_path / "out")
+    assert code == 0 and [clip["text"] for clip in clips.values()] == ["", "", None]
+    assert "in which nobody speaks: a, b." in capsys.readouterr().out
+
+
+def test_sound_beside_a_video_of_its_name_is_not_another_clip(raw, tmp_path, capsys):
+    folder = raw("a.mp4", "a.wav", "b.WAV")
+    code, clips = prepare(folder, tmp_path / "out", "--json")
+    assert code == 0 and list(clips) == ["a", "b"] and clips["a"]["media"].endswith("a.mp4")
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert list(notes.values()) == [["a.wav"]]
+
+
+def test_a_silent_video_beside_its_sound_is_told_how_to_be_put_together(raw, tmp_path, capsys):
+    folder = raw("a.wav")
+    with av.open(str(folder / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 16
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), "rgb24")
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert prepare(folder, tmp_path / "out")[0] == 2
+    assert "has no sound; expected speech. Its sound may be a.wav" in capsys.readouterr().err
+
+
+def test_alignments_of_another_talker_are_told_and_their_times_are_not_used(raw, tmp_path, capsys):
+    folder = raw("s5/bbaf2n.wav", "s5/BBAF2S.WAV", "s6/bbaf2n.wav", "s6/lgizzs.wav")
+    own = "0 1000 sil\n1000 2000 BIN\n2000 3000 blue\n3000 3500 sp\n3500 4000 at\n4000 5000 f\n"
+    texts = {
+        "s5/bbaf2n": "0 1000 lay\n1000 2000 green\n",
+        "s5/bbaf2s": own,
+        "s6/bbaf2n": own + "5000 6000 two\n6000 7000 now\n",
+        "s6/lgizzs": "no times\n",
+    }
+    for name, text in texts.items():
+        path = folder / "alignments" / f"{name}.ALIGN"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    arguments = ("prepare", "grid", str(folder), "-o", str(tmp_path / "out"), "--processes", "1")
+    assert run(list(arguments)) == 0
+    lines = (tmp_path / "out/manifest.jsonl").read_text().splitlines()
+    clips = {clip["id"]: clip for clip in map(json.loads, lines)}
+    counts = {name: len(clip["words"]) for name, clip in clips.items()}
+    assert counts == {"s5_BBAF2S": 4, "s5_bbaf2n": 0, "s6_bbaf2n": 6, "s6_lgizzs": 0}
+    assert clips["s5_bbaf2n"]["text"] == "bin blue at f two now"
+    out = capsys.readouterr().out
+    assert "whose times are not used: s5_bbaf2n (lay green)." in out
+    assert "lgizzs.ALIGN, line 1 is 'no times'" in out

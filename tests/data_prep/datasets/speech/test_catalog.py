@@ -135,3 +135,28 @@ def test_a_manifest_that_an_editor_saved_anew_is_read_and_a_cut_letter_is_left_o
     path.write_bytes(f"{clip.to_json()}\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"manifest\.jsonl looks like Latin-1"):
         list(read_manifest(path))
+
+
+def test_from_python_what_cannot_be_read_is_raised_and_notes_are_warnings(tmp_path):
+    for name in ("a.mp4", "a.wav", "b.wav", "b.txt"):
+        (tmp_path / name).touch()
+    with pytest.warns(UserWarning) as told:
+        assert [clip.text for clip in find_folder_clips(tmp_path)] == [None, ""]
+    assert [str(w.message).rpartition(": ")[2] for w in told] == ["a.wav.", "b."]
+    (tmp_path / "b.txt").write_bytes("café".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"b\.txt looks like Latin-1"):
+        find_folder_clips(tmp_path)
+
+
+def test_of_grid_s_video_and_sound_the_video_is_taken_and_one_talker_s_alignments_are_his(tmp_path):
+    for place in ("audio_25k/s1/bbaf2n.wav", "s1/bbaf2n.mpg", "s1/lgizzs.MPG"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    (tmp_path / "align").mkdir()
+    (tmp_path / "align/bbaf2n.align").write_text("0 25000 bin\n")
+    first, second = find_grid_clips(tmp_path)
+    assert first.media.endswith("s1/bbaf2n.mpg") and second.media.endswith("lgizzs.MPG")
+    assert first.words == (Word(0.0, 1.0, "bin"),)
+    (tmp_path / "s2").mkdir()
+    (tmp_path / "s2/bbaf2n.mpg").touch()
+    assert not any(clip.words for clip in find_grid_clips(tmp_path))  # whose would they be?

@@ -47,6 +47,16 @@ def test_clips_without_transcript_are_named(raw):
         find_clips(config_of(raw))
 
 
+def test_an_empty_transcript_counts_where_others_have_words(raw):
+    (raw / "s1/hello.txt").write_text("\n")
+    texts = {clip.id: clip.text for clip in find_clips(config_of(raw)).clips}
+    assert texts["s1_hello"] == "" and texts["s1_bbaf2n"] == "bin blue at f two now"
+    for name in ("bbaf2n", "sgwo1p"):
+        (raw / f"s1/{name}.txt").touch()
+    with pytest.raises(ValueError, match="3 clips and no word in their transcripts"):
+        find_clips(config_of(raw))
+
+
 def test_a_prepared_folder_is_used_as_it_is(prepared, tmp_path):
     config = config_of(prepared)
     found = find_clips(config)

@@ -168,6 +168,19 @@ def test_mistakes(prepared, tmp_path):
         read_card(tmp_path)
 
 
+def test_of_a_clip_in_which_nobody_speaks_the_end_is_learnt_and_one_without_transcript_is_told(
+    prepared,
+):
+    task = AdapterSetTraining(config_of(prepared))
+    sample = task.training[0]
+    silent = replace(sample, clip=replace(sample.clip, text=""))
+    task.teacher.check(silent.clip)
+    targets = task.teacher.targets([silent], [silent.waveform])["transcript"]
+    assert targets.tolist() == [[*task.whisper.prompt, task.whisper.end]]
+    with pytest.raises(ValueError, match="has no transcript; set losses.transcript=0"):
+        task.teacher.check(replace(sample.clip, text=None))
+
+
 def test_the_papers_road_learns_without_transcripts(prepared, tmp_path):
     """Fusion in front of Whisper, from its log-mel, states and tokens on clean sound."""
     stages = ((4, 1), (4, 1), (4, 1), (4, 1))
