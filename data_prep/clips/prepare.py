@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.clips.manifest import MANIFEST, Clip, read_manifest, runs_of
+from data_prep.clips.names import file_name_of
 from data_prep.faces import FaceFinder
 from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
 from data_prep.media import probe, stream_audio, stream_video
@@ -55,8 +56,8 @@ def prepare(
 
     Args:
         clips: Clips to prepare, with unique ids, such as `data_prep.datasets.speech.catalog` finds.
-        folder: To write to: manifest.jsonl, mouths/ID.mp4, and failed.jsonl where a clip could not
-            be read; those are tried again by the next run.
+        folder: To write to: manifest.jsonl, mouths/ID.mp4 (a part of a long id), and failed.jsonl
+            where a clip could not be read; those are tried again by the next run.
         workers: Processes; as many as cores without.
         progress: Called with the clips done, and all.
         ray: Address of a Ray cluster to work on, or "local", see `data_prep.workers.ray_cluster`;
@@ -150,7 +151,7 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
 
 def _mouth_name(clip: Clip) -> str:
     """Return where the mouth video of a clip lies in the manifest's folder."""
-    return f"{MOUTHS}/{clip.id}.mp4"
+    return f"{MOUTHS}/{file_name_of(clip.id)}.mp4"
 
 
 def _tell_beside(video: str) -> str:

@@ -1,6 +1,7 @@
 """Prepared clips as WebDataset shards: tar files that training reads from front to back."""
 
 import json
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.names import key_of
 from data_prep.clips.samples import Sample, read_crops
 from data_prep.media import read_audio
 from data_prep.media.wav import decode_wav, encode_wav
@@ -27,6 +29,7 @@ def write_shards(
 ) -> list[Path]:
     """Pack the clips of a manifest: of each the sound, the mouth video and what is known.
 
+    A clip's key is that of `data_prep.clips.names.key_of`, which `id_of` turns back into its id.
     Shards that are there are kept, so that an interrupted call goes on.
 
     Args:
@@ -40,13 +43,15 @@ def write_shards(
 
     Raises:
         FileNotFoundError: There is no manifest, or a file is not where it was.
-        ValueError: `clips_per_shard` is below 1, or a file is damaged.
+        ValueError: `clips_per_shard` is below 1, two clips have one id, or a file is damaged.
         OSError: A shard cannot be written.
     """
     if clips_per_shard < 1:
         raise ValueError(f"clips_per_shard is {clips_per_shard}; expected 1 or more.")
     folder, output = Path(folder), Path(output)
     clips = list(read_manifest(folder / "manifest.jsonl"))
+    if len({clip.id for clip in clips}) < len(clips):
+        raise ValueError(f"{folder} has two clips of one id; expected ids that are unique.")
     groups = [clips[n : n + clips_per_shard] for n in range(0, len(clips), clips_per_shard)]
     check_output_folder(output)
     shards = []
@@ -69,7 +74,7 @@ def _write_shard(shard: Path, clips: Sequence[Clip], folder: Path) -> None:
     ):
         for clip in clips:
             record: dict[str, Any] = {
-                "__key__": clip.id.replace(".", "_"),
+                "__key__": key_of(clip.id),
                 "json": json.loads(clip.to_json()),
                 "wav": encode_wav(read_audio(folder / clip.media)),
             }
@@ -82,22 +87,38 @@ def read_shards(shards: Sequence[str | Path]) -> Iterator[Sample]:
     """Read clips from shards, one after the other.
 
     Args:
-        shards: Paths, or what webdataset takes.
+        shards: Paths, of earlier versions too.
 
     Raises:
         FileNotFoundError: A shard is not there.
+        ValueError: One is no shard, or damaged.
     """
-    from webdataset.compat import WebDataset
-
     for shard in shards:
         if not Path(shard).is_file():
             raise FileNotFoundError(f"There is no {shard}; expected a shard of `write_shards`.")
-    source = WebDataset([str(s) for s in shards], shardshuffle=False, empty_check=False)
-    for record in source:
-        clip = Clip.from_json(record["json"].decode())
-        mouth = record.get("mp4")
-        crops = _crops_of(mouth) if mouth else np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8)
-        yield Sample(clip, decode_wav(record["wav"]), crops)
+    for shard in shards:
+        for record in _read_records(shard):
+            clip = Clip.from_json(record["json"].decode())
+            mouth = record.get("mp4")
+            crops = _crops_of(mouth) if mouth else np.zeros((0, CROP_SIDE, CROP_SIDE), np.uint8)
+            yield Sample(clip, decode_wav(record["wav"]), crops)
+
+
+def _read_records(shard: str | Path) -> Iterator[dict[str, bytes]]:
+    from webdataset.compat import WebDataset
+
+    try:
+        for record in WebDataset([str(shard)], shardshuffle=False, empty_check=False):
+            if not {"json", "wav"} <= record.keys():
+                raise ValueError(f"{record['__key__']} lacks .json or .wav")
+            yield record
+    except (ValueError, tarfile.TarError) as error:
+        reason = error.args[0] if error.args else type(error).__name__
+        raise ValueError(
+            f"{shard} cannot be read as a shard of `write_shards` ({reason}). Where clips have one "
+            "key, as 'a.b' and 'a_b' had in earlier versions, or it is damaged, remove it and "
+            "write it anew."
+        ) from error
 
 
 def _crops_of(video: bytes) -> np.ndarray:

@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from data_prep.clips.manifest import MANIFEST, Clip, read_manifest
+from data_prep.clips.names import file_name_of
 from data_prep.clips.splits import choose_clips
 from data_prep.media import read_audio
 from data_prep.media.files import MEDIA, find_files
@@ -302,7 +303,7 @@ class _Mixer:
         noisy = NoisyClip(clip, scene, seed)
         if not self.options.write_audio:
             return noisy
-        noisy = replace(noisy, audio=f"{AUDIO}/{noisy.id}.wav")
+        noisy = replace(noisy, audio=f"{AUDIO}/{file_name_of(noisy.id)}.wav")
         with replace_when_whole(self.folder / str(noisy.audio)) as path:
             path.write_bytes(encode_wav(mixture.waveform))
         return noisy

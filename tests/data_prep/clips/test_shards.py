@@ -5,12 +5,19 @@ import wave
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from webdataset.compat import WebDataset
+from webdataset.writer import TarWriter
 
-from data_prep.clips.manifest import read_manifest
+from data_prep.clips.manifest import Clip, read_manifest
+from data_prep.clips.names import file_name_of, id_of, key_of
 from data_prep.clips.prepare import prepare
 from data_prep.clips.samples import load_sample
 from data_prep.clips.shards import read_shards, write_shards
 from data_prep.datasets.speech.folder import find_folder_clips
+from data_prep.json_lines import write_manifest
+from data_prep.media.wav import encode_wav
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def test_shards_that_are_there_are_kept_and_all_are_the_same_each_time(prepared,
     write_shards(prepared, tmp_path / "a", 2)
     assert first[0].stat().st_mtime_ns == stamp and first[1].exists()
     with tarfile.open(first[0]) as tar:
-        assert tar.getnames() == ["sound_0.json", "sound_0.wav", "sound_1.json", "sound_1.wav"]
+        assert tar.getnames() == [f"sound%2E{n}.{kind}" for n in (0, 1) for kind in ("json", "wav")]
 
 
 def test_what_is_missing_is_told(prepared, tmp_path):
@@ -61,3 +68,73 @@ def test_what_is_missing_is_told(prepared, tmp_path):
         write_shards(tmp_path, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"There is no .*nothing\.tar"):
         list(read_shards([tmp_path / "nothing.tar"]))
+
+
+IDS = st.lists(
+    st.text(st.sampled_from("aA._-/%~é字\n") | st.characters(), max_size=12)
+    | st.text("a._", min_size=190, max_size=900),
+    unique=True,
+    min_size=1,
+    max_size=6,
+)
+LONG = "__" + "x" * 196 + "__/rest"  # would be a folder that webdataset passes over
+
+
+@settings(max_examples=60, deadline=None)
+@given(IDS)
+@example(["a.b", "a_b", "a/b", "a%2Eb", "A.b", "", "%", ".", "__meta__", "__/__", LONG])
+def test_clips_come_back_by_their_ids_whatever_these_are(tmp_path_factory, ids):
+    folder, out = (tmp_path_factory.mktemp(name) for name in ("ids", "shards"))
+    (folder / "a.wav").write_bytes(encode_wav(np.linspace(-0.5, 0.5, 320)))
+    clips = [Clip(name, "a.wav", f"text of {n}", duration_s=0.02) for n, name in enumerate(ids)]
+    write_manifest(folder / "manifest.jsonl", clips)
+    shards = write_shards(folder, out)
+    assert [sample.clip for sample in read_shards(shards)] == clips
+    plain = WebDataset(list(map(str, shards)), shardshuffle=False, empty_check=False)
+    records = list(plain.decode())
+    assert [id_of(record["__key__"]) for record in records] == ids
+    assert [record["json"]["id"] for record in records] == ids
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+@example("ein_Name-1")
+def test_a_key_is_turned_back_into_its_id_and_can_be_unpacked(clip_id):
+    key = key_of(clip_id)
+    assert id_of(key) == clip_id
+    assert key and key.isascii() and "." not in key and all(map(str.isprintable, key))
+    assert max(map(len, key.split("/"))) <= 200
+    if clip_id.replace("_", "").replace("-", "").isalnum() and clip_id.isascii():
+        assert key == clip_id or clip_id.startswith("__") or len(clip_id) > 200
+
+
+def test_shards_of_earlier_versions_are_read_and_what_cannot_be_is_told(prepared, tmp_path):
+    clips = [Clip(name, "a.wav") for name in ("a.b", "c", "a_b")]
+    for name, chosen in (("old", clips), ("one key", [clips[0], clips[2]])):
+        with TarWriter(str(tmp_path / f"{name}.tar")) as tar:
+            for clip in chosen:
+                wav = encode_wav(np.zeros(160))
+                key = clip.id.replace(".", "_")
+                tar.write({"__key__": key, "json": clip.to_data(), "wav": wav})
+    assert [sample.clip for sample in read_shards([tmp_path / "old.tar"])] == clips
+    (tmp_path / "no.tar").write_bytes(b"no tar at all" * 100)
+    with TarWriter(str(tmp_path / "pictures.tar")) as tar:
+        tar.write({"__key__": "a", "json": {}})
+    for name in ("one key", "no", "pictures"):
+        with pytest.raises(ValueError, match=f"{name}.tar cannot be read as a shard"):
+            list(read_shards([tmp_path / f"{name}.tar"]))
+
+
+def test_two_clips_of_one_id_are_no_shard(tmp_path):
+    write_manifest(tmp_path / "manifest.jsonl", [Clip("a", "a.wav"), Clip("a", "b.wav")])
+    with pytest.raises(ValueError, match="two clips of one id"):
+        write_shards(tmp_path, tmp_path / "out")
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+@example("x" * 300 + "a", "x" * 300 + "b")
+@example("字" * 90 + "a", "字" * 90 + "b")
+def test_files_of_clips_have_short_names_of_their_own(first, second):
+    names = file_name_of(first), file_name_of(second)
+    assert max(len(name.encode()) for name in names) <= 180
+    assert (names[0] == names[1]) == (first == second)
+    assert names[0] == first or len(first.encode()) > 180
