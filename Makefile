@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow peers lint bench docs clean
+.PHONY: demo test slow peers extras lint bench docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.offline
@@ -21,6 +21,10 @@ slow: .venv/.dev
 
 peers: .venv/.adapterhub
 	$(BIN)/python -m pytest -m peers
+
+# Each extra alone, in an environment of its own: minutes each, and a package index is asked.
+extras: .venv/.torch
+	$(BIN)/python -m tools.check_extras --link-torch
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_prep.clips.manifest import MANIFEST, Clip
 from data_prep.media import probe
+from modalities.extras import import_extra
 from modalities.outputs import check_outputs
 from modalities.speech.timed_text import Word
 from modalities.whole_file import replace_when_whole
@@ -44,7 +45,7 @@ def to_cuts(clips: Iterable[Clip], folder: str | Path) -> "CutSet":
     Raises:
         FileNotFoundError: A recording is not where it was.
         ValueError: A clip is not prepared, has no sound, or sound and picture that do not begin at
-            once; lhotse is not installed.
+            once; lhotse cannot be imported.
     """
     lhotse = _load_lhotse()
     return lhotse.CutSet.from_cuts([_to_cut(clip, Path(folder).resolve()) for clip in clips])
@@ -55,7 +56,7 @@ def write_cuts(clips: Iterable[Clip], folder: str | Path, path: str | Path) -> N
 
     Raises:
         OSError: It cannot be written.
-        ValueError: The name has another suffix than .jsonl or .jsonl.gz, lhotse is not installed,
+        ValueError: The name has another suffix than .jsonl or .jsonl.gz, lhotse cannot be imported,
             or a clip cannot be a cut, see `to_cuts`.
     """
     check_cuts_file(path)
@@ -70,7 +71,7 @@ def check_cuts_file(path: str | Path) -> None:
     """Tell before any work that cuts could not be written.
 
     Raises:
-        ValueError: The name is not one of cuts, or lhotse is not installed.
+        ValueError: The name is not one of cuts, or lhotse cannot be imported.
     """
     if not str(path).endswith(SUFFIXES):
         raise ValueError(f"{path} has another suffix; expected {' or '.join(SUFFIXES)} for cuts.")
@@ -102,7 +103,7 @@ def find_cut_clips(path: str | Path) -> list[Clip]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It holds no cuts, or such as `from_cuts` cannot take; lhotse is not installed.
+        ValueError: It holds no cuts, or such as `from_cuts` cannot take; lhotse cannot be imported.
     """
     path = Path(path)
     if not path.is_file():
@@ -127,13 +128,7 @@ def find_cut_clips(path: str | Path) -> list[Clip]:
 
 
 def _load_lhotse() -> Any:
-    try:
-        import lhotse
-    except ImportError as error:
-        raise ValueError(
-            "lhotse is not installed; expected for cuts: pip install 'mcgurk[lhotse]'."
-        ) from error
-    return lhotse
+    return import_extra("lhotse", "lhotse", "cuts")
 
 
 def _to_cut(clip: Clip, folder: Path) -> "Cut":

@@ -70,7 +70,7 @@ def prepare(
     Raises:
         OSError: The folder cannot be written, or the cluster is lost.
         ValueError: The manifest there is damaged, two clips have one id, the mouth video of one
-            would replace a clip, Ray is not installed, or no cluster answers.
+            would replace a clip, Ray cannot be imported, or no cluster answers.
     """
     folder = Path(folder).resolve()  # other machines have another current folder
     if len({clip.id for clip in clips}) < len(clips):

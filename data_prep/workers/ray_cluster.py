@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
+from modalities.extras import import_extra
+
 LOCAL = "local"
 CONNECT_S = 10
 OBJECT_STORE_BYTES = 100 * 2**20  # results are a few lines each; Ray would take a third of memory
@@ -38,10 +40,10 @@ def run_on_ray(
         Results, in the order in which they are ready.
 
     Raises:
-        ValueError: Ray is not installed, or no cluster answers.
+        ValueError: Ray cannot be imported, or no cluster answers.
         OSError: The cluster was lost.
     """
-    ray = _load_ray()
+    ray = import_extra("ray", "ray", "--ray")
     rest = iter(items)
     waiting: list[Any] = []
     with _connected(ray, address, workers):
@@ -64,16 +66,6 @@ def run_on_ray(
                 f"The Ray cluster at {address!r} failed ({error}). Run the same command again: it "
                 "goes on where it was."
             ) from error
-
-
-def _load_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise ValueError(
-            "Ray is not installed; expected for --ray: pip install 'mcgurk[ray]'."
-        ) from error
-    return ray
 
 
 @contextmanager
