@@ -8,6 +8,7 @@ over silent noise, and does not keep the sum within [-1, 1].
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from data_prep.clips.manifest import MANIFEST, Clip
@@ -15,6 +16,7 @@ from data_prep.media import probe
 from modalities.extras import import_extra
 from modalities.outputs import check_outputs
 from modalities.speech.timed_text import Word
+from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 
 if TYPE_CHECKING:
@@ -64,7 +66,13 @@ def write_cuts(clips: Iterable[Clip], folder: str | Path, path: str | Path) -> N
     check_outputs([path], [Path(folder) / MANIFEST, *(Path(folder) / c.media for c in clips)])
     cuts = to_cuts(clips, folder)
     with replace_when_whole(path) as partial:
-        cuts.to_file(partial)
+        small = partial.with_name(partial.name.lower())  # lhotse knows no suffixes in capitals
+        try:
+            cuts.to_file(small)
+            small.replace(partial)
+        finally:
+            if small != partial:
+                small.unlink(missing_ok=True)
 
 
 def check_cuts_file(path: str | Path) -> None:
@@ -73,7 +81,7 @@ def check_cuts_file(path: str | Path) -> None:
     Raises:
         ValueError: The name is not one of cuts, or lhotse cannot be imported.
     """
-    if not str(path).endswith(SUFFIXES):
+    if not str(path).lower().endswith(SUFFIXES):
         raise ValueError(f"{path} has another suffix; expected {' or '.join(SUFFIXES)} for cuts.")
     _load_lhotse()
 
@@ -110,8 +118,9 @@ def find_cut_clips(path: str | Path) -> list[Clip]:
         raise FileNotFoundError(f"There is no file {path}; expected cuts that lhotse wrote.")
     lhotse = _load_lhotse()
     try:
-        cuts = lhotse.CutSet.from_file(path)
-        listed = list(cuts) if isinstance(cuts, lhotse.CutSet) else []
+        with TemporaryDirectory() as folder:
+            cuts = lhotse.CutSet.from_file(_copy_for_lhotse(path, Path(folder)))
+            listed = list(cuts) if isinstance(cuts, lhotse.CutSet) else []
     except (
         ValueError,
         KeyError,
@@ -125,6 +134,16 @@ def find_cut_clips(path: str | Path) -> list[Clip]:
     if not listed:
         raise ValueError(f"{path} holds no cuts; expected a CutSet, see CutSet.from_manifests.")
     return from_cuts(listed)
+
+
+def _copy_for_lhotse(path: Path, folder: Path) -> Path:
+    """Return a file as lhotse reads it: UTF-8 without a mark, its suffix in small letters."""
+    copy = folder / path.name.lower()
+    if copy.suffix == ".gz":
+        copy.symlink_to(path.resolve())
+    else:
+        copy.write_text(read_text(path), encoding="utf-8")
+    return copy
 
 
 def _load_lhotse() -> Any:

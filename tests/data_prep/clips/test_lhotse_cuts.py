@@ -49,7 +49,7 @@ def clips(tmp_path):
 
 
 def test_a_round_trip_through_a_file_keeps_everything(clips, tmp_path):
-    for name in ("cuts.jsonl", "cuts.jsonl.gz"):
+    for name in ("cuts.jsonl", "cuts.jsonl.gz", "Cuts.JSONL", "cuts.JSONL.GZ"):
         write_cuts(clips, tmp_path, tmp_path / name)
         found = find_cut_clips(tmp_path / name)
         for clip, again in zip(clips, found, strict=True):
@@ -60,6 +60,18 @@ def test_a_round_trip_through_a_file_keeps_everything(clips, tmp_path):
             assert replace(again, words=clip.words) == replace(clip, mouth=mouth)
             assert [word.text for word in again.words] == [word.text for word in clip.words]
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+def test_cuts_that_an_editor_saved_anew_are_read_and_other_encodings_told(clips, tmp_path):
+    path = tmp_path / "cuts.jsonl"
+    write_cuts(clips, tmp_path, path)
+    text = path.read_text(encoding="utf-8").replace("\\u00f6", "ö")
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        assert [clip.text for clip in find_cut_clips(path)] == ["ein Wörtchen", "", None]
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"cuts\.jsonl looks like Latin-1"):
+        find_cut_clips(path)
 
 
 def test_lhotse_takes_the_cuts_as_its_own(clips, tmp_path):
