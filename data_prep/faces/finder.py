@@ -12,6 +12,7 @@ from data_prep.faces.sampling import Detector, Sampler, SamplingConfig
 from data_prep.faces.shots import CutConfig, CutDetector
 from data_prep.faces.talking import TalkConfig, hear
 from data_prep.faces.tracks import OpenTrack, TrackConfig, Tracker
+from data_prep.faces.turns import SpeechTimes
 from modalities.rates import SAMPLES_PER_PICTURE
 
 
@@ -39,7 +40,9 @@ class FinderConfig:
 class FaceFinder:
     """Finds faces, follows them, and hands out the mouth of the talking one.
 
-    A chunk comes out at the end of each shot, or after 30 s of it. Held meanwhile are grey
+    Who talks is decided for each stretch of speech, so that two people may take turns. A chunk
+    comes out at the end of each shot, or after 30 s of it; a talker goes on talking from one to the
+    next unless another does so more clearly. Held meanwhile are grey
     pictures of at most about 3 s, and crops of at most 30 s.
 
     Args:
@@ -59,6 +62,7 @@ class FaceFinder:
         self._shot_starts: list[bool] = []  # from frame _looked on
         self._looked = 0
         self._loudness: list[np.ndarray] = []  # from the start of the piece on
+        self._speech = SpeechTimes()
         self._repeated: list[bool] = []
         self._has_sound: bool | None = None
         self._records: dict[OpenTrack, Record] = {}
@@ -95,6 +99,7 @@ class FaceFinder:
         self._check_sound(len(frames), waveform)
         if waveform is not None:
             self._loudness.append(hear(waveform))
+            self._speech.push(waveform)
         chunks: list[MouthChunk] = []
         for frame in frames:
             gray = frame.gray()
@@ -167,6 +172,8 @@ class FaceFinder:
                 self._piece.add(record, track.take(self._done), self._gray)
             if self._done == limit or (ends and self._done == final):
                 chunks.append(self._finish_piece())
+        if ends:
+            self._piece.talker = None
         del self._grays[: max(0, self._done - self._first_gray)]
         self._first_gray = max(self._first_gray, self._done)
         return chunks
@@ -177,12 +184,13 @@ class FaceFinder:
         if self._has_sound:
             loudness = np.concatenate(self._loudness)  # [frames and more, bands]
             sound, self._loudness = loudness[:frames], [loudness[frames:]]
+        speech = self._speech.between(self._piece.start, self._done) if self._has_sound else []
         repeated = np.array(self._repeated[:frames], bool)
         del self._repeated[:frames]
-        chunk, kept = self._piece.finish(self._done, sound, repeated, self._numbers)
+        chunk, kept = self._piece.finish(self._done, sound, speech, repeated, self._numbers)
         self._faces.extend(kept)
         self._forget_closed()
-        self._piece = Piece(self._done, self.config.talking)
+        self._piece = Piece(self._done, self.config.talking, self._piece.talker)
         return chunk
 
     def _forget_closed(self) -> None:

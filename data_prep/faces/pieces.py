@@ -1,14 +1,23 @@
 """One piece of a shot: collect the crops of every face, then take those of the talker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from data_prep.faces.crops import crop_mouth, crop_upper_face, is_inside
 from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk
-from data_prep.faces.talking import RunningScore, TalkConfig, score_talking
+from data_prep.faces.talking import Evidence, RunningScore, TalkConfig
 from data_prep.faces.tracks import OpenTrack, Stretch
+from data_prep.faces.turns import (
+    NOBODY,
+    STILL_COST,
+    Span,
+    Turn,
+    choose_talkers,
+    cut_turns,
+    place_changes,
+)
 from modalities.rates import CROP_SIDE
 
 
@@ -47,6 +56,7 @@ class Candidate:
     def __init__(self, record: Record):
         self.record = record
         self.start_frame = -1
+        self.evidence: Evidence | None = None
         self.mouths: list[np.ndarray] = []
         self.upper: list[np.ndarray] = []
         self.valid: list[bool] = []
@@ -65,6 +75,23 @@ class Candidate:
         self.record.stretches.append(stretch)
         self.record.valid.append(valid)
 
+    def part(self, span: Span, start: int) -> slice:
+        """Its own frames within a span that counts from frame `start`; possibly none."""
+        first = start - self.start_frame
+        return slice(*(min(max(0, first + at), len(self.valid)) for at in span))
+
+    def gain(self, turn: Turn, start: int) -> tuple[float, float]:
+        """How far its score in a turn lies above the least one, times frames; and the score."""
+        assert self.evidence is not None
+        config, part = self.evidence.config, self.part(turn.voice, start)
+        frames = part.stop - part.start
+        if frames == 0:
+            return 0.0, 0.0
+        if not turn.heard or self.evidence.is_still(part):
+            return -STILL_COST * config.least_score * frames, 0.0
+        score = self.evidence.score_turn(part)
+        return (score - config.least_score) * frames, score
+
     @property
     def area(self) -> float:
         """Size times duration: what makes a face important where there is no sound."""
@@ -73,11 +100,18 @@ class Candidate:
 
 
 class Piece:
-    """The frames of a shot from `start` on, up to its end or 30 s."""
+    """The frames of a shot from `start` on, up to its end or 30 s.
 
-    def __init__(self, start: int, config: TalkConfig):
+    Args:
+        start: First frame.
+        config: How the talker is chosen.
+        talker: Who talked last, where the shot has begun before.
+    """
+
+    def __init__(self, start: int, config: TalkConfig, talker: OpenTrack | None = None):
         self.start = start
         self.config = config
+        self.talker = talker
         self._candidates: dict[OpenTrack, Candidate] = {}
 
     def add(self, record: Record, stretch: Stretch, picture: Callable[[int], np.ndarray]) -> None:
@@ -88,13 +122,19 @@ class Piece:
         candidate.add(stretch, picture)
 
     def finish(
-        self, stop: int, loudness: np.ndarray | None, repeated: np.ndarray, numbers: Iterator[int]
+        self,
+        stop: int,
+        loudness: np.ndarray | None,
+        speech: Sequence[Span],
+        repeated: np.ndarray,
+        numbers: Iterator[int],
     ) -> tuple[MouthChunk, list[Record]]:
-        """Choose the talker.
+        """Choose the talker of each stretch of speech; `talker` is then the last one.
 
         Args:
             stop: The frame after the last one.
             loudness: [frames, 8], of `hear`; None without sound.
+            speech: Stretches of speech, first frame and the one after the last, from 0 on.
             repeated: bool [frames], the picture is the one before.
             numbers: Gives the next free number of a track.
 
@@ -106,48 +146,103 @@ class Piece:
         new = [c.record for c in kept if c.record.number == NO_TRACK]
         for record in new:
             record.number = next(numbers)
-        for candidate in kept:
-            self._score(candidate, loudness, repeated)
-        chunk = self._chunk(stop, self._talkers(kept, loudness is not None))
+        chunk = self._empty(stop)
+        if loudness is None:
+            everything = (0, chunk.frames)
+            self._show(chunk, everything, sorted(kept, key=lambda c: c.area, reverse=True))
+        else:
+            self._listen(chunk, kept, cut_turns(chunk.frames, speech, loudness), loudness, repeated)
         for candidate in self._candidates.values():
             part = slice(candidate.start_frame - self.start, None)
             taken = chunk.track[part][: len(candidate.valid)] == candidate.record.number
             candidate.record.chosen.append(taken & (candidate.record.number != NO_TRACK))
         return chunk, new
 
-    def _score(
-        self, candidate: Candidate, loudness: np.ndarray | None, repeated: np.ndarray
+    def _listen(
+        self,
+        chunk: MouthChunk,
+        kept: list[Candidate],
+        turns: list[Turn],
+        loudness: np.ndarray,
+        repeated: np.ndarray,
     ) -> None:
-        if loudness is None:
-            return
-        start = candidate.start_frame - self.start
-        part = slice(start, start + len(candidate.valid))
-        score = score_talking(
-            np.stack(candidate.mouths), np.stack(candidate.upper),
-            loudness[part], repeated[part], self.config,
-        )  # fmt: skip
+        """Take the talker of each turn; where that face is away, the next that may be talking."""
+        for candidate in kept:
+            start = candidate.start_frame - self.start
+            part = slice(start, start + len(candidate.valid))
+            candidate.evidence = Evidence(
+                np.stack(candidate.mouths), np.stack(candidate.upper),
+                loudness[part], repeated[part], self.config,
+            )  # fmt: skip
+        told = [[candidate.gain(turn, self.start) for candidate in kept] for turn in turns]
+        told = np.array(told).reshape(len(turns), len(kept), 2)
+        gains, scores = told[..., 0], told[..., 1]
+        talkers = choose_talkers(turns, gains, self._last(kept))
+        self.talker = kept[talkers[-1]].record.source if talkers[-1] != NOBODY else None
+        shown = place_changes(turns, talkers, self._motion(kept, chunk.frames))
+        for turn, talker, score in zip(shown, talkers, scores, strict=True):
+            if talker == NOBODY:
+                continue
+            able = [i for i in np.argsort(-score, kind="stable") if self._is_able(score[i])]
+            order = [talker, *(i for i in able if i != talker)]
+            self._show(chunk, (turn.start, turn.stop), [kept[i] for i in order])
+        for number, candidate in enumerate(kept):
+            chosen = np.array([talker == number for talker in talkers])
+            self._score(candidate, turns, scores[:, number], chosen)
+
+    def _motion(self, kept: list[Candidate], frames: int) -> np.ndarray:
+        """Motion of each mouth over that of its upper face, [frames, faces + 1]; last nobody's."""
+        motion = np.zeros((frames, len(kept) + 1))
+        motion[:, NOBODY] = self.config.still_ratio
+        for column, candidate in zip(motion.T, kept, strict=False):
+            assert candidate.evidence is not None
+            first = candidate.start_frame - self.start
+            column[first : first + len(candidate.valid)] = candidate.evidence.ratios
+        return motion
+
+    def _last(self, kept: list[Candidate]) -> int:
+        """The place of who talked last among some faces, or NOBODY."""
+        places = [i for i, c in enumerate(kept) if c.record.source is self.talker]
+        return places[0] if places else NOBODY
+
+    def _is_able(self, score: float) -> bool:
+        return score >= self.config.least_score
+
+    def _score(
+        self, candidate: Candidate, turns: list[Turn], scores: np.ndarray, chosen: np.ndarray
+    ) -> None:
+        """Take down how likely it talks: over all frames, or the turns in which it was chosen."""
+        assert candidate.evidence is not None
+        parts = [candidate.part(turn.voice, self.start) for turn in turns]
+        frames = np.array([part.stop - part.start for part in parts])
+        here = frames > 0
+        score = candidate.evidence.score()
+        if here.any() and not chosen[here].all():
+            if chosen.any():
+                taken = chosen & here
+                score = float(np.average(scores[taken], weights=frames[taken]))
+            else:
+                score = min(score, float(np.average(scores[here], weights=frames[here])))
         candidate.record.score.add(score, len(candidate.valid))
 
-    def _talkers(self, kept: list[Candidate], has_sound: bool) -> list[Candidate]:
-        """Those who may be talking, the most likely first."""
-        if not has_sound:
-            return sorted(kept, key=lambda candidate: candidate.area, reverse=True)
-        able = [c for c in kept if c.record.score.value >= self.config.least_score]
-        return sorted(able, key=lambda candidate: candidate.record.score.value, reverse=True)
-
-    def _chunk(self, stop: int, talkers: list[Candidate]) -> MouthChunk:
-        """The best talker; where that face is away, the next one that may be talking."""
+    def _empty(self, stop: int) -> MouthChunk:
         frames = stop - self.start
         crops = np.zeros((frames, CROP_SIDE, CROP_SIDE), np.uint8)
-        mask = np.zeros(frames, bool)
         track = np.full(frames, NO_TRACK, np.int32)
-        taken = np.zeros(frames, bool)
-        for candidate in talkers:
+        return MouthChunk(self.start, crops, np.zeros(frames, bool), track)
+
+    def _show(self, chunk: MouthChunk, span: Span, candidates: Sequence[Candidate]) -> None:
+        """Put the first of some faces into a part of a chunk; where it is away, the next."""
+        taken = np.zeros(chunk.frames, bool)
+        for candidate in candidates:
+            own = candidate.part(span, self.start)
+            if own.stop == own.start:
+                continue
             first = candidate.start_frame - self.start
-            part = slice(first, first + len(candidate.valid))
-            use = np.array(candidate.valid, bool) & ~taken[part]
-            crops[part][use] = np.stack(candidate.mouths)[use]
-            track[part][use] = candidate.record.number
-            mask[part] |= use
+            part = slice(first + own.start, first + own.stop)
+            use = np.array(candidate.valid[own], bool) & ~taken[part]
+            if use.any():
+                chunk.crops[part][use] = np.stack(candidate.mouths[own])[use]
+            chunk.track[part][use] = candidate.record.number
+            chunk.mask[part] |= use
             taken[part] = True
-        return MouthChunk(self.start, crops, mask, track)

@@ -58,6 +58,7 @@ def _describe(track: FaceTrack, tracks: Sequence[FaceTrack], least_score: float)
         "median_score": round(track.median_score, 3),
         "talking_score": None if score is None else round(score, 3),
         "chosen": bool(track.chosen.any()),
+        "talks": [list(times) for times in track.talks_s],
         "reason": _reason(track, tracks, least_score),
     }
 
@@ -77,4 +78,6 @@ def _reason(track: FaceTrack, tracks: Sequence[FaceTrack], least_score: float) -
         and other.start_frame < track.stop_frame
         and track.start_frame < other.stop_frame
     ]
+    if not others:
+        return "the mouth does not move as in speech"
     return f"track {', '.join(others)} is more likely to talk"

@@ -52,7 +52,9 @@ class FaceTrack:
         valid: bool [frames], True where the mouth is inside the picture.
         chosen: bool [frames], True where it was taken as the talker.
         median_score: Median score of the detector, 0 to 1.
-        talking_score: Does the mouth move with the sound, 0 to 1; None without sound.
+        talking_score: Does the mouth move with the sound, 0 to 1, over all frames or, of a face
+            that takes turns with others, over the speech that it was chosen for; None without
+            sound.
     """
 
     track: int
@@ -85,6 +87,13 @@ class FaceTrack:
     def end_s(self) -> float:
         """End in seconds."""
         return self.stop_frame / VIDEO_RATE_HZ
+
+    @property
+    def talks_s(self) -> tuple[tuple[float, float], ...]:
+        """Start and end in seconds of each stretch in which it was taken as the talker."""
+        edges = np.flatnonzero(np.diff(np.pad(self.chosen.astype(np.int8), 1))) + self.start_frame
+        times = [round(float(edge) / VIDEO_RATE_HZ, 3) for edge in edges]
+        return tuple(zip(times[::2], times[1::2], strict=True))
 
     @property
     def median_box(self) -> np.ndarray:

@@ -5,7 +5,8 @@ than eyes and forehead, which a turning head moves alike. *Match*: a small linea
 loudness of eight bands of the sound from the mouth, and the guess is correlated with what is
 heard. The score is `activity * (0.4 + 0.6 * match)`: a still mouth never talks, whatever is heard;
 a moving mouth may talk even where noise hides the voice; of two moving mouths the one that fits
-wins. So a lone face that chews, laughs or is dubbed over is taken for a talker.
+wins. So a lone face that chews, laughs or is dubbed over is taken for a talker. A face that does
+not move, or only as a whole as a photo does, is none, whatever it scores (see `stillness`).
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from data_prep.faces.stillness import measure_changes
 from modalities.rates import SAMPLES_PER_PICTURE, VIDEO_RATE_HZ
 
 WEIGHTS = Path(__file__).parent / "weights" / "mouth_to_sound.safetensors"
@@ -27,6 +29,11 @@ LIP_ROWS, LIP_COLUMNS = slice(6, 13), slice(4, 12)
 LEAST_CONTRAST = 4.0  # grey levels; less is noise
 LEAST_MOTION = 0.3  # grey levels a frame; GRID's talkers have 0.7 and more in the upper face
 MOST_RATIO = 4.0
+LEAST_FRAMES = 2 * max(LAGS) + 3  # of which a correlation is taken
+# Of bending and match together; stills that are panned or zoomed mostly have less, talkers 1.5.
+LEAST_BENDING = 0.7
+COARSE, FINE = 16, 24  # sides of shrunk crops; the finer one shows the shape of the lips
+FINE_LIP_ROWS, FINE_LIP_COLUMNS = slice(9, 20), slice(6, 18)
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,11 @@ def describe_mouth(mouths: np.ndarray, repeated: np.ndarray) -> np.ndarray:
     Returns:
         float64 [frames, 660]: each frame with some of its neighbours.
     """
-    pictures = _normalize(_shrink(mouths, 16)[:, ROWS, COLUMNS])
+    return _describe(_shrink(mouths, COARSE), repeated)
+
+
+def _describe(coarse: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+    pictures = _normalize(coarse[:, ROWS, COLUMNS])
     motion = _steps(pictures, repeated)
     parts = [_fold(pictures - pictures.mean(axis=0)), 3.0 * _fold(motion)]
     frames = np.concatenate(parts, axis=1)  # [frames, 132]
@@ -125,14 +136,23 @@ def measure_activity(
     Returns:
         0 (still, or moving with the head) to 1.
     """
+    ratios = _motion_ratios(_shrink(mouths, COARSE), _shrink(upper, COARSE), repeated)
+    return _activity(ratios, config)
+
+
+def _motion_ratios(coarse: np.ndarray, upper: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+    """Motion of the lips over that of the upper face, [frames]; both [frames, 16, 16]."""
     # In plain grey levels: camera noise is alike in both, whatever their contrast.
-    lips = _steps(_level(_shrink(mouths, 16)[:, LIP_ROWS, LIP_COLUMNS]), repeated)
-    rest = _steps(_level(_shrink(upper, 16)), repeated)
+    lips = _steps(_level(coarse[:, LIP_ROWS, LIP_COLUMNS]), repeated)
+    rest = _steps(_level(upper), repeated)
     ratios = lips.mean(axis=(1, 2)) / np.maximum(rest.mean(axis=(1, 2)), LEAST_MOTION)
     # Frame by frame, and bounded: a moment of strong head motion must not outweigh all else.
-    ratio = np.minimum(ratios, MOST_RATIO).mean()
+    return np.minimum(ratios, MOST_RATIO)
+
+
+def _activity(ratios: np.ndarray, config: TalkConfig) -> float:
     span = config.talking_ratio - config.still_ratio
-    return float(np.clip((ratio - config.still_ratio) / span, 0.0, 1.0))
+    return float(np.clip((ratios.mean() - config.still_ratio) / span, 0.0, 1.0))
 
 
 def measure_match(mouths: np.ndarray, loudness: np.ndarray, repeated: np.ndarray) -> float:
@@ -146,10 +166,12 @@ def measure_match(mouths: np.ndarray, loudness: np.ndarray, repeated: np.ndarray
     Returns:
         -1 to 1, the best over one frame of delay either way.
     """
-    if len(mouths) <= 2 * max(LAGS) + 2:
+    if len(mouths) < LEAST_FRAMES:
         return 0.0
-    guess = describe_mouth(mouths, repeated) @ load_mapping()  # [frames, 8]
-    sound = normalize_sound(loudness)
+    return _match(describe_mouth(mouths, repeated) @ load_mapping(), normalize_sound(loudness))
+
+
+def _match(guess: np.ndarray, sound: np.ndarray) -> float:
     frames = len(guess)
     return max(
         _correlation(
@@ -157,6 +179,62 @@ def measure_match(mouths: np.ndarray, loudness: np.ndarray, repeated: np.ndarray
         )
         for lag in LAGS
     )
+
+
+class Evidence:
+    """What tells whether a face talks, of all frames of a track, to be asked of any part of it.
+
+    Args:
+        mouths: uint8 [frames, 96, 96].
+        upper: uint8 [frames, 48, 48], eyes and forehead of the same frames.
+        loudness: [frames, 8], of `hear`.
+        repeated: bool [frames], the picture is the one before.
+        config: Settings.
+    """
+
+    def __init__(
+        self,
+        mouths: np.ndarray,
+        upper: np.ndarray,
+        loudness: np.ndarray,
+        repeated: np.ndarray,
+        config: TalkConfig,
+    ):
+        self.config = config
+        coarse, rest = _shrink(mouths, COARSE), _shrink(upper, COARSE)
+        self.ratios = _motion_ratios(coarse, rest, repeated)  # [frames]
+        self.guess: np.ndarray | None = None  # [frames, 8]
+        if len(mouths) >= LEAST_FRAMES:
+            self.guess = _describe(coarse, repeated) @ load_mapping()
+            self.sound = normalize_sound(loudness)
+        lips = _shrink(mouths, FINE)[:, FINE_LIP_ROWS, FINE_LIP_COLUMNS]
+        self.changes = measure_changes(lips, rest, repeated)
+
+    def score(self, part: slice = slice(None)) -> float:
+        """How likely the face is the one that talks in some of its frames, 0 to 1."""
+        activity = _activity(self.ratios[part], self.config)
+        if activity == 0:
+            return 0.0
+        frames = len(self.ratios[part])
+        trust = frames / (frames + self.config.doubt_frames)
+        return activity * (0.4 + 0.6 * trust * max(0.0, self.match(part)))
+
+    def score_turn(self, part: slice) -> float:
+        """The same of a stretch of speech, and 0 for a picture that only moves as a whole."""
+        bending = self.changes.bending(part)
+        if bending + max(0.0, self.match(part)) < LEAST_BENDING:
+            return 0.0
+        return self.score(part)
+
+    def is_still(self, part: slice) -> bool:
+        """Tell whether the lips keep their shape: a photo, a frozen picture, a closed mouth."""
+        return self.changes.is_still(part)
+
+    def match(self, part: slice = slice(None)) -> float:
+        """Correlation of the sound with what the mouth lets expect, -1 to 1."""
+        if self.guess is None or len(self.guess[part]) < LEAST_FRAMES:
+            return 0.0
+        return _match(self.guess[part], self.sound[part])
 
 
 def score_talking(
@@ -178,12 +256,7 @@ def score_talking(
     Returns:
         0 to 1.
     """
-    activity = measure_activity(mouths, upper, repeated, config)
-    if activity == 0:
-        return 0.0
-    trust = len(mouths) / (len(mouths) + config.doubt_frames)
-    match = max(0.0, measure_match(mouths, loudness, repeated))
-    return activity * (0.4 + 0.6 * trust * match)
+    return Evidence(mouths, upper, loudness, repeated, config).score()
 
 
 def fit_mapping(

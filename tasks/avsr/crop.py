@@ -32,7 +32,7 @@ def write_mouths(
     """Crop the talker's mouth out of a video.
 
     Args:
-        source: A file with video; sound helps to tell who talks.
+        source: A file with video; its sound tells who talks, for each stretch of speech.
         video: The .mp4 or .mkv to write: 96x96 grey at 25 frames per second, lossless H.264; black
             where no mouth is seen.
         report: The .json to write: what was found per track, and the mask of the frames.

@@ -1,7 +1,7 @@
 """Audio-visual speech recognition from a file or from arrays, as a whole or while reading."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from modalities.vision import FaceDetector, load_face_detector
 from tasks.avsr.inputs.media import Input, MouthSource, ReadyMouth, Source, open_input
 from tasks.avsr.inputs.mouths import MouthBuffer, Mouths
 from tasks.avsr.inputs.windows import Window, WindowFeeder
+from tasks.avsr.outputs.talkers import name_talkers
 from tasks.avsr.outputs.transcript import Face, Segment, Transcript
 from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised
@@ -202,7 +203,7 @@ class _Session:
 
     def result(self, segments: tuple[Segment, ...]) -> Transcript:
         tracks = self.finder.tracks() if self.finder else []
-        segments = tuple(replace(s, track=_talker(tracks, s)) for s in segments)
+        segments = name_talkers(segments, tracks)
         used = any(segment.video_used for segment in segments)
         return Transcript(
             text=" ".join(segment.text for segment in segments),
@@ -333,16 +334,6 @@ def _take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:
     return [frame for _, frame in zip(range(count), frames, strict=False)]
 
 
-def _talker(tracks: list[FaceTrack], segment: Segment) -> int | None:
-    """Return the chosen face that is on screen longest during a segment."""
-
-    def shared_s(track: FaceTrack) -> float:
-        return min(track.end_s, segment.end_s) - max(track.start_s, segment.start_s)
-
-    seen = [track for track in tracks if track.chosen.any() and shared_s(track) > 0]
-    return max(seen, key=shared_s).track if seen else None
-
-
 def _face(track: FaceTrack, scale: float) -> Face:
     x, y, width, height = (round(float(value) * scale, 1) for value in track.median_box)
     score = None if track.talking_score is None else round(float(track.talking_score), 3)
@@ -353,4 +344,5 @@ def _face(track: FaceTrack, scale: float) -> Face:
         box=(x, y, width, height),
         talking_score=score,
         chosen=bool(track.chosen.any()),
+        talks=track.talks_s,
     )

@@ -30,7 +30,8 @@ def crop(
 ) -> None:
     """Write the talker's mouth as a video, and a report on faces.
 
-    The video is 96x96, grey, 25 pictures a second; the report tells of every face.
+    The video is 96x96, grey, 25 pictures a second, and follows whoever talks, stretch by stretch of
+    speech; it is black where no face does. The report tells of every face, and when it talks.
     """
     from tasks.avsr.crop import check_default_paths, check_paths, write_mouths
     from tasks.avsr.inputs.media import ReadyMouth
@@ -47,6 +48,6 @@ def crop(
         return
     print(f"{video}: {found['frames_with_video']} of {found['frames']} frames show a mouth.")
     for track in found["tracks"]:
-        state = "chosen" if track["chosen"] else track["reason"]
+        state = track["reason"] or "talks " + ", ".join(f"{a} to {b} s" for a, b in track["talks"])
         print(f"  face {track['track']}: {track['start_s']} to {track['end_s']} s, {state}")
     print(f"Report: {written}")

@@ -23,7 +23,8 @@ class Segment:
         end_s: Where it ends, in seconds on the clock of the input.
         text: What is said.
         words: With their times.
-        track: The face that says it, or None.
+        track: The number of the face that says it; None where no face talks or none is seen, and
+            in a stream, which does not wait for the end of the shot.
         adapter_set: The set that was switched on, or None for the frozen model.
         scenario: The noise category that the selector heard, or None.
         snr_db: The signal-to-noise ratio that the selector estimated, or None.
@@ -54,7 +55,8 @@ class Face:
         end_s: When it is seen last, in seconds on the clock of the input.
         box: Median x, y, width and height in pixels of the upright source picture.
         talking_score: 0 to 1, how well the mouth's motion fits the sound.
-        chosen: Whether it was taken for the talker of its shot.
+        chosen: Whether it was taken for the talker anywhere.
+        talks: From when to when it was, in seconds on the clock of the input.
     """
 
     track: int
@@ -63,6 +65,7 @@ class Face:
     box: tuple[float, float, float, float]
     talking_score: float | None
     chosen: bool
+    talks: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Transcript:
 def _segment_dict(segment: Segment) -> dict[str, Any]:
     keys = ("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used")
     words = [asdict(word) for word in segment.words]
-    told = {key: getattr(segment, key) for key in keys}
+    told = {key: getattr(segment, key) for key in keys} | {"face": segment.track}
     return told | {"words": words, "agreement": segment.agreement}
 
 

@@ -1,6 +1,7 @@
 """The face stage with the real detector on real faces."""
 
 from fractions import Fraction
+from itertools import groupby
 
 import av
 import cv2
@@ -30,6 +31,20 @@ def chosen_left(finder, width):
         return None
     box = chosen[0].median_box
     return bool(box[0] + box[2] / 2 < width)
+
+
+def freeze(pictures, turn):
+    """The picture at `turn` from there on, and in place of all before it."""
+    still, rest = [pictures[turn].gray()], [picture.gray() for picture in pictures]
+    return rest[:turn] + still * (len(rest) - turn), still * turn + rest[turn:]
+
+
+def talkers(finder, chunks, width):
+    """Who is shown: runs of "left", "right" and None, with the frame at which each ends."""
+    sides = {t.track: "left" if t.median_box[[0, 2]] @ [1, 0.5] < width else "right"
+             for t in finder.tracks()}  # fmt: skip
+    shown = [sides.get(int(track)) for chunk in chunks for track in chunk.track]
+    return [(side, sum(1 for _ in run)) for side, run in groupby(shown)]
 
 
 def encode(path, pictures, rate_hz):
@@ -94,6 +109,48 @@ def test_moving_face_beside_a_frozen_one_talks(detector, read_clip, show, grid, 
     still = show([read_clip(other_talkers[0])[0][5].gray()] * len(pictures))
     finder, _ = find(detector, beside(show, still, pictures), sound)
     assert chosen_left(finder, still[0].gray().shape[1]) is False
+
+
+@pytest.mark.parametrize("turn", [100, 150])
+def test_two_who_take_turns_are_each_shown_while_they_talk(
+    detector, read_clip, show, demo_clip, turn
+):
+    pictures, sound = read_clip(demo_clip)
+    pairs = zip(*freeze(pictures, turn), strict=True)
+    repeated = [picture.repeated for picture in pictures]
+    both = show([np.concatenate(pair, axis=1) for pair in pairs], repeated)
+    finder, chunks = find(detector, both, sound)
+    (early, frames), (late, _) = talkers(finder, chunks, 320)
+    assert (early, late) == ("left", "right") and abs(frames - turn) <= 5
+    crops = np.concatenate([chunk.crops for chunk in chunks]).astype(float)
+    motion = abs(crops[3:] - crops[:-3]).mean(axis=(1, 2))
+    assert all(np.median(part) > 3 for part in np.array_split(motion, 5))  # the talker, no photo
+    report = build_report(finder.tracks(), finder.totals)
+    assert sorted(len(track["talks"]) for track in report["tracks"])[-2:] == [1, 1]
+
+
+def test_face_that_freezes_stops_talking_while_the_voice_goes_on(
+    detector, read_clip, show, demo_clip
+):
+    pictures, sound = read_clip(demo_clip)
+    repeated = [picture.repeated for picture in pictures]
+    ends, begins = (show(frozen, repeated) for frozen in freeze(pictures, 150))
+    assert [side for side, _ in talkers(*find(detector, ends, sound), 320)] == ["left", None]
+    assert [side for side, _ in talkers(*find(detector, begins, sound), 320)] == [None, "left"]
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_photo_does_not_talk_though_a_voice_is_heard(
+    detector, read_clip, show, demo_clip, tmp_path, coded
+):
+    pictures, sound = read_clip(demo_clip)
+    photo = [pictures[60].gray()] * len(pictures)
+    shown = show(photo)
+    if coded:
+        shown = read_clip_without_sound(encode(tmp_path / "photo.mp4", photo, 25))[0]
+    finder, chunks = find(detector, shown, sound[: 640 * len(shown)])
+    assert len(finder.tracks()) >= 1
+    assert not np.concatenate([chunk.mask for chunk in chunks]).any()
 
 
 @pytest.mark.parametrize("picture", ["black", "noise", "grey"])

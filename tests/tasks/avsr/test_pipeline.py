@@ -62,6 +62,23 @@ def test_segments_carry_the_face_that_says_them(transcript):
     assert {segment.track for segment in transcript.segments} == chosen
 
 
+def test_each_of_two_who_take_turns_says_its_own_words(pipeline, demo_clip):
+    pictures = np.stack([frame.gray() for frame in stream_video(demo_clip)])
+    still = np.repeat(pictures[100:101], len(pictures), axis=0)
+    early = (np.arange(len(pictures)) < 100)[:, None, None]
+    left, right = np.where(early, pictures, still), np.where(early, still, pictures)
+    found = pipeline.transcribe(read_audio(demo_clip), np.concatenate([left, right], axis=2))
+    sides = {face.track: face.box[0] < 320 for face in found.faces}
+    for segment in found.segments:
+        assert sides[segment.track] == (segment.start_s < 3.9)
+    assert {sides[face.track]: face.talks for face in found.faces if face.chosen}.keys() == {
+        True,
+        False,
+    }
+    assert [s["face"] for s in found.to_dict()["segments"]] == [s.track for s in found.segments]
+    assert " ".join(segment.text for segment in found.segments) == found.text
+
+
 def test_times_rise_and_stay_inside_the_input(transcript):
     times = [t for s in transcript.segments for t in (s.start_s, s.end_s)]
     assert times == sorted(times)

@@ -45,7 +45,7 @@ def test_json_has_the_documented_keys_and_null_for_what_is_not_known():
     assert list(found) == ["text", "duration_s", "model", "video_used", "segments", "faces"]
     assert set(found["segments"][0]) == {
         *("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used", "words"),
-        "agreement",
+        *("agreement", "face"),
     }
     assert found["segments"][0]["words"][0] == {"start_s": 0.0, "end_s": 0.5, "text": "Hello"}
     assert found["segments"][0]["snr_db"] is None
@@ -56,6 +56,7 @@ def test_json_has_the_documented_keys_and_null_for_what_is_not_known():
         "box": [1.0, 2.0, 3.0, 4.0],
         "talking_score": None,
         "chosen": False,
+        "talks": [],
     }
 
 
