@@ -8,7 +8,7 @@ import numpy as np
 
 from data_prep.faces.pieces import Piece, Record
 from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk, Picture, Totals
-from data_prep.faces.sampling import Detector, Sampler, SamplingConfig
+from data_prep.faces.sampling import Detector, Sampler, SamplingConfig, load_default_detector
 from data_prep.faces.shots import CutConfig, CutDetector
 from data_prep.faces.talking import TalkConfig, hear
 from data_prep.faces.tracks import OpenTrack, TrackConfig, Tracker
@@ -53,7 +53,7 @@ class FaceFinder:
     def __init__(self, detector: Detector | None = None, config: FinderConfig | None = None):
         self.config = config or FinderConfig()
         self._sampler = Sampler(
-            detector or _default_detector(), self.config.sampling, self.config.tracks
+            detector or load_default_detector(), self.config.sampling, self.config.tracks
         )
         self._cuts = CutDetector(self.config.cuts)
         self._tracker = Tracker(self.config.tracks)
@@ -202,9 +202,3 @@ class FaceFinder:
 
     def _gray(self, frame: int) -> np.ndarray:
         return self._grays[frame - self._first_gray]
-
-
-def _default_detector() -> Detector:
-    from modalities.vision import load_face_detector
-
-    return load_face_detector("full")

@@ -27,14 +27,32 @@ def reduce_landmarks(landmarks: np.ndarray) -> np.ndarray:
     if points.ndim != 3 or points.shape[1] not in (4, 68) or points.shape[2] != 2:
         raise ValueError(
             f"Landmarks have shape {points.shape}; expected [frames, 4, 2] (right eye, left eye, "
-            "nose, mouth) or [frames, 68, 2] (dlib)."
+            f"nose, mouth) or [frames, 68, 2] (dlib).{_likeness(points.shape)}"
         )
     points = points.astype(np.float64)
+    points[~np.isfinite(points)] = np.nan
     if points.shape[1] == 68:
         points = np.stack([points[:, group].mean(axis=1) for group in DLIB_GROUPS], axis=1)
     flat = np.ptp(points, axis=1).max(axis=1) == 0  # all on one point: no face either
     points[~np.isfinite(points).all(axis=(1, 2)) | flat] = np.nan
     return points
+
+
+def _likeness(shape: tuple[int, ...]) -> str:
+    """Say what landmarks of another shape look like; nothing where that is not known."""
+    if shape in ((4, 2), (68, 2)):
+        return " They look like a single frame: give one row per frame."
+    if len(shape) != 3:
+        return ""
+    if shape[1] in (4, 68) and shape[2] == 3:
+        return " They look like x, y and a third number: leave that out."
+    known = {
+        5: "RetinaFace's or MTCNN's five: give the middle of the two mouth corners",
+        6: "BlazeFace's six: leave out the ears",
+        468: "MediaPipe's mesh: average those of each eye, the nose and the mouth",
+        478: "MediaPipe's mesh: average those of each eye, the nose and the mouth",
+    }
+    return f" They look like {known[shape[1]]}." if shape[1] in known else ""
 
 
 def load_landmarks(path: str | Path) -> np.ndarray:

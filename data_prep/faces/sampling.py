@@ -97,12 +97,13 @@ class Sampler:
         known: dict[int, list[Detection]] = dict([self._last] if self._last else [])
         before = set(known)
         while frames:
-            known.update(self._detect(sorted(frames), picture))
+            known.update(self.detect(sorted(frames), picture))
             frames = self._between(known)
         self._last = max(known.items()) if known else None
         return [(frame, known[frame]) for frame in sorted(set(known) - before)]
 
-    def _detect(self, frames: list[int], picture: Callable[[int], np.ndarray]) -> list[Sample]:
+    def detect(self, frames: list[int], picture: Callable[[int], np.ndarray]) -> list[Sample]:
+        """Find the faces of some frames, in pixels of the pictures."""
         found: list[list[Detection]] = []
         for start in range(0, len(frames), self.config.batch):
             part = [self._prepare(picture(f)) for f in frames[start : start + self.config.batch]]
@@ -152,3 +153,10 @@ class Sampler:
             > self.config.motion * first[i].box[2]
             for i, j in pairs.items()
         )
+
+
+def load_default_detector() -> Detector:
+    """Load the full-range BlazeFace on the CPU."""
+    from modalities.vision import load_face_detector
+
+    return load_face_detector("full")

@@ -28,7 +28,9 @@ Processes = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Landmarks = Annotated[
     Path | None,
-    typer.Option(help="Landmarks instead of our detector: .npy, .npz or .json, per 25 Hz frame."),
+    typer.Option(
+        help="Landmarks instead of our detector: .npy, .npz or .json, per 25 Hz frame, in pixels."
+    ),
 ]
 Box = Annotated[
     str | None,

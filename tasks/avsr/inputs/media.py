@@ -16,6 +16,7 @@ from data_prep.faces import (
     use_landmarks,
     use_mouth_video,
 )
+from data_prep.faces.plausibility import Size, check_box, check_landmarks
 from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
 from data_prep.media.orientation import Orientation
 from data_prep.media.picture import Picture, PictureConverter
@@ -68,17 +69,24 @@ class ReadyMouth:
                 f"Both {' and '.join(given)} say where the mouth is; expected one of them at most."
             )
 
-    def open(self, scale: float) -> MouthSource | None:
+    def open(self, scale: float, size: Size) -> MouthSource | None:
         """Return the source of crops, or None where faces have to be looked for.
 
         Args:
             scale: Source pixels per pixel of the pictures that will be pushed.
+            size: Of the source's pictures, in its pixels.
+
+        Raises:
+            ValueError: The numbers cannot be a face or a mouth in such a picture.
         """
         if self.video is not None:
             return use_mouth_video()
         if self.landmarks is not None:
-            return use_landmarks(load_landmarks(self.landmarks) / scale)
+            points = load_landmarks(self.landmarks)
+            check_landmarks(points, size, f"Landmarks of {self.landmarks}")
+            return use_landmarks(points, scale=scale)
         if self.box is not None:
+            check_box(self.box, size)
             return use_box([value / scale for value in self.box])
         return None
 
@@ -175,7 +183,7 @@ def open_pictures(path: str | Path, ready: ReadyMouth, media: MediaInfo) -> dict
         "frames": lambda: stream_video(pictures, rate_hz=VIDEO_RATE_HZ, max_side=ANALYSIS_SIDE),
         "has_video": True,
         "scale": scale,
-        "mouth": ready.open(scale),
+        "mouth": ready.open(scale, Size(info.width, info.height)),
     }
 
 

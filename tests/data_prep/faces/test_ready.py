@@ -95,6 +95,20 @@ def test_landmarks_of_another_shape_are_refused(shape):
         use_landmarks(np.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    ("shape", "like"),
+    [
+        ((4, 2), "a single frame"),
+        ((9, 5, 2), "five"),
+        ((9, 68, 3), "a third"),
+        ((9, 468, 2), "mesh"),
+    ],
+)
+def test_landmarks_of_a_known_other_shape_are_told_what_they_look_like(shape, like):
+    with pytest.raises(ValueError, match=f"They look like .*{like}"):
+        use_landmarks(np.zeros(shape))
+
+
 def test_too_few_landmarks_are_refused_but_for_rounding(pictures):
     source = use_landmarks(np.repeat(FACE[None], 58, 0))
     assert source.push(pictures)[0].mask.tolist() == [True] * 58 + [False] * 2

@@ -110,9 +110,37 @@ def test_landmarks_and_a_box_stand_in_for_the_detector(capsys, demo_clip, tmp_pa
 
 
 def test_landmarks_that_end_too_early_are_a_mistake(capsys, demo_clip, tmp_path):
-    np.save(tmp_path / "points.npy", np.ones((20, 4, 2)) * np.arange(4)[:, None])
+    points = np.array([[180, 50], [205, 50], [192, 62], [192, 75]], np.float32)
+    np.save(tmp_path / "points.npy", np.tile(points, (20, 1, 1)))
     code = run(["transcribe", str(demo_clip), "--landmarks", str(tmp_path / "points.npy")])
-    assert code == 2 and "20" in capsys.readouterr().err
+    assert code == 2 and "landmarks for 20 frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["transcribe", "crop"])
+def test_landmarks_that_are_no_face_are_a_mistake_told_in_one_line(
+    capsys, demo_clip, tmp_path, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    points = np.tile(np.array([[180, 50], [205, 50], [192, 62], [192, 75]]), (218, 1, 1))
+    np.save("fractions.npy", points / [320, 240])
+    np.save("swapped.npy", points[:, [1, 0, 2, 3]])
+    Path("axes.json").write_text(json.dumps(points[..., ::-1].tolist()))
+    for name, like in (
+        ("fractions.npy", "fractions of the picture: multiply by 320 x 240"),
+        ("swapped.npy", "eyes exchanged"),
+        ("axes.json", "x and y exchanged"),
+    ):
+        assert run([command, str(demo_clip), "--landmarks", name]) == 2
+        said = capsys.readouterr().err
+        assert like in said and name in said and said.count("\n") == 1
+    assert run([command, str(demo_clip), "--box", "0.5,0.2,0.1,0.1"]) == 2
+    assert "multiply by 320 x 240" in capsys.readouterr().err
+    assert {path.suffix for path in tmp_path.iterdir()} == {".npy", ".json"}
+
+
+def test_a_mouth_video_of_whole_faces_is_a_mistake(capsys, demo_clip):
+    assert run(["transcribe", str(demo_clip), "--mouth-video", str(demo_clip)]) == 2
+    assert "whole faces" in capsys.readouterr().err
 
 
 def test_probe_shows_the_streams(capsys, demo_clip):
