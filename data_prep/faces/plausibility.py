@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LEAST_SIZE = 2.0  # pixels from the eyes to the mouth, or between the eyes; less shows nothing
+TINY = 20  # pixels; in a smaller picture a mouth may have any size
 MOST_SIZE = 3.0  # times the longer side of the picture: an extreme close-up
 MOST_TILT_DEGREES = 68.0
 LEAST_ORDER = -0.15  # of 1; 0 is a profile, whose eyes lie over each other
@@ -55,7 +56,8 @@ def can_be_faces(landmarks: np.ndarray, size: Size) -> np.ndarray:
     down = mouth - middle
     width, height = np.hypot(*across.T), np.hypot(*down.T)
     scale = np.maximum(width, height)
-    good = (scale >= LEAST_SIZE) & (scale <= MOST_SIZE * max(size.width, size.height))
+    least = LEAST_SIZE if min(size.width, size.height) >= TINY else 0.0
+    good = (scale >= least) & (scale <= MOST_SIZE * max(size.width, size.height))
     squared = np.maximum(height**2, 1e-12)
     order = 2 * _cross(across, down) / np.maximum(width**2 + height**2, 1e-12)
     good &= (order >= LEAST_ORDER) & (width <= MOST_WIDE * height)
@@ -137,7 +139,8 @@ def check_box(box: Sequence[float], size: Size) -> None:
     middle_x, middle_y = x + width / 2, y + height / 2
     inside = 0 <= middle_x <= size.width and 0 <= middle_y <= size.height
     fits = width <= 1.1 * size.width and height <= 1.1 * size.height
-    small = max(width, height) < LEAST_SIZE
+    tiny_picture = min(size.width, size.height) < TINY
+    small = max(width, height) < LEAST_SIZE and not tiny_picture
     corners = x < width <= size.width and y < height <= size.height
     sticks_out = x + width > 1.02 * size.width or y + height > 1.02 * size.height
     if inside and fits and not small and not (corners and sticks_out):

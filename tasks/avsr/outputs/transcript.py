@@ -116,8 +116,8 @@ class Transcript:
 def _segment_dict(segment: Segment) -> dict[str, Any]:
     keys = ("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used")
     words = [asdict(word) for word in segment.words]
-    told = {key: getattr(segment, key) for key in keys} | {"face": segment.track}
-    return told | {"words": words, "agreement": segment.agreement}
+    told = {key: getattr(segment, key) for key in keys}
+    return told | {"words": words, "agreement": segment.agreement, "face": segment.track}
 
 
 def write_transcript(transcript: Transcript, path: Path) -> None:

@@ -43,15 +43,19 @@ def test_json_is_one_object_of_the_published_form(capsys, demo_clip):
     for segment in found["segments"]:
         assert list(segment) == [
             *("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db"),
-            *("video_used", "words", "agreement"),
+            *("video_used", "words", "agreement", "face"),
         ]
         assert segment["adapter_set"] is segment["scenario"] is segment["snr_db"] is None
         assert segment["agreement"] is None
         assert all(list(word) == ["start_s", "end_s", "text"] for word in segment["words"])
         assert " ".join(word["text"] for word in segment["words"]) == segment["text"]
     for face in found["faces"]:
-        assert list(face) == ["track", "start_s", "end_s", "box", "talking_score", "chosen"]
-        assert len(face["box"]) == 4
+        assert list(face) == [
+            *("track", "start_s", "end_s", "box", "talking_score", "chosen", "talks")
+        ]
+        assert len(face["box"]) == 4 and face["chosen"] == bool(face["talks"])
+    talking = {face["track"] for face in found["faces"] if face["chosen"]}
+    assert {segment["face"] for segment in found["segments"]} == talking
     assert found["model"] == "whisper-tiny.en" and found["video_used"] is False
 
 
