@@ -1,19 +1,10 @@
-"""Put the parts of an adapter on a model, fresh or from files."""
+"""Put the parts of an adapter on a model."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from fusion.adapters.files import (
-    CONFIG,
-    WEIGHTS,
-    read_adapter_config,
-    read_weights,
-    set_tensors,
-    tensors_of,
-)
 from fusion.adapters.injection import Calibrate, inject
 from fusion.adapters.parts import drop_part, follow_mode, held_of
 from fusion.adapters.quantisation import check_bits, quantise_all
@@ -101,61 +92,3 @@ def _check_new(name: str, part: Part, parts: Sequence[Part]) -> None:
                 f"Adapter {name!r} has {part.method!r} at {min(both)} already; drop it first, or "
                 "take another name."
             )
-
-
-def load_parts(model: nn.Module, folder: Path, name: str) -> None:
-    """Read an adapter and attach it.
-
-    Raises:
-        FileNotFoundError: The folder or a file is not there.
-        ValueError: It is damaged, or belongs to another model.
-    """
-    if (folder / CONFIG).is_file():
-        folders = [folder]
-    else:
-        numbered = [path for path in folder.glob("*") if (path / CONFIG).is_file()]
-        folders = sorted((p for p in numbered if p.name.isdigit()), key=lambda p: int(p.name))
-    if not folders:
-        raise FileNotFoundError(f"{folder} holds no {CONFIG}; expected a folder that `save` wrote.")
-    for part in folders:
-        _load_part(model, part, name)
-
-
-def _load_part(model: nn.Module, folder: Path, name: str) -> None:
-    tensors = read_weights(folder / WEIGHTS)
-    method, options, where, layers, bits = read_adapter_config(folder / CONFIG)
-    if METHODS[method].code == "PEFT" and where is not None and bits is None:
-        where = _whole_names(model, where)
-    part = attach_part(model, method, options, where, name=name, layers=layers, bits=bits)
-    wanted = set(tensors_of(model, part))
-    missing, unknown = sorted(wanted - set(tensors)), sorted(set(tensors) - wanted)
-    if missing or unknown:
-        _drop(model, name)
-        raise ValueError(
-            f"{folder} does not fit this model: it lacks {', '.join(missing[:2]) or 'nothing'} and "
-            f"has {', '.join(unknown[:2]) or 'nothing'} in excess. Load it on the model that it "
-            "was trained on."
-        )
-    try:
-        set_tensors(model, part, tensors)
-    except ValueError as error:
-        _drop(model, name)
-        raise ValueError(
-            f"{folder} does not fit this model ({error}). Load it on the model that it was "
-            "trained on."
-        ) from error
-
-
-def _whole_names(model: nn.Module, ends: list[str]) -> list[str]:
-    """Return the modules that PEFT means: of twenty names or more it keeps their ends alone."""
-    found = [
-        name
-        for name, _ in model.named_modules()
-        if any(name == end or name.endswith(f".{end}") for end in ends)
-    ]
-    return found or ends
-
-
-def _drop(model: nn.Module, name: str) -> None:
-    for part in list(selection_of(model).adapters[name]):
-        drop_part(model, name, part)

@@ -1,21 +1,22 @@
 """Adapters on disk, in PEFT's layout: adapter_config.json and adapter_model.safetensors."""
 
 import json
+import pickle
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
-from fusion.contract.method import OURS
 from fusion.contract.selection import Part
-from fusion.methods.catalog import METHODS
 from modalities.whole_file import replace_when_whole
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PICKLED = "adapter_model.bin"
 PEFT_PREFIX = "base_model.model."
 
 
@@ -82,55 +83,67 @@ def _config_of_packed(part: Part) -> Any:
     )
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(folder: Path) -> dict[str, Tensor]:
     """Read the tensors of an adapter by their names in the model.
+
+    PEFT wrote adapter_model.bin until 2023; nothing but tensors is taken out of one.
 
     Raises:
         FileNotFoundError: They are not there.
-        ValueError: The file is damaged.
+        ValueError: The file is damaged, or a pickle of other things than tensors.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = folder / WEIGHTS
     if not path.is_file():
+        if (folder / PICKLED).is_file():
+            return _strip(_read_pickled(folder / PICKLED))
         raise FileNotFoundError(f"There is no {path}; expected the weights of an adapter.")
     try:
-        tensors = load_file(path)
+        return _strip(load_file(path))
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged ({error}); save the adapter again.") from error
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        tensors, reason = None, f" ({str(error).strip().splitlines()[0][:200]})"
+    else:
+        reason = ""
+    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
+        raise ValueError(
+            f"{path} is damaged, or a pickle of other things than tensors by name{reason}; none of "
+            f"it was run. Save the adapter as {WEIGHTS}, which PEFT does by itself."
+        )
+    return tensors
+
+
+def _strip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(PEFT_PREFIX): tensor for name, tensor in tensors.items()}
 
 
-def read_adapter_config(
-    path: Path,
-) -> tuple[str, Any, list[str] | None, list[int] | None, int | None]:
+def read_adapter_config(path: Path) -> dict[str, Any]:
     """Read what a folder says of its adapter.
 
     Args:
         path: An adapter_config.json, ours or PEFT's.
 
-    Returns:
-        Method, options, roles or module names, numbers of the blocks (None for all), and bits
-        (None for float).
-
     Raises:
         FileNotFoundError: It is not there.
-        ValueError: It is no JSON, or of a method that is not known.
+        ValueError: It is no JSON object.
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}); save the adapter again.") from error
-    kind = config.get("peft_type")
-    if kind == OURS:
-        names = "method", "options", "where", "layers", "bits"
-        method, options, where, layers, bits = (config.get(name) for name in names)
-        return method, options, where, layers, bits
-    for name, method in METHODS.items():
-        if method.peft_type == kind:
-            return name, method.options_of(config), config["target_modules"], None, None
-    known = sorted({method.peft_type for method in METHODS.values()} - {OURS})
-    raise ValueError(f"{path} is of the type {kind!r}; known: {OURS}, {', '.join(known)}.")
+    if not isinstance(config, dict):
+        raise ValueError(
+            f"{path} holds a {type(config).__name__}; expected an object with the key 'peft_type'."
+        )
+    return config
 
 
 def _state(model: nn.Module, key: str) -> dict[str, Tensor]:

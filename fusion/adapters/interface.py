@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fusion.adapters.attachment import attach_part, load_parts
+from fusion.adapters.attachment import attach_part
 from fusion.adapters.files import save_parts, tensors_of
 from fusion.adapters.injection import Calibrate
+from fusion.adapters.loading import load_parts
 from fusion.adapters.merging import merge_into, restore
 from fusion.adapters.parts import (
     changes_of,

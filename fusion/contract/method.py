@@ -79,6 +79,7 @@ class Method:
         where: The roles that it is put at by default.
         acts_on: How sites are found, see `find_sites`.
         convolutions: Whether it can be put at convolutions; others are passed over.
+        embeddings: Whether it can be put at embedding tables; others are passed over.
         merges: Whether what it does can be added to the weights.
         per_sample: Whether rows of a batch can have different adapters.
         changed_at_start: Why a fresh adapter changes the model's output; "" where it does not.
@@ -93,6 +94,7 @@ class Method:
     where: ClassVar[tuple[str, ...]] = ("q", "v")
     acts_on: ClassVar[str] = "linear"
     convolutions: ClassVar[bool] = False
+    embeddings: ClassVar[bool] = False
     merges: ClassVar[bool] = False
     per_sample: ClassVar[bool] = True
     changed_at_start: ClassVar[str] = ""
@@ -134,6 +136,7 @@ class Method:
         roles = tuple(where) if where else cls.where_of(options)
         found = find_sites(model, roles, cls.acts_on, layers, selection_of(model).blocks)
         right = [site for site in found if cls.convolutions or not site.convolves]
+        right = [site for site in right if cls.embeddings or not site.embeds]
         sites = [site for site in right if cls.accepts(site, options)]
         if not sites:
             raise ValueError(
@@ -141,11 +144,6 @@ class Method:
                 f"{', '.join(roles)}; see its documentation for the roles it takes."
             )
         return sites
-
-    @classmethod
-    def options_of(cls, config: Mapping[str, Any]) -> Any:
-        """Read the options from adapter_config.json."""
-        raise NotImplementedError
 
     @classmethod
     def start(cls, model: nn.Module, part: Part, calibrate: Any) -> None:
@@ -214,11 +212,6 @@ class Adapter(nn.Module, Method):
         return None
 
     @classmethod
-    def options_of(cls, config: Mapping[str, Any]) -> Any:
-        """Read the options as they were saved, a dict of the dataclass's fields."""
-        return config["options"]
-
-    @classmethod
     def change_at(cls, layer: Any, key: str, host: nn.Module) -> Delta | None:
         """Ask the adapter at the module, see `delta`."""
         return layer.mcgurk_adapters[key].delta(host)
@@ -270,6 +263,17 @@ class PeftMethod(Method):
     @classmethod
     def config(cls, names: list[str], options: Any) -> Any:
         """Build PEFT's config for some modules, by their names."""
+        raise NotImplementedError
+
+    @classmethod
+    def options_of(cls, config: Any, layers: Mapping[str, Any], key: str) -> Any:
+        """Read the options from PEFT's config and from the layers that PEFT makes of it.
+
+        Args:
+            config: PEFT's, of this method's type.
+            layers: PEFT's layers by the name of their site.
+            key: Name of the adapter in them.
+        """
         raise NotImplementedError
 
     @classmethod

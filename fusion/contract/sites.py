@@ -61,6 +61,11 @@ class Site:
         """Whether the module is a convolution: its features are channels, before the places."""
         return isinstance(self.module, CONVOLUTIONS)
 
+    @property
+    def embeds(self) -> bool:
+        """Whether the module is an embedding table: it reads numbers of its rows."""
+        return isinstance(self.module, nn.Embedding)
+
     def dim_read(self, mode: str) -> int:
         """Return the features that an adapter here reads, "sequential" or "parallel"."""
         if mode == "sequential" or self.role in ("attention", "mlp"):
@@ -295,9 +300,12 @@ def _by_name(model: nn.Module, name: str) -> Site:
     if _is_norm(module):
         dim = int(module.weight.numel())  # type: ignore[union-attr]
         return Site(name, "norm", "", -1, 0, module, dim, dim)
+    if isinstance(module, nn.Embedding):
+        dim = module.embedding_dim
+        return Site(name, "embed", "", -1, 0, module, dim, dim)
     raise ValueError(
         f"Module {name} is a {type(module).__name__}; by name only linear layers, "
-        f"convolutions and norms can be adapted. Give a role: {', '.join(ROLES)}."
+        f"convolutions, norms and embeddings can be adapted. Give a role: {', '.join(ROLES)}."
     )
 
 

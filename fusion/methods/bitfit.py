@@ -17,10 +17,12 @@ class BitFitOptions:
 class BitFit(Adapter):
     """A trained change of each bias; modules without one are passed over.
 
-    The patch convolution of AST, ViT and CLIP is left out, as in PETL-AST.
+    Convolutions are left out unless `where` names them, as PETL-AST leaves out the patch
+    convolution of AST, ViT and CLIP.
     """
 
     Options = BitFitOptions
+    convolutions = True
     where = ("q", "k", "v", "o", "fc1", "fc2", "norm")
     merges = True
     float_only = "all that it trains is vectors"
@@ -30,6 +32,7 @@ class BitFit(Adapter):
     def __init__(self, site: Site, options: BitFitOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
         self.bias = nn.Parameter(torch.zeros(site.dim_out))
+        self.places = site.module.weight.ndim - 2 if site.convolves else 0  # type: ignore[union-attr,operator]
 
     @classmethod
     def accepts(cls, site: Site, options: BitFitOptions) -> bool:
@@ -43,7 +46,7 @@ class BitFit(Adapter):
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         """Add the change."""
-        return outputs + self.bias
+        return outputs + self.bias.view(-1, *[1] * self.places)  # of a convolution before places
 
     def delta(self, module: nn.Module) -> Delta:
         """Return the change itself."""

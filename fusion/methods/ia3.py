@@ -51,12 +51,13 @@ class Ia3(PeftMethod):
         )
 
     @classmethod
-    def options_of(cls, config: Mapping[str, Any]) -> Ia3Options:
+    def options_of(cls, config: Any, layers: Mapping[str, Any], key: str) -> Ia3Options:
         """Read the options from PEFT's config, which may have a list of names or of their ends."""
-        layers = config["feedforward_modules"]
-        if not isinstance(layers, str):
-            layers = "|".join(f".*{re.escape(end)}" for end in layers or ())
-        return Ia3Options(layers)
+        feedforward = config.feedforward_modules
+        if not isinstance(feedforward, str):
+            feedforward = "|".join(n for n, layer in layers.items() if layer.is_feedforward)
+            feedforward = feedforward.replace(".", r"\.")
+        return Ia3Options(feedforward)
 
     @classmethod
     def prepare(

@@ -39,6 +39,7 @@ class Invertible(Adapter):
     """
 
     Options = InvertibleOptions
+    embeddings = True
     where = ("input",)  # or "embed", the word embeddings
     title = "MAD-X (2020, arXiv 2005.00052); NICE (1410.8516)"
     formula = "y1 = x1 + F(x2), y2 = x2 + G(y1)"

@@ -42,6 +42,7 @@ class RewritePrompts(Adapter):
     """
 
     Options = RewritePromptsOptions
+    embeddings = True
     where = ("input",)
     float_only = "torch's LSTM holds its own matrices"
     title = "P-Adapters, Rewrite (2021, arXiv 2110.07280)"

@@ -65,9 +65,9 @@ class Shira(PeftMethod):
         return config
 
     @classmethod
-    def options_of(cls, config: Mapping[str, Any]) -> ShiraOptions:
+    def options_of(cls, config: Any, layers: Mapping[str, Any], key: str) -> ShiraOptions:
         """Read the options from PEFT's config."""
-        return ShiraOptions(rank=config["r"], seed=config["random_seed"] or 0)
+        return ShiraOptions(rank=config.r, seed=config.random_seed or 0)
 
     @classmethod
     def prepare(

@@ -1,6 +1,6 @@
 """LT-SFT: all entries are trained, those that moved most are kept, and trained from the start."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any
@@ -12,7 +12,7 @@ from torch.nn import functional
 from fusion.contract.holder import ATTRIBUTE
 from fusion.contract.method import Adapter, Attached, Delta
 from fusion.contract.selection import Part
-from fusion.contract.sites import Site, unwrap
+from fusion.contract.sites import CONVOLUTIONS, Site, unwrap
 from fusion.methods.norm_tuning import normalisation_of
 
 
@@ -36,12 +36,14 @@ class SparseTuning(Adapter):
     """A change of weights and biases: of all entries, and after `select` of some.
 
     Adapters of several tasks or languages are composed by `use([...])`, which adds them up.
-    Embeddings are left out. The authors' scripts leave the norms frozen: give `where` without
-    "norm". Where the mlp is gated, give it with "gate".
+    Embeddings and convolutions are left out unless `where` names them. The authors' scripts leave
+    the norms frozen: give `where` without "norm". Where the mlp is gated, give it with "gate".
     """
 
     Options = SparseTuningOptions
     where = ("q", "k", "v", "o", "fc1", "fc2", "norm")
+    convolutions = True
+    embeddings = True
     merges = True
     float_only = "it chooses among its entries by how far they have moved"
     title = "LT-SFT, composable sparse fine-tuning (2021, arXiv 2110.07560)"
@@ -49,7 +51,7 @@ class SparseTuning(Adapter):
 
     def __init__(self, site: Site, options: SparseTuningOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
-        self.normalisation = normalisation_of(site.module)
+        self.run = function_of(site.module)
         self.shapes = {name: tuple(p.shape) for name, p in parameters_of(site.module).items()}
         for name, shape in self.shapes.items():
             if options.entries:
@@ -59,9 +61,8 @@ class SparseTuning(Adapter):
 
     @classmethod
     def accepts(cls, site: Site, options: SparseTuningOptions) -> bool:
-        """Take linear layers and norms."""
-        module = site.module
-        return isinstance(module, nn.Linear) or normalisation_of(module) is not None
+        """Take what `function_of` knows: linear layers, norms, convolutions and word tables."""
+        return function_of(site.module) is not None
 
     @classmethod
     def count(cls, site: Site, options: SparseTuningOptions) -> int:
@@ -102,10 +103,10 @@ class SparseTuning(Adapter):
         """Run the module's function with the change: it is linear in weight and bias."""
         weight, bias = self.change("weight"), self.change("bias")
         if weight is None:
-            return outputs if bias is None else outputs + bias
-        if self.normalisation is not None:
-            return outputs + self.normalisation(inputs, weight, bias)
-        return outputs + functional.linear(inputs, weight, bias)
+            places = len(self.shapes["weight"]) - 2  # of a convolution, behind its channels
+            return outputs if bias is None else outputs + bias.view(-1, *[1] * max(0, places))
+        assert self.run is not None
+        return outputs + self.run(inputs, weight, bias)
 
     def delta(self, module: nn.Module) -> Delta:
         """Return the change; of the weight only the entries, once they are selected."""
@@ -127,6 +128,67 @@ class SparseTuning(Adapter):
                 errors.append(f"positions in {prefix}{name} are outside of its shape {shape}")
             self.keep(name, index.to(self._parameters[name].device))  # type: ignore[union-attr]
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What an embedding table computes, but for its weight.
+
+    Attributes:
+        scale: What BART's tables multiply by; 1 of others.
+    """
+
+    scale: float
+
+    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Look rows up: numbers [...], table [rows, dim] -> [..., dim]."""
+        return functional.embedding(inputs, weight) * self.scale
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """What a convolution computes, but for its weight and bias.
+
+    Attributes:
+        steps: Stride, padding, dilation and groups, by torch's names.
+        run: torch's function for its number of axes.
+        pad: What a padding by other than zeros adds before and after each axis, last axis first.
+        mode: How it pads, by torch's name.
+    """
+
+    steps: dict[str, Any]
+    run: Callable[..., Tensor]
+    pad: tuple[int, ...]
+    mode: str
+
+    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Convolve: [batch, channels, *places] -> [batch, other channels, *places]."""
+        if self.mode == "zeros":
+            return self.run(inputs, weight, bias, **self.steps)
+        padded = functional.pad(inputs, self.pad, mode=self.mode)
+        return self.run(padded, weight, bias, **{**self.steps, "padding": 0})
+
+
+def function_of(module: nn.Module) -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None:
+    """Return what a module computes of its input with another weight and bias.
+
+    Returns:
+        None for what is no linear layer, LayerNorm, RMSNorm, convolution or word table. A table
+        that reads anything but numbers of its rows, as that of positions, is none either.
+    """
+    if isinstance(module, nn.Linear):
+        return functional.linear
+    if isinstance(module, CONVOLUTIONS):
+        names = "stride", "padding", "dilation", "groups"
+        steps = {name: getattr(module, name) for name in names}
+        run = (functional.conv1d, functional.conv2d, functional.conv3d)[module.weight.ndim - 3]
+        pad = tuple(module._reversed_padding_repeated_twice)
+        return Convolution(steps, run, pad, module.padding_mode)
+    if isinstance(module, nn.Embedding):
+        scale = getattr(module, "embed_scale", None)
+        known = type(module).forward is nn.Embedding.forward or scale is not None
+        return Table(1.0 if scale is None else float(scale)) if known else None
+    return normalisation_of(module)
 
 
 def parameters_of(module: nn.Module) -> dict[str, nn.Parameter]:
