@@ -1,4 +1,4 @@
-"""What a file of PEFT's changes of the model's own tensors: biases, whole modules, rows of tables."""
+"""What a file of PEFT's changes of the model's own tensors: biases, modules, rows of tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +45,11 @@ class BaseChanges:
             own[kind] = own[kind] + change if kind in own else change
 
 
+def plain(name: str) -> str:
+    """Drop what PEFT's layers add to the name of a tensor of the model's own."""
+    return ".".join(part for part in name.split(".") if part != "base_layer")
+
+
 class BaseReader:
     """Reads the changes of a model's own tensors out of a file of PEFT's.
 
@@ -85,11 +90,23 @@ class BaseReader:
             for key in [key for key in rest if key.startswith(f"{name}.")]:
                 del rest[key]
         for name in list(rest):
-            path, _, kind = ".".join(p for p in name.split(".") if p != "base_layer").rpartition(".")
+            path, _, kind = plain(name).rpartition(".")
             if kind in self._own(path):
                 self._change_all(path, kind, rest.pop(name))
         self.found.join({name: self._own(name)["weight"] for name in self.found.rows})
         return self.found, sorted(rest)
+
+    def sharing(self, path: str, kind: str) -> list[str]:
+        """Return the modules that have a tensor, as a model ties its embeddings to its head.
+
+        Args:
+            path: Name of one of them.
+            kind: Name of the tensor in it.
+        """
+        tensor = self._own(path)[kind]
+        found = [p for p in self.modules if self._own(p).get(kind) is tensor]
+        bare = [p for p in found if not list(self.modules[p].children())] or [path]
+        return [p for p in bare if p not in self.layout.saved]
 
     def _own(self, path: str) -> dict[str, Tensor]:
         module = self.modules.get(path)
@@ -125,20 +142,16 @@ class BaseReader:
 
     def _change_all(self, path: str, kind: str, value: Tensor) -> None:
         """Change a tensor as PEFT does, which writes over it: in all modules that share it."""
-        tensor = self._own(path)[kind]
-        sharing = [p for p in self.modules if self._own(p).get(kind) is tensor]
-        bare = [p for p in sharing if not list(self.modules[p].children())] or [path]
-        for one in bare:
-            if one not in self.layout.saved:
-                self._change_one(one, kind, value)
+        for one in self.sharing(path, kind):
+            self._change_one(one, kind, value)
 
     def _change_one(self, path: str, kind: str, value: Tensor) -> None:
         module, tensor = self.modules[path], self._own(path)[kind]
         if value.shape != tensor.shape:
             raise ValueError(
                 f"{self.folder} does not fit this model: {path}.{kind} is {tuple(value.shape)} in "
-                f"the file and {tuple(tensor.shape)} in the model. Load it on the model that it was "
-                "trained on; where tokens were added, resize_token_embeddings comes first."
+                f"the file and {tuple(tensor.shape)} in the model. Load it on the model that it "
+                "was trained on; where tokens were added, resize_token_embeddings comes first."
             )
         change = value.to(tensor.device).float() - tensor.float()
         if not change.any():
@@ -146,7 +159,7 @@ class BaseReader:
         if kind not in ("weight", "bias") or kind not in module._parameters:
             raise ValueError(
                 f"{self.folder} changes {path}.{kind} (the keys {KEYS}), a tensor of a "
-                f"{type(module).__name__} that no adapter can change. Merge the adapter with PEFT's "
-                "merge_and_unload, and load the merged model."
+                f"{type(module).__name__} that no adapter can change. Merge the adapter with "
+                "PEFT's merge_and_unload, and load the merged model."
             )
         self.found.add(path, kind, change)

@@ -13,7 +13,7 @@ from fusion.adapters.injection import Calibrate
 from fusion.adapters.loading import load_parts
 from fusion.adapters.merging import merge_into, restore
 from fusion.adapters.parts import (
-    changes_of,
+    changes_of_all,
     count_frozen,
     count_part,
     drop_part,
@@ -188,7 +188,7 @@ class Adapters:
         self._check_unmerged()
         keys = list(self.selection.active)
         by_key = {part.key: part for parts in self.selection.adapters.values() for part in parts}
-        changes = [change for key in keys for change in changes_of(self.model, by_key[key])]
+        changes = changes_of_all(self.model, [by_key[key] for key in keys])
         # All changes are computed before the first is made: some depend on the weights.
         self.selection.originals = [merge_into(module, delta) for module, delta in changes]
         self.selection.merged = True

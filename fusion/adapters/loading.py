@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fusion.adapters.attachment import attach_part
-from fusion.adapters.base_changes import BaseChanges, BaseReader
+from fusion.adapters.base_changes import BaseChanges, BaseReader, plain
 from fusion.adapters.files import CONFIG, read_adapter_config, read_weights, set_tensors, tensors_of
 from fusion.adapters.injection import layers_of
 from fusion.adapters.parts import drop_part
@@ -19,9 +19,7 @@ from fusion.adapters.peft_layout import KEY, Layout, read_layout
 from fusion.adapters.peft_start import Start, find_starts
 from fusion.contract.method import OURS, PeftMethod
 from fusion.contract.selection import Part, selection_of
-from fusion.methods.bitfit import BitFit
 from fusion.methods.catalog import METHODS
-from fusion.methods.sparse_tuning import SparseTuning
 
 # What PEFT keeps of an adapter's training alone.
 LEFT = ("lora_velora_", "lora_monteclora_")
@@ -55,16 +53,17 @@ def load_parts(model: nn.Module, folder: Path, name: str) -> None:
 
 
 def _load_folder(model: nn.Module, folder: Path, name: str) -> None:
+    tensors = read_weights(folder)
     config = read_adapter_config(folder / CONFIG)
     kind = config.get("peft_type")
     if kind == OURS:
-        names = "method", "options", "where", "layers", "bits"
-        method, options, where, layers, bits = (config.get(name) for name in names)
-        tensors = read_weights(folder)
+        names = "options", "where", "layers", "bits"
+        options, where, layers, bits = (config.get(name) for name in names)
+        method = config.get("method", "")
         part = attach_part(model, method, options, where, name=name, layers=layers, bits=bits)
         _set(model, part, tensors, folder)
     elif kind in KEYS:
-        _load_peft(model, folder, name, config)
+        _load_peft(model, folder, name, config, tensors)
     else:
         raise ValueError(
             f"{folder / CONFIG}: the key 'peft_type' is {kind!r}; known: {OURS}, "
@@ -72,24 +71,33 @@ def _load_folder(model: nn.Module, folder: Path, name: str) -> None:
         )
 
 
-def _load_peft(model: nn.Module, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+def _load_peft(
+    model: nn.Module,
+    folder: Path,
+    name: str,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+) -> None:
     values = check_keys(folder / CONFIG, config)
-    tensors = {
-        key: tensor
-        for key, tensor in read_weights(folder).items()
-        if not any(left in key for left in LEFT)
-    }
+    tensors = {key: t for key, t in tensors.items() if not any(left in key for left in LEFT)}
     layout = read_layout(model, folder / CONFIG, values)
-    starts = find_starts(model, folder / CONFIG, values, layout)
+    reader = BaseReader(model, layout, folder)
+    has = {plain(key) for key in tensors}
+    starts = {
+        site: start
+        for site, start in find_starts(model, folder / CONFIG, values, layout).items()
+        # PEFT writes over what it has taken out of a weight that the file has.
+        if not any(f"{one}.weight" in has for one in reader.sharing(site, "weight"))
+    }
     part = _attach_peft(model, folder, name, layout, starts)
     own = set(tensors_of(model, part))
-    reader = BaseReader(model, layout, folder)
     changes, strange = reader.read({key: t for key, t in tensors.items() if key not in own})
     ours = {key: tensor for key, tensor in tensors.items() if key in own or key in strange}
     _set(model, part, _with_starts(ours, starts), folder)
     for site, start in starts.items():
-        if start.down is None:
-            changes.add(site, "weight", start.change)
+        for one in reader.sharing(site, "weight"):
+            if one != site:
+                changes.add(one, "weight", start.change)
     _attach_changes(model, folder, name, changes, part)
 
 
@@ -102,9 +110,8 @@ def _attach_peft(
     found: Any = METHODS[method]
     assert issubclass(found, PeftMethod)
     options = found.options_of(layout.config, layout.layers, KEY)
-    lowered = {site for site, start in starts.items() if start.down is not None}
-    if lowered:
-        options = _doubled(options, layout.layers, lowered)
+    if starts:
+        options = _doubled(options, layout.layers, set(starts))
     wanted = list(layout.layers)
     if not wanted:
         raise ValueError(
@@ -141,10 +148,9 @@ def _with_starts(tensors: Mapping[str, Tensor], starts: Mapping[str, Start]) -> 
     found = dict(tensors)
     for site, start in starts.items():
         down, up = f"{site}.lora_A.weight", f"{site}.lora_B.weight"
-        if start.down is None or start.up is None or not {down, up} <= set(found):
-            continue
-        found[down] = torch.cat([found[down].float(), start.down.cpu()])
-        found[up] = torch.cat([found[up].float(), -start.up.cpu()], 1)
+        if {down, up} <= set(found):
+            found[down] = torch.cat([found[down].float(), start.down.cpu()])
+            found[up] = torch.cat([found[up].float(), -start.up.cpu()], 1)
     return found
 
 
@@ -186,9 +192,9 @@ def _check_alone(folder: Path, changes: BaseChanges, part: Part) -> None:
     both = set(part.sites) & ({*changes.whole} | {*changes.rows})
     if both and getattr(part.options, "magnitudes", False):
         raise ValueError(
-            f"{folder / CONFIG}: the key 'use_dora' goes with a change of {min(both)}'s own tensors "
-            "(the keys 'bias', 'loftq_config' or an embedding that was grown), which would be "
-            "scaled along. Merge the adapter with PEFT's merge_and_unload, and load that model."
+            f"{folder / CONFIG}: the key 'use_dora' goes with a change of {min(both)}'s own "
+            "tensors (the key 'bias', or an embedding that was grown), which would be scaled "
+            "along. Merge the adapter with PEFT's merge_and_unload, and load that model."
         )
 
 
@@ -225,22 +231,23 @@ def _attach_rows(
 def _attach_at(
     model: nn.Module, folder: Path, method: str, options: Any, sites: Sequence[str], name: str
 ) -> Part:
+    part, cause, left = None, None, list(sites)
     try:
         part = attach_part(model, method, options, sites, name=name)
         left = sorted(set(sites) - set(part.sites))
     except ValueError as error:
-        left, cause = list(sites), error
-    else:
-        cause = None
-    if left:
+        cause = error
+    if left or part is None:
         module = type(model.get_submodule(left[0])).__name__
         raise ValueError(
-            f"{folder / CONFIG}: the keys 'bias', 'modules_to_save' and 'trainable_token_indices', "
-            f"or one of these, change {left[0]}, a {module}; linear layers, convolutions, norms and "
-            "word tables can be changed. Merge the adapter with PEFT, and load the merged model."
+            f"{folder / CONFIG}: the keys 'bias', 'modules_to_save' and "
+            f"'trainable_token_indices', or one of these, change {left[0]}, a {module}; linear "
+            "layers, convolutions, norms and word tables can be changed. Merge the adapter with "
+            "PEFT, and load the merged model."
         ) from cause
     return part
 
 
-def _adapters_of(model: nn.Module, part: Part) -> list[BitFit | SparseTuning]:
+def _adapters_of(model: nn.Module, part: Part) -> list[Any]:
+    """Return the adapters of a method of ours, in the order of its sites."""
     return [layer.mcgurk_adapters[part.key] for layer in layers_of(model, part)]

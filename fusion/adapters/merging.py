@@ -41,6 +41,37 @@ def widened(module: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
+def measure_change(name: str, layer: nn.Module, host: nn.Module) -> Delta:
+    """Read off a layer what all that is on there makes of its weight and bias together.
+
+    Args:
+        name: Of the layer, for messages.
+        layer: The linear layer with all that is around it.
+        host: The linear layer itself.
+
+    Raises:
+        ValueError: It is no linear layer.
+    """
+    if not isinstance(host, nn.Linear):
+        raise ValueError(
+            f"{name}, a {type(host).__name__}, has DoRA beside other adapters, which it scales; "
+            "only at linear layers can they be merged together. Use them unmerged, or one alone."
+        )
+    training = [module for module in layer.modules() if module.training]
+    layer.eval()  # dropout would be read off too
+    try:
+        probes = host.weight.new_zeros(1 + host.in_features, 1, host.in_features)
+        probes[1:, 0].fill_diagonal_(1)
+        bias, *columns = layer(probes)[:, 0]
+    finally:
+        for module in training:
+            module.training = True
+    weight = torch.stack(columns, 1) - bias[:, None] - host.weight
+    moved = bias if host.bias is None else bias - host.bias
+    return Delta(weight, moved if moved.any() else None)
+
+
+@torch.no_grad()
 def merge_into(module: nn.Module, delta: Delta) -> Original:
     """Add a change to the parameters of a module.
 

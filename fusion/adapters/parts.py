@@ -1,5 +1,7 @@
 """The parts of an adapter on a model: where they are, what they hold, what they change."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,7 +9,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from fusion.adapters.injection import eject, layers_of
-from fusion.adapters.merging import widened
+from fusion.adapters.merging import measure_change, widened
 from fusion.adapters.quantisation import plain_name
 from fusion.contract.method import Delta
 from fusion.contract.selection import Part, selection_of
@@ -78,13 +80,49 @@ def changes_of(model: nn.Module, part: Part) -> list[tuple[nn.Module, Delta]]:
     return changes
 
 
+def changes_of_all(model: nn.Module, parts: Sequence[Part]) -> list[tuple[nn.Module, Delta]]:
+    """Return what merging several parts that are on changes, see `changes_of`.
+
+    Where one scales what others add, the module has one change, that of all together.
+    """
+    changes = [
+        (name, host, delta)
+        for part in parts
+        for name, (host, delta) in zip(part.sites, changes_of(model, part), strict=True)
+    ]
+    counts = Counter(name for name, _, _ in changes)
+    scaled = {
+        name
+        for part in parts
+        if find_method(part.method).scales_others(part.options)
+        for name in part.sites
+        if counts[name] > 1
+    }
+    found = [(host, delta) for name, host, delta in changes if name not in scaled]
+    for name in sorted(scaled):
+        layer = model.get_submodule(name)
+        found.append((unwrap(layer), measure_change(name, layer, unwrap(layer))))
+    return found
+
+
 def _check_untied(model: nn.Module, name: str, host: nn.Module) -> None:
+    weight: Any = host._parameters["weight"]
     for path, module in model.named_modules():
-        if module is not host and module._parameters.get("weight") is host._parameters["weight"]:
+        other = module._parameters.get("weight")
+        if module is not host and other is not None and _same_storage(other, weight):
             raise ValueError(
                 f"The weight of {name} is that of {path} too, as a model ties its embeddings; "
                 "merging would change both. Use the adapter unmerged."
             )
+
+
+def _same_storage(one: Tensor, other: Tensor) -> bool:
+    """Tell whether a change of one tensor in place changes another: one object, or one memory."""
+    if one is other:
+        return True
+    if one.is_meta or other.is_meta or one.device != other.device:
+        return False
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr() != 0
 
 
 def follow_mode(model: nn.Module, part: Part) -> None:

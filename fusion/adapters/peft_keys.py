@@ -29,7 +29,7 @@ LORA = Keys(
             *PLACES,
             *("r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "lora_bias", "bias"),
             *("rank_pattern", "alpha_pattern", "exclude_modules", "layers_to_transform"),
-            *("layers_pattern", "init_lora_weights", "loftq_config", "trainable_token_indices"),
+            *("layers_pattern", "init_lora_weights", "trainable_token_indices"),
             "ensure_weight_tying",
         }
     ),
@@ -38,6 +38,7 @@ LORA = Keys(
             *COMMON,
             "fan_in_fan_out",  # PEFT sets it by the class of each layer
             "runtime_config",  # where computations take place
+            "loftq_config",  # `init_lora_weights` alone makes it work
             "megatron_core",  # `megatron_config` alone makes it work
             "qalora_group_size",  # `use_qalora` alone makes it work
             *("eva_config", "corda_config", "lora_ga_config"),  # how training has started
@@ -105,8 +106,8 @@ def check_keys(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
                 "PEFT's merge_and_unload, and load the merged model."
             )
         raise ValueError(
-            f"{said}, and mcgurk knows no such key of PEFT's (the file is of PEFT "
-            f"{config.get('peft_version') or 'of an unknown version'}). Update mcgurk and peft; or, "
+            f"{said}, and mcgurk knows no such key of PEFT's (the file was written by "
+            f"version {config.get('peft_version') or 'unknown'}). Update mcgurk and peft; or, "
             "where it changes training alone, take the key out of the file."
         )
     return {key: value for key, value in config.items() if key in known and value is not None}

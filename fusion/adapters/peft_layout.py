@@ -64,8 +64,13 @@ def read_layout(model: nn.Module, path: Path, values: Mapping[str, Any]) -> Layo
 
 
 @contextmanager
-def refusing(path: Path) -> Iterator[None]:
-    """Turn what PEFT raises about a file into a ValueError with the file's name."""
+def refusing(path: Path, said: str = "") -> Iterator[None]:
+    """Turn what PEFT raises about a file into a ValueError with the file's name.
+
+    Args:
+        path: The file.
+        said: What else to say of it, in front.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -73,8 +78,8 @@ def refusing(path: Path) -> Iterator[None]:
     except (ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"{path}: PEFT cannot put this adapter on the model ({reason}). Load it on the model "
-            "that it was trained on."
+            f"{path}: {said}PEFT cannot put this adapter on the model ({reason}). Load it on the "
+            "model that it was trained on."
         ) from error
 
 
@@ -92,7 +97,7 @@ def build_config(values: Mapping[str, Any]) -> Any:
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     rest = {key: copy.copy(value) for key, value in values.items() if key != "peft_type"}
-    config = PEFT_TYPE_TO_CONFIG_MAPPING[values["peft_type"]](**rest)
+    config: Any = PEFT_TYPE_TO_CONFIG_MAPPING[values["peft_type"]](**rest)
     if hasattr(config, "mask_fn"):
         config.mask_fn = None  # SHiRA's positions are in the file
     return config
@@ -127,21 +132,24 @@ def _layers_on(twin: nn.Module, config: Any) -> dict[str, Any]:
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 
     tuner: Any = PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type]
+    kind = tuner.tuner_layer_cls
     return {
         name: module
         for name, module in twin.named_modules()
-        if isinstance(module, tuner.tuner_layer_cls)
-        and any(KEY in getattr(module, held, {}) for held in module.adapter_layer_names)
+        if isinstance(module, kind)
+        and any(KEY in getattr(module, held, {}) for held in kind.adapter_layer_names)
     }
 
 
 def _saved_on(twin: nn.Module) -> dict[str, str]:
     from peft.utils.other import ModulesToSaveWrapper
 
-    found, by_weight = {}, {}
+    found: dict[str, str] = {}
+    by_weight: dict[int, str] = {}
     for name, module in twin.named_modules():
-        if isinstance(module, ModulesToSaveWrapper) and KEY in module.modules_to_save:
-            weight = getattr(module.modules_to_save[KEY], "weight", module)
+        kept: Any = getattr(module, "modules_to_save", {})
+        if isinstance(module, ModulesToSaveWrapper) and KEY in kept:
+            weight = getattr(kept[KEY], "weight", module)
             found[name] = by_weight.setdefault(id(weight), name)
     return found
 
@@ -154,8 +162,7 @@ def _tokens_on(twin: nn.Module) -> dict[str, tuple[str, list[int]]]:
         if not isinstance(module, TrainableTokensWrapper):
             continue
         adapter: Any = module.token_adapter
-        tied = getattr(adapter, "_tied_adapter", None)
-        source = tied[0] if tied else adapter
+        source = getattr(adapter, "tied_adapter", None) or adapter
         by_adapter.setdefault(id(adapter), name)
         found[name] = (id(source), list(adapter.token_indices[KEY]))
     return {

@@ -166,6 +166,11 @@ class Method:
         return 0
 
     @classmethod
+    def scales_others(cls, options: Any) -> bool:
+        """Tell whether what it adds depends on what other adapters of the module add."""
+        return False
+
+    @classmethod
     def change_at(cls, layer: Any, key: str, host: nn.Module) -> Delta | None:
         """Return what merging adds to a module, or None where it cannot with these options.
 

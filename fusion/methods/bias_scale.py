@@ -30,8 +30,8 @@ class BiasScale(Adapter):
     """A scale and a bias of a linear layer.
 
     The paper trains the norms too: attach "norm_tuning" under the same name. Where the mlp is
-    gated, give `where` with "gate". Two adapters at once multiply their scales in the form "input",
-    so that merging them together is not exact.
+    gated, give `where` with "gate". In the form "input" other adapters of the layer read what is
+    scaled, so that two adapters at once multiply their scales.
     """
 
     Options = BiasScaleOptions
@@ -56,6 +56,11 @@ class BiasScale(Adapter):
     def accepts(cls, site: Site, options: BiasScaleOptions) -> bool:
         """Take linear layers."""
         return isinstance(site.module, nn.Linear)
+
+    @classmethod
+    def scales_others(cls, options: BiasScaleOptions) -> bool:
+        """In the form "input" the others read what it has scaled."""
+        return options.form == "input"
 
     @classmethod
     def count(cls, site: Site, options: BiasScaleOptions) -> int:

@@ -43,7 +43,9 @@ class LoraOptions:
     def __post_init__(self):
         for name, rank in self.ranks.items():
             if rank < 1:
-                raise ValueError(f"Option 'ranks' of 'lora' has {rank} at {name}; expected 1 or more.")
+                raise ValueError(
+                    f"Option 'ranks' of 'lora' has {rank} at {name}; expected 1 or more."
+                )
 
     def at(self, name: str) -> tuple[int, float]:
         """Return rank and alpha at a module."""
@@ -127,12 +129,17 @@ class Lora(PeftMethod):
 
     @classmethod
     def count(cls, site: Site, options: LoraOptions) -> int:
-        """A [rank, in, kernel], B [out, rank], a bias of B, and with DoRA a magnitude per output."""
+        """A [rank, in, kernel], B [out, rank], a bias of B, with DoRA a magnitude per output."""
         weight = site.module.weight
         assert isinstance(weight, nn.Parameter)
         rank, _ = options.at(site.name)
         vectors = options.magnitudes + (options.up_bias and site.role != "embed")
         return rank * (weight.shape[0] + prod(weight.shape[1:])) + vectors * site.dim_out
+
+    @classmethod
+    def scales_others(cls, options: LoraOptions) -> bool:
+        """DoRA scales all that the module has returned before it, other adapters' part too."""
+        return options.magnitudes
 
     @classmethod
     def delta(cls, layer: nn.Module, key: str) -> Delta:
