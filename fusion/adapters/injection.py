@@ -97,10 +97,11 @@ def _inject_peft(
 
 
 def _inject(tuner: Any, model: nn.Module, config: Any, key: str) -> None:
-    """Let PEFT inject; it warns about every adapter after the first."""
+    """Let PEFT inject; it warns about every adapter after the first, and about tied matrices."""
     active = list(selection_of(model).active)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
         tuner(model, config, key)
     selection_of(model).active[:] = active
 

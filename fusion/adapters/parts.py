@@ -109,20 +109,26 @@ def _check_untied(model: nn.Module, name: str, host: nn.Module) -> None:
     weight: Any = host._parameters["weight"]
     for path, module in model.named_modules():
         other = module._parameters.get("weight")
-        if module is not host and other is not None and _same_storage(other, weight):
+        if module is not host and other is not None and _overlap(other, weight):
             raise ValueError(
                 f"The weight of {name} is that of {path} too, as a model ties its embeddings; "
                 "merging would change both. Use the adapter unmerged."
             )
 
 
-def _same_storage(one: Tensor, other: Tensor) -> bool:
+def _overlap(one: Tensor, other: Tensor) -> bool:
     """Tell whether a change of one tensor in place changes another: one object, or one memory."""
-    if one is other:
-        return True
-    if one.is_meta or other.is_meta or one.device != other.device:
-        return False
-    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr() != 0
+    if one is other or one.is_meta or other.is_meta or one.device != other.device:
+        return one is other
+    (first, last), (start, stop) = _memory_of(one), _memory_of(other)
+    return first < stop and start < last
+
+
+def _memory_of(tensor: Tensor) -> tuple[int, int]:
+    """Return where a tensor begins and ends in memory, in bytes; files are read into one piece."""
+    sizes = zip(tensor.shape, tensor.stride(), strict=True)
+    entries = 1 + sum((size - 1) * stride for size, stride in sizes) if tensor.numel() else 0
+    return tensor.data_ptr(), tensor.data_ptr() + entries * tensor.element_size()
 
 
 def follow_mode(model: nn.Module, part: Part) -> None:

@@ -16,9 +16,11 @@ from tasks.avsr.sets.export import merge_set
 def collect(tmp_path):
     """Makes a collection of one set, of a method that is moved off its start."""
 
-    def make(method: str, options: dict) -> tuple[object, Adapters]:
+    def make(
+        method: str, options: dict, where: tuple[str, ...] = ("q", "k", "v")
+    ) -> tuple[object, Adapters]:
         whisper = load_whisper("whisper-tiny.en")
-        adapters = attach(whisper.model, method, options, ("q", "k", "v"), name="one")
+        adapters = attach(whisper.model, method, options, where, name="one")
         generator = torch.Generator().manual_seed(0)
         with torch.no_grad():
             for parameter in adapters.parameters("one"):
@@ -62,5 +64,13 @@ def test_a_set_of_any_method_that_merges_becomes_a_plain_whisper(
 def test_what_whisper_has_no_place_for_is_told(collect, tmp_path, method, options, message):
     folder, _ = collect(method, options)
     with pytest.raises(ValueError, match=message):
+        merge_set(folder, "one", tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("site", ["proj_out", "model.decoder.embed_tokens"])
+def test_a_set_at_whispers_tied_matrix_is_not_merged(collect, tmp_path, site):
+    folder, _ = collect("lora", {"rank": 2}, (site,))
+    with pytest.raises(ValueError, match=f"The weight of {site} is that of .* too"):
         merge_set(folder, "one", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
