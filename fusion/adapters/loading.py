@@ -19,10 +19,13 @@ from fusion.adapters.peft_layout import KEY, Layout, read_layout
 from fusion.adapters.peft_start import Start, find_starts
 from fusion.contract.method import OURS, PeftMethod
 from fusion.contract.selection import Part, selection_of
+from fusion.contract.sites import CONVOLUTIONS, unwrap
 from fusion.methods.catalog import METHODS
+from fusion.methods.sparse_tuning import function_of
 
 # What PEFT keeps of an adapter's training alone.
 LEFT = ("lora_velora_", "lora_monteclora_")
+KINDS = (nn.Linear, nn.Embedding, *CONVOLUTIONS)
 
 
 def load_parts(model: nn.Module, folder: Path, name: str) -> None:
@@ -118,14 +121,17 @@ def _attach_peft(
             f"{folder / CONFIG}: an adapter of {kind} without a module of its own; expected at "
             "least one that 'target_modules' names."
         )
-    part = attach_part(model, method, options, wanted, name=name)
-    if left := sorted(set(wanted) - set(part.sites)):
-        module = type(model.get_submodule(left[0])).__name__
-        raise ValueError(
-            f"{folder / CONFIG}: the key 'target_modules' means {left[0]} too, a {module} that "
-            f"{method!r} cannot be put at."
-        )
-    return part
+    hosts = {site: unwrap(model.get_submodule(site)) for site in wanted}
+    left = [s for s, h in hosts.items() if not isinstance(h, KINDS)]
+    part = None if left else attach_part(model, method, options, wanted, name=name)
+    left += sorted(set(wanted) - set(part.sites)) if part else []
+    if part and not left:
+        return part
+    raise ValueError(
+        f"{folder / CONFIG}: the key 'target_modules' means {left[0]} too, a "
+        f"{type(hosts[left[0]]).__name__} that {method!r} cannot be put at. Merge the adapter with "
+        "PEFT, and load the merged model."
+    )
 
 
 def _doubled(options: Any, layers: Mapping[str, Any], sites: set[str]) -> Any:
@@ -231,21 +237,18 @@ def _attach_rows(
 def _attach_at(
     model: nn.Module, folder: Path, method: str, options: Any, sites: Sequence[str], name: str
 ) -> Part:
-    part, cause, left = None, None, list(sites)
-    try:
-        part = attach_part(model, method, options, sites, name=name)
-        left = sorted(set(sites) - set(part.sites))
-    except ValueError as error:
-        cause = error
-    if left or part is None:
-        module = type(model.get_submodule(left[0])).__name__
-        raise ValueError(
-            f"{folder / CONFIG}: the keys 'bias', 'modules_to_save' and "
-            f"'trainable_token_indices', or one of these, change {left[0]}, a {module}; linear "
-            "layers, convolutions, norms and word tables can be changed. Merge the adapter with "
-            "PEFT, and load the merged model."
-        ) from cause
-    return part
+    hosts = {site: unwrap(model.get_submodule(site)) for site in sites}
+    left = [site for site, host in hosts.items() if function_of(host) is None]
+    part = None if left else attach_part(model, method, options, sites, name=name)
+    left += sorted(set(sites) - set(part.sites)) if part else []
+    if part and not left:
+        return part
+    raise ValueError(
+        f"{folder / CONFIG}: the keys 'bias', 'modules_to_save' and 'trainable_token_indices', or "
+        f"one of these, change {left[0]}, a {type(hosts[left[0]]).__name__}; linear layers, "
+        "convolutions, norms and word tables can be changed. Merge the adapter with PEFT, and load "
+        "the merged model."
+    )
 
 
 def _adapters_of(model: nn.Module, part: Part) -> list[Any]:

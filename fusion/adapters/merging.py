@@ -45,7 +45,7 @@ def measure_change(name: str, layer: nn.Module, host: nn.Module) -> Delta:
     """Read off a layer what all that is on there makes of its weight and bias together.
 
     Args:
-        name: Of the layer, for messages.
+        name: Path of the layer in its model; messages have it.
         layer: The linear layer with all that is around it.
         host: The linear layer itself.
 

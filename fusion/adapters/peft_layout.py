@@ -133,12 +133,13 @@ def _layers_on(twin: nn.Module, config: Any) -> dict[str, Any]:
 
     tuner: Any = PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type]
     kind = tuner.tuner_layer_cls
-    return {
-        name: module
-        for name, module in twin.named_modules()
-        if isinstance(module, kind)
-        and any(KEY in getattr(module, held, {}) for held in kind.adapter_layer_names)
-    }
+    found: dict[str, Any] = {}
+    for name, module in twin.named_modules():
+        inside = name.rpartition(".base_layer.")[0] in found  # of torch's MultiheadAttention
+        if isinstance(module, kind) and not inside:
+            if any(KEY in getattr(module, held, {}) for held in kind.adapter_layer_names):
+                found[name] = module
+    return found
 
 
 def _saved_on(twin: nn.Module) -> dict[str, str]:

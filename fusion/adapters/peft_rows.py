@@ -53,7 +53,7 @@ def _stack(layer: Any, selection: Selection, inputs: Tensor) -> tuple[Tensor, Te
 
     Returns:
         [batch, in, rank] and [batch, rank, out], scaled; or None where another method, DoRA,
-        dropout, several parts in a row or different ranks stand in the way.
+        dropout, a bias, several parts in a row or different ranks stand in the way.
     """
     batch = len(inputs)
     key = (id(layer), batch)
@@ -76,12 +76,14 @@ def _stack_now(layer: Any, selection: Selection, batch: int) -> tuple[Tensor, Te
 
 
 def _can_stack(layer: Any, keys: set[str]) -> bool:
-    """Tell whether parts are matrices of one rank, applied without dropout or magnitudes."""
+    """Tell whether parts are matrices of one rank, without dropout, magnitudes or a bias of B."""
     if not all(isinstance(layer.lora_A[key], nn.Linear) for key in keys):
         return False
     ranks = {layer.lora_A[key].weight.shape[0] for key in keys}
     plain = all(
-        isinstance(layer.lora_dropout[key], nn.Identity) and not layer.lora_variant.get(key)
+        isinstance(layer.lora_dropout[key], nn.Identity)
+        and not layer.lora_variant.get(key)
+        and layer.lora_B[key].bias is None
         for key in keys
     )
     return len(ranks) == 1 and plain

@@ -343,6 +343,18 @@ def test_what_cannot_be_changed_is_refused_with_its_keys(tmp_path):
     assert adapters.names == [] and adapters.active == []
 
 
+def test_layers_whose_weight_lies_the_other_way_are_refused_with_the_key(tmp_path):
+    from transformers import GPT2Config, GPT2Model
+
+    config = GPT2Config(vocab_size=60, n_embd=32, n_layer=1, n_head=2)
+    lora = LoraConfig(target_modules=["c_attn"], fan_in_fan_out=True)
+    get_peft_model(GPT2Model(config), lora).save_pretrained(str(tmp_path))
+    adapters = Adapters(GPT2Model(config))
+    with pytest.raises(ValueError, match="'target_modules' means h.0.attn.c_attn too, a Conv1D"):
+        adapters.load(tmp_path, "one")
+    assert adapters.names == []
+
+
 def test_dora_with_biases_is_refused_with_both_keys(tmp_path):
     write_lora("whisper", tmp_path, use_dora=True, bias="lora_only")
     adapters = Adapters(fresh("whisper"))
@@ -471,6 +483,28 @@ def test_an_adapter_is_loaded_beside_others(tmp_path):
     adapters = Adapters(model)
     adapters.load(tmp_path, "one")
     torch.testing.assert_close(run("whisper", model), expected, **CLOSE)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"lora_bias": True},
+        {"rank_pattern": {"Q": 2}, "bias": "all"},
+        {"target_modules": ["embed_tokens", "Q"]},
+        {"trainable_token_indices": [3, 5], "modules_to_save": ["conv1"]},
+    ],
+)
+def test_what_is_loaded_differs_between_rows(values, tmp_path):
+    expected = write_lora("whisper", tmp_path, **values)
+    model = fresh("whisper")
+    frozen = run("whisper", model)
+    adapters = Adapters(model)
+    adapters.load(tmp_path, "one")
+    with adapters.rows(["one", None]):
+        found = run("whisper", model)
+    torch.testing.assert_close(found[0], expected[0], **CLOSE)
+    torch.testing.assert_close(found[1], frozen[1], **CLOSE)
 
 
 # Options of ours that stand for the keys
