@@ -154,7 +154,8 @@ def _with_starts(tensors: Mapping[str, Tensor], starts: Mapping[str, Start]) -> 
     found = dict(tensors)
     for site, start in starts.items():
         down, up = f"{site}.lora_A.weight", f"{site}.lora_B.weight"
-        if {down, up} <= set(found):
+        # Of another shape they are of another model, which `set_tensors` tells.
+        if {down, up} <= set(found) and found[down].shape == start.down.shape:
             found[down] = torch.cat([found[down].float(), start.down.cpu()])
             found[up] = torch.cat([found[up].float(), -start.up.cpu()], 1)
     return found

@@ -297,6 +297,13 @@ def test_an_init_that_was_converted_is_loaded_as_the_lora_that_it_is(init, tmp_p
     assert [part.options.rank for part in adapters.parts("one")] == [8]
 
 
+def test_pissa_of_another_model_is_told(tmp_path):
+    write_lora("whisper", tmp_path, init_lora_weights="pissa", r=8)
+    edit(tmp_path, r=4)
+    with pytest.raises(ValueError, match="does not fit this model"):
+        Adapters(fresh("whisper")).load(tmp_path, "one")
+
+
 def test_pissa_at_a_tied_matrix_changes_all_that_is_tied_as_peft_does(tmp_path):
     values = {"target_modules": ["proj_out"], "init_lora_weights": "pissa"}
     expected = write_lora("whisper", tmp_path / "theirs", **values)
