@@ -96,7 +96,7 @@ def _load_peft(
     own = set(tensors_of(model, part))
     changes, strange = reader.read({key: t for key, t in tensors.items() if key not in own})
     ours = {key: tensor for key, tensor in tensors.items() if key in own or key in strange}
-    _set(model, part, _with_starts(ours, starts), folder)
+    _set(model, part, _with_starts(folder, ours, starts), folder)
     for site, start in starts.items():
         for one in reader.sharing(site, "weight"):
             if one != site:
@@ -150,14 +150,23 @@ def _doubled(options: Any, layers: Mapping[str, Any], sites: set[str]) -> Any:
     )
 
 
-def _with_starts(tensors: Mapping[str, Tensor], starts: Mapping[str, Start]) -> dict[str, Tensor]:
+def _with_starts(
+    folder: Path, tensors: Mapping[str, Tensor], starts: Mapping[str, Start]
+) -> dict[str, Tensor]:
     found = dict(tensors)
     for site, start in starts.items():
-        down, up = f"{site}.lora_A.weight", f"{site}.lora_B.weight"
-        # Of another shape they are of another model, which `set_tensors` tells.
-        if {down, up} <= set(found) and found[down].shape == start.down.shape:
-            found[down] = torch.cat([found[down].float(), start.down.cpu()])
-            found[up] = torch.cat([found[up].float(), -start.up.cpu()], 1)
+        begun = {f"{site}.lora_A.weight": start.down, f"{site}.lora_B.weight": start.up}
+        for axis, (name, value) in enumerate(begun.items()):
+            if name not in found:
+                continue  # `_set` tells what the file lacks
+            if found[name].shape != value.shape:
+                raise ValueError(
+                    f"{folder} does not fit this model: {name} is {tuple(found[name].shape)}, and "
+                    f"{tuple(value.shape)} by its config. Load it on the model that it was "
+                    "trained on."
+                )
+            signed = -value if axis else value
+            found[name] = torch.cat([found[name].float(), signed.cpu()], axis)
     return found
 
 
