@@ -46,8 +46,8 @@ def to_cuts(clips: Iterable[Clip], folder: str | Path) -> "CutSet":
 
     Raises:
         FileNotFoundError: A recording is not where it was.
-        ValueError: A clip is not prepared, has no sound, or sound and picture that do not begin at
-            once; lhotse cannot be imported.
+        ValueError: A clip is not prepared, has no sound, or sound that begins after the first
+            picture; lhotse cannot be imported.
     """
     lhotse = _load_lhotse()
     return lhotse.CutSet.from_cuts([_to_cut(clip, Path(folder).resolve()) for clip in clips])
@@ -172,11 +172,10 @@ def _describe_recording(clip: Clip, path: Path) -> "Recording":
     audio = info.audio
     if audio is None:
         raise ValueError(f"{path} has no sound; expected speech.")
-    late_s = 0.0 if info.video is None else audio.start_s - info.video.start_s
-    if abs(late_s) > FRAME_S:
+    if audio.start_s > FRAME_S:
         raise ValueError(
-            f"The sound of {path} begins {late_s:.2f} s after its first picture, from which we "
-            "count; lhotse counts from the sound. Write the file anew so that both begin at once."
+            f"The sound of {path} begins {audio.start_s:.2f} s after its first picture, from which "
+            "we count; lhotse counts from the sound. Write the file anew so that sound begins it."
         )
     source = AudioSource("file", list(range(audio.channels)), str(path))
     samples = round(clip.duration_s * audio.rate_hz)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_prep.clips.manifest import MANIFEST, Clip, read_manifest, runs_of
 from data_prep.clips.names import file_name_of
-from data_prep.faces import FaceFinder
+from data_prep.faces import FaceFinder, FromFirstPicture
 from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
 from data_prep.media import probe, stream_audio, stream_video
 from data_prep.media.files import sound_beside
@@ -143,7 +143,8 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
     if info.video is None:
         return found
     frames = stream_video(clip.media, max_side=LARGEST_SIDE)
-    mouths = find_mouths(FaceFinder(_detector()), frames, stream_audio(clip.media))
+    finder = FromFirstPicture(FaceFinder(_detector()))
+    mouths = find_mouths(finder, frames, stream_audio(clip.media))
     name = _mouth_name(clip)
     mask = write_mouth_video(folder / name, mouths)
     return replace(found, mouth=name, frames=len(mask), seen=runs_of(mask))

@@ -2,6 +2,7 @@
 
 from data_prep.faces.crops import crop_mouth
 from data_prep.faces.finder import FaceFinder, FinderConfig
+from data_prep.faces.first_picture import FromFirstPicture
 from data_prep.faces.landmark_file import load_landmarks
 from data_prep.faces.ready import ReadyMouths, use_box, use_landmarks, use_mouth_video
 from data_prep.faces.replay import FaceView, replay
@@ -13,6 +14,7 @@ __all__ = [
     "FaceTrack",
     "FaceView",
     "FinderConfig",
+    "FromFirstPicture",
     "MouthChunk",
     "MouthSource",
     "ReadyMouths",

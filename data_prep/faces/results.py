@@ -131,7 +131,7 @@ class MouthSource(Protocol):
     """Turns pictures and sound into mouth crops: a FaceFinder, or ready crops of a user."""
 
     def push(  # noqa: D102
-        self, frames: Sequence[Picture], waveform: np.ndarray | None
+        self, frames: Sequence[Picture], waveform: np.ndarray | None, /
     ) -> list[MouthChunk]: ...
 
     def flush(self) -> list[MouthChunk]: ...  # noqa: D102

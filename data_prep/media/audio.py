@@ -1,6 +1,7 @@
 """The sound of a file as 16 kHz mono, each sample at its time on the media clock."""
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,13 @@ from av.container import InputContainer
 
 from data_prep.media.container import (
     choose_video,
-    clock_start,
-    decode_first_picture,
-    decode_frames,
+    clock_start_s,
     open_media,
     plausible_end_s,
     require_audio,
-    timestamp,
 )
-from data_prep.media.placement import AudioPlacer, SoundBlock
+from data_prep.media.packets import decode_frames, timestamp
+from data_prep.media.placement import JITTER_S, AudioPlacer, SoundBlock
 from modalities.rates import RATE_HZ
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
@@ -37,9 +36,9 @@ def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]
 
     Returns:
         float32 [samples] blocks, 16 kHz mono (mean of the channels), all of the same length but
-        the last. Sample n is at n / 16000 s on the media clock, which starts with the first
-        picture, or with the sound where there is no video: a late start and gaps are filled with
-        zeros, what was recorded before the first picture is left out.
+        the last. Sample n is at n / 16000 s on the media clock, which starts where a player
+        starts, with the sound or with the first picture, whichever comes first: a late start and
+        gaps are filled with zeros.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -51,8 +50,7 @@ def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]
         raise ValueError(f"block_s is {block_s}; expected seconds, at least one sample (1/16000).")
     container = open_media(path)
     stream = require_audio(container, path)
-    origin_s = find_clock_start_s(path) if choose_video(container) else None
-    return _blocks(container, stream, path, origin_s, block_samples)
+    return _blocks(container, stream, path, block_samples)
 
 
 def read_audio(path: str | Path) -> np.ndarray:
@@ -72,26 +70,14 @@ def read_audio(path: str | Path) -> np.ndarray:
     return np.concatenate(list(stream_audio(path, block_s=10.0)))
 
 
-def find_clock_start_s(path: str | Path) -> float | None:
-    """Time 0 of the media clock on the container's, or None if no picture can be decoded."""
-    with open_media(path) as container:
-        stream = choose_video(container)
-        picture = None if stream is None else decode_first_picture(container, stream)
-        stamp = None if picture is None else timestamp(picture)
-        if stream is None or stamp is None:
-            return None
-        return float(clock_start(stream, stamp) * (stream.time_base or 0))
-
-
 def _blocks(
     container: InputContainer,
     stream: AudioStream,
     path: str | Path,
-    origin_s: float | None,
     block_samples: int,
 ) -> Iterator[np.ndarray]:
     with container:
-        decoded = decode_blocks(container, stream, path, origin_s)
+        decoded = decode_blocks(container, stream, path)
         placed = place_blocks(decoded, plausible_end_s(container))
         empty = True
         for block in regroup(placed, block_samples):
@@ -100,21 +86,19 @@ def _blocks(
         if empty:
             raise ValueError(
                 f"{path}: its audio ({stream.codec_context.name}, {stream.rate} Hz) gives no "
-                f"samples; expected sound that goes on after the first picture. Check that it "
-                f"plays and is complete."
+                f"samples; expected sound. Check that it plays and is complete."
             )
 
 
 def decode_blocks(
-    container: InputContainer, stream: AudioStream, path: str | Path, origin_s: float | None
+    container: InputContainer, stream: AudioStream, path: str | Path
 ) -> Iterator[SoundBlock]:
-    """Decode a stream to mono blocks, timed from an origin.
+    """Decode a stream to mono blocks on the media clock.
 
     Args:
         container: An open container, not read yet.
         stream: Its audio stream.
         path: Its name, for messages.
-        origin_s: Time 0 of the media clock on the container's clock; None: the first block.
 
     Yields:
         Blocks at the stream's own rate.
@@ -123,13 +107,17 @@ def decode_blocks(
         ValueError: An uncompressed file holds NaN or infinite samples.
     """
     exact = stream.codec_context.name.startswith("pcm_f")
+    origin_s = clock_start_s(container)
+    alone = choose_video(container) is None
     for frame in decode_frames(container, stream):
         if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ or frame.samples < 1:
             continue
         stamp = timestamp(frame)
-        time_s = None if stamp is None else float(stamp * (stream.time_base or 0))
-        origin_s = time_s if origin_s is None else origin_s
-        start_s = None if time_s is None or origin_s is None else time_s - origin_s
+        time_s = None if stamp is None else stamp * Fraction(stream.time_base or 0)
+        if time_s is not None and (origin_s is None or alone and 0 < time_s - origin_s < JITTER_S):
+            origin_s = time_s  # some decoders swallow the first samples; nothing is beside them
+        alone = alone and time_s is None  # the first time has been seen
+        start_s = None if time_s is None or origin_s is None else float(time_s - origin_s)
         waveform = mix_channels(frame)
         if exact and not np.isfinite(waveform).all():
             raise ValueError(

@@ -1,4 +1,8 @@
-"""The media clock: which timestamps to believe, and which picture belongs to which tick."""
+"""The media clock: which timestamps to believe, and which picture belongs to which tick.
+
+Its time 0 is where a player starts, `data_prep.media.container.clock_start_s`: sound and pictures
+lie where the container puts them, whichever begins first.
+"""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -11,7 +15,8 @@ Item = TypeVar("Item")
 
 LEAP_S = 5
 STEP_BACK_S = 1
-# Containers round to milliseconds: a last picture that ends so little after a tick is not due.
+# Part of a tick. Containers round to milliseconds: a last picture that ends so little after a tick
+# is not due, and a first one that begins so little before a tick does not begin before it.
 END_SLACK = Fraction(1, 10)
 
 
@@ -43,25 +48,39 @@ class Timed(Generic[Item]):
     item: Item
 
 
-def pick_nearest(sources: Iterable[Timed[Item]], rate_hz: Fraction) -> Iterator[Item]:
+def count_missing(start_s: Fraction, rate_hz: Fraction) -> int:
+    """Ticks that pass before a first picture; one that is due within a tick is shown at once.
+
+    Args:
+        start_s: Time of the first picture on the media clock.
+        rate_hz: Ticks per second.
+    """
+    return max(0, math.floor(start_s * rate_hz + END_SLACK))
+
+
+def pick_nearest(sources: Iterable[Timed[Item]], rate_hz: Fraction) -> Iterator[Item | None]:
     """Resample pictures to a constant rate by nearest timestamp.
 
     Args:
-        sources: Pictures with strictly rising start times, the first one at 0.
+        sources: Pictures with strictly rising start times from 0 on.
         rate_hz: Ticks per second; tick n is at n / rate_hz.
 
     Yields:
         For each tick the picture whose start is nearest, the earlier one in a tie, as long as
-        the last picture has not ended; at least one if there is a picture at all.
+        the last picture has not ended; at least one if there is a picture at all. None for the
+        ticks before the first picture, see `count_missing`.
     """
-    tick = 0
+    tick = first = 0
     shown: Timed[Item] | None = None
     for source in sources:
-        if shown is not None:
+        if shown is None:
+            tick = first = count_missing(source.start_s, rate_hz)
+            yield from (None for _ in range(first))
+        else:
             due = math.floor((shown.start_s + source.start_s) / 2 * rate_hz) + 1
             yield from (shown.item for _ in range(tick, due))
             tick = max(tick, due)
         shown = source
     if shown is not None:
-        due = max(math.ceil(shown.end_s * rate_hz - END_SLACK), 1)
+        due = max(math.ceil(shown.end_s * rate_hz - END_SLACK), first + 1)
         yield from (shown.item for _ in range(tick, due))

@@ -1,27 +1,18 @@
-"""Opening of media files, the choice of their streams, and decoding that survives damage."""
+"""Opening of media files, the choice of their streams, and what the container says of time."""
 
 import os
-from collections.abc import Iterator
-from itertools import islice
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
 from av.stream import Disposition
-from av.video.frame import VideoFrame as DecodedPicture
 from av.video.stream import VideoStream
 
 COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 # A damaged header can claim pictures of gigabytes; 8192 x 8192 is beyond every real camera.
 MAX_PIXELS = 8192 * 8192
-# Reading goes on after a damaged place, but not for ever where nothing but errors follows.
-MAX_READ_FAILURES = 64
-MAX_PACKETS_BEFORE_PICTURE = 500
-# A recording cut out of a broadcast starts amid pictures that need one from before the cut.
-MAX_UNDECODABLE_START_S = 10
 # Fewer bytes a second than this have no meaning: timestamps beyond it come from damage.
 MIN_BYTES_PER_SECOND = 250
 MIN_LIMIT_S = 60.0
@@ -122,72 +113,25 @@ def _describe_streams(container: InputContainer) -> str:
     return "it holds " + ", ".join(names) if names else "it holds no streams"
 
 
-def decode_frames(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Any]:
-    """Decode a stream from its beginning, in the order of presentation.
+def clock_start_s(container: InputContainer) -> Fraction | None:
+    """Time 0 of the media clock on the container's own: its stated start, as players take it.
 
-    Packets that cannot be decoded or read are left out: a damaged file gives what is whole.
-
-    Args:
-        container: An open container, not read yet.
-        stream: One of its streams.
-
-    Yields:
-        Audio frames or pictures of PyAV.
-    """
-    for packet in _read_packets(container, stream):
-        yield from _decode_packet(packet)
-
-
-def _decode_packet(packet: Packet) -> list[Any]:
-    try:
-        return packet.decode()
-    except (av.FFmpegError, ValueError, RuntimeError):
-        return []
-
-
-def _read_packets(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet]:
-    failures = 0
-    while failures < MAX_READ_FAILURES:
-        try:
-            for packet in container.demux(stream):  # pyright: ignore[reportCallIssue, reportArgumentType]
-                failures = 0
-                yield packet
-            return
-        except (av.FFmpegError, IndexError):  # IndexError: a stream that came up on the way
-            failures += 1
-    flush = Packet()
-    flush.stream = stream
-    yield flush
-
-
-def decode_first_picture(container: InputContainer, stream: VideoStream) -> DecodedPicture | None:
-    """Decode the first picture of a stream, or None where there is none near its beginning."""
-    for packet in islice(_read_packets(container, stream), MAX_PACKETS_BEFORE_PICTURE):
-        for picture in _decode_packet(packet):
-            return picture
-    return None
-
-
-def timestamp(frame: Any) -> int | None:
-    """Presentation time in units of the stream's time base; AVI has decoding times only."""
-    return frame.pts if frame.pts is not None else frame.dts
-
-
-def clock_start(stream: VideoStream, first: int) -> int:
-    """Timestamp of time 0 of the media clock, in units of the stream's time base.
-
-    Args:
-        stream: The video stream.
-        first: Timestamp of its first decoded picture.
+    That is where the first of its sound and pictures begins; what an encoder put in front of the
+    sound (priming) and what an edit list cuts off does not count.
 
     Returns:
-        The first picture's time; where pictures before it cannot be decoded, theirs, or the sound
-        that goes with them would be lost.
+        Seconds, exact where the start is that of a stream (the container rounds to a microsecond);
+        None where the container has no times.
     """
-    start = stream.start_time
-    if start is None or not 0 < (first - start) * (stream.time_base or 0) < MAX_UNDECODABLE_START_S:
-        return first
-    return start
+    if container.start_time is None:
+        return None
+    stated = Fraction(container.start_time, av.time_base)
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.start_time is not None and stream.time_base
+    ]
+    return min((s for s in starts if abs(s - stated) * av.time_base <= 1), default=stated)
 
 
 def container_duration_s(container: InputContainer) -> float | None:

@@ -12,11 +12,9 @@ from av.video.stream import VideoStream
 from data_prep.media.container import (
     choose_audio,
     choose_video,
-    clock_start,
+    clock_start_s,
     container_duration_s,
-    decode_first_picture,
     open_media,
-    timestamp,
 )
 from data_prep.media.orientation import (
     Orientation,
@@ -24,6 +22,7 @@ from data_prep.media.orientation import (
     display_size,
     read_orientation,
 )
+from data_prep.media.packets import decode_first_picture, timestamp
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class VideoInfo:
         rotation_degrees: Turn counterclockwise that makes it upright: 0, 90, 180 or 270.
         mirrored: Whether it is mirrored left to right after that turn.
         pixel_aspect: Width of a coded pixel by its height.
-        start_s: Time 0 of the media clock, that of the first picture, on the container's clock.
+        start_s: Time of the first picture on the media clock; above 0 where sound comes first.
         duration_s: Duration that the stream states, or None.
     """
 
@@ -65,7 +64,7 @@ class AudioInfo:
         codec: FFmpeg's name of the decoder.
         rate_hz: Samples per second.
         channels: Number of channels.
-        start_s: Start on the container's clock.
+        start_s: Time of the first sample on the media clock; above 0 where pictures come first.
         duration_s: Duration that the stream states, or None.
     """
 
@@ -84,6 +83,7 @@ class MediaInfo:
         path: Where it is.
         container: FFmpeg's name of its format.
         duration_s: Duration that the container states, or None.
+        start_s: Time 0 of the media clock on the container's own, or None where that has no times.
         video: Its video, or None; a cover picture is not video.
         audio: Its audio, or None.
     """
@@ -91,6 +91,7 @@ class MediaInfo:
     path: Path
     container: str
     duration_s: float | None
+    start_s: float | None
     video: VideoInfo | None
     audio: AudioInfo | None
 
@@ -116,20 +117,24 @@ def probe(path: str | Path) -> MediaInfo:
                 f"{path} has neither audio nor video that can be decoded (format "
                 f"{container.format.name}); expected a media file. Check that it plays."
             )
+        origin_s = clock_start_s(container)
         return MediaInfo(
             path=Path(path),
             container=container.format.name,
             duration_s=container_duration_s(container),
-            video=None if video is None else _describe_video(container, video),
-            audio=None if audio is None else _describe_audio(audio),
+            start_s=None if origin_s is None else float(origin_s),
+            video=None if video is None else _describe_video(container, video, origin_s),
+            audio=None if audio is None else _describe_audio(audio, origin_s),
         )
 
 
-def _describe_video(container: InputContainer, stream: VideoStream) -> VideoInfo:
+def _describe_video(
+    container: InputContainer, stream: VideoStream, origin_s: Fraction | None
+) -> VideoInfo:
     picture = decode_first_picture(container, stream)
     orientation = Orientation() if picture is None else read_orientation(picture)
     stamp = None if picture is None else timestamp(picture)
-    start = stream.start_time if stamp is None else clock_start(stream, stamp)
+    start = stream.start_time if stamp is None else stamp
     coded = stream.codec_context if picture is None else picture
     pixel_aspect = checked_pixel_aspect(stream.sample_aspect_ratio)
     width, height = display_size(coded.width, coded.height, pixel_aspect, orientation)
@@ -143,20 +148,26 @@ def _describe_video(container: InputContainer, stream: VideoStream) -> VideoInfo
         rotation_degrees=orientation.rotation_degrees,
         mirrored=orientation.mirrored,
         pixel_aspect=float(pixel_aspect),
-        start_s=_seconds(stream, start) or 0.0,
+        start_s=_start_s(stream, start, origin_s),
         duration_s=_seconds(stream, stream.duration),
     )
 
 
-def _describe_audio(stream: AudioStream) -> AudioInfo:
+def _describe_audio(stream: AudioStream, origin_s: Fraction | None) -> AudioInfo:
     return AudioInfo(
         codec=stream.codec_context.name,
         rate_hz=stream.codec_context.sample_rate,
         channels=stream.codec_context.layout.nb_channels,
-        start_s=_seconds(stream, stream.start_time) or 0.0,
+        start_s=_start_s(stream, stream.start_time, origin_s),
         duration_s=_seconds(stream, stream.duration),
     )
 
 
 def _seconds(stream: Stream, stamp: int | None) -> float | None:
     return None if stamp is None else float(stamp * (stream.time_base or Fraction(0)))
+
+
+def _start_s(stream: Stream, stamp: int | None, origin_s: Fraction | None) -> float:
+    if stamp is None or origin_s is None:
+        return 0.0
+    return float(stamp * (stream.time_base or Fraction(0)) - origin_s)

@@ -68,6 +68,12 @@ class PictureConverter:
         return upright
 
 
+def black_picture(width: int, height: int) -> "Picture":
+    """A picture to show where there is none, in the size of the others."""
+    black = DecodedPicture.from_ndarray(np.zeros((height, width), np.uint8), format="gray")
+    return Picture(black, PictureConverter(width, height, Orientation()))
+
+
 class Picture:
     """One decoded picture with its conversions, each made at most once."""
 

@@ -1,9 +1,9 @@
 """Pictures of a file at a constant rate, by their timestamps, one after the other."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,15 @@ from av.video.frame import VideoFrame as DecodedPicture
 from av.video.stream import VideoStream
 
 from data_prep.media.clock import LEAP_S, Timed, is_plausible, pick_nearest
-from data_prep.media.container import (
-    clock_start,
-    decode_frames,
-    open_media,
-    plausible_end_s,
-    require_video,
-    timestamp,
-)
+from data_prep.media.container import clock_start_s, open_media, plausible_end_s, require_video
 from data_prep.media.orientation import (
     checked_pixel_aspect,
     display_size,
     fit_size,
     read_orientation,
 )
-from data_prep.media.picture import Picture, PictureConverter
+from data_prep.media.packets import decode_frames, timestamp
+from data_prep.media.picture import Picture, PictureConverter, black_picture
 from modalities.rates import VIDEO_RATE_HZ
 
 DEFAULT_INTERVAL_S = Fraction(1, VIDEO_RATE_HZ)
@@ -43,12 +37,14 @@ class VideoFrame:
         index: Number of the tick.
         time_s: Its time on the media clock, index / rate.
         repeated: Whether the frame before shows the same source picture.
+        missing: Whether the first picture is still to come; it is black then.
     """
 
     index: int
     time_s: float
     repeated: bool
     picture: Picture = field(repr=False, compare=False)
+    missing: bool = False
 
     @property
     def width(self) -> int:
@@ -91,8 +87,9 @@ def stream_video(
         max_side: Longest side in pixels; larger pictures are shrunk.
 
     Returns:
-        Frames one by one: one every 1 / rate_hz from the first picture to the end of the last
-        one, each with the nearest picture (the earlier one in a tie). All have the same size.
+        Frames one by one: one every 1 / rate_hz from time 0 of the media clock to the end of the
+        last picture, each with the nearest picture (the earlier one in a tie); black and `missing`
+        where sound begins before the first picture. All have the same size.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -117,14 +114,23 @@ def _frames(
 ) -> Iterator[VideoFrame]:
     with container:
         stream.thread_type = "AUTO"
-        timed = time_pictures(
-            decode_frames(container, stream),
-            _read_timing(stream, plausible_end_s(container)),
+        timed = _prepare(
+            time_pictures(decode_frames(container, stream), _read_timing(container, stream)),
+            stream,
+            max_side,
         )
-        previous = None
-        ticks = pick_nearest(_prepare(timed, stream, max_side), rate_hz)
-        for index, picture in enumerate(ticks):
-            yield VideoFrame(index, float(index / rate_hz), picture is previous, picture)
+        previous = blank = None
+        for first in timed:
+            converter = first.item.converter
+            blank = black_picture(converter.width, converter.height)
+            timed = chain([first], timed)
+            break
+        for index, found in enumerate(pick_nearest(timed, rate_hz)):
+            picture = found or blank
+            assert picture is not None
+            yield VideoFrame(
+                index, float(index / rate_hz), picture is previous, picture, picture is blank
+            )
             previous = picture
         if previous is None:
             raise ValueError(
@@ -162,7 +168,7 @@ class Timing:
         time_base: Unit of the timestamps in seconds.
         interval_s: Usual time between pictures, where a timestamp is missing or absurd.
         limit_s: Time from which on a leap of the timestamps counts as absurd.
-        find_start: From the timestamp of the first decoded picture to that of time 0.
+        origin_s: Time 0 of the media clock on the container's; None: the first picture.
         end: Timestamp at which the last picture ends, or None: with reordered pictures mp4 states
             their durations in the order of decoding, and only this is right.
     """
@@ -170,18 +176,18 @@ class Timing:
     time_base: Fraction
     interval_s: Fraction = DEFAULT_INTERVAL_S
     limit_s: float = float("inf")
-    find_start: Callable[[int], int] = int
+    origin_s: Fraction | None = None
     end: int | None = None
 
 
-def _read_timing(stream: VideoStream, limit_s: float) -> Timing:
+def _read_timing(container: InputContainer, stream: VideoStream) -> Timing:
     rate_hz = stream.average_rate
     known = stream.start_time is not None and stream.duration is not None
     return Timing(
         time_base=Fraction(stream.time_base or DEFAULT_INTERVAL_S),
         interval_s=1 / rate_hz if rate_hz and 1 <= rate_hz <= 1000 else DEFAULT_INTERVAL_S,
-        limit_s=limit_s,
-        find_start=partial(clock_start, stream),
+        limit_s=plausible_end_s(container),
+        origin_s=clock_start_s(container),
         end=(stream.start_time or 0) + (stream.duration or 0) if known else None,
     )
 
@@ -199,32 +205,32 @@ def time_pictures(
         Pictures with strictly rising times, not before 0; one that repeats an earlier time is
         left out.
     """
-    origin: int | None = None
+    origin_s = timing.origin_s
     reached_s: Fraction | None = None
     for picture in pictures:
         stamp = timestamp(picture)
-        if origin is None and stamp is not None:
-            origin = timing.find_start(stamp)
         start_s = None
-        if stamp is not None and origin is not None:
-            start_s = (stamp - origin) * timing.time_base
+        if stamp is not None:
+            origin_s = stamp * timing.time_base if origin_s is None else origin_s
+            start_s = stamp * timing.time_base - origin_s
         if reached_s is None:
-            start_s = start_s or Fraction(0)
+            believed = start_s is not None and 0 <= start_s <= timing.limit_s
+            start_s = start_s if start_s is not None and believed else Fraction(0)
         elif start_s is None or not is_plausible(start_s, reached_s, timing.limit_s):
             start_s = reached_s + timing.interval_s
         elif start_s <= reached_s:
             continue
         reached_s = start_s
-        yield Timed(start_s, _find_end(start_s, picture, origin, timing), picture)
+        yield Timed(start_s, _find_end(start_s, picture, origin_s, timing), picture)
 
 
 def _find_end(
-    start_s: Fraction, picture: DecodedPicture, origin: int | None, timing: Timing
+    start_s: Fraction, picture: DecodedPicture, origin_s: Fraction | None, timing: Timing
 ) -> Fraction:
     end_s = start_s + (picture.duration or 0) * timing.time_base
     if end_s <= start_s or (end_s - start_s > LEAP_S and end_s > timing.limit_s):
         end_s = start_s + timing.interval_s
-    if timing.end is not None and origin is not None:
-        stated_s = (timing.end - origin) * timing.time_base
+    if timing.end is not None and origin_s is not None:
+        stated_s = timing.end * timing.time_base - origin_s
         end_s = stated_s if start_s < stated_s < end_s else end_s
     return end_s

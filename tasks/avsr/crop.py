@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data_prep.faces import FaceFinder, MouthChunk, build_report
+from data_prep.faces import FaceFinder, FromFirstPicture, MouthChunk, build_report
 from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
 from data_prep.media import probe, stream_audio
 from modalities.outputs import check_outputs
@@ -54,7 +54,7 @@ def write_mouths(
     if info.video is None:
         raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
     pictures = open_pictures(source, ready, info)
-    finder = pictures["mouth"] or _open_finder(device)
+    finder = FromFirstPicture(pictures["mouth"] or _open_finder(device))
     blocks = stream_audio(source) if info.audio is not None else None
     contacts = ContactSheet()
 
@@ -145,10 +145,11 @@ def _source_of(report: Path) -> Path | None:
         return None
 
 
-def _report(source: str | Path, finder, mask: np.ndarray) -> dict[str, Any]:  # noqa: ANN001
+def _report(source: str | Path, finder: FromFirstPicture, mask: np.ndarray) -> dict[str, Any]:
     report: dict[str, Any] = {"source": str(source), "rate_hz": VIDEO_RATE_HZ}
-    if isinstance(finder, FaceFinder):
-        report |= build_report(finder.tracks(), finder.totals)
+    if isinstance(finder.source, FaceFinder):
+        report |= build_report(finder.tracks(), finder.source.totals)
+        report["frames"] = len(mask)  # with those before the first picture
     else:
         with_mouth = int(mask.sum())
         report |= {"frames": len(mask), "frames_with_video": with_mouth, "tracks": []}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_prep.faces import FaceFinder, FaceTrack, MouthChunk
+from data_prep.faces import FaceFinder, FaceTrack, FromFirstPicture, MouthChunk
 from data_prep.media import VideoFrame
 from modalities.audio.log_mel import LogMel
 from modalities.rates import (
@@ -166,7 +166,7 @@ class _Session:
         )
         self.finder: MouthSource | None = None
         if options.video and media.has_video:
-            self.finder = media.mouth or FaceFinder(pipeline.face_detector)
+            self.finder = FromFirstPicture(media.mouth or FaceFinder(pipeline.face_detector))
         wants_mouths = self.finder is not None and pipeline.sets is not None
         self.mouths = MouthBuffer() if wants_mouths else None
         # Sound no longer than a window of the sets goes to them whole, as they were trained.

@@ -1,16 +1,16 @@
 """The inputs of the pipeline: a media file, a waveform, or waveforms still arriving."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
 import numpy as np
 
 from data_prep.faces import (
-    FaceTrack,
-    MouthChunk,
+    MouthSource,
     load_landmarks,
     use_box,
     use_landmarks,
@@ -18,6 +18,7 @@ from data_prep.faces import (
 )
 from data_prep.faces.plausibility import Size, check_box, check_landmarks
 from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
+from data_prep.media.clock import count_missing
 from data_prep.media.orientation import Orientation
 from data_prep.media.picture import Picture, PictureConverter
 from modalities.rates import RATE_HZ, VIDEO_RATE_HZ
@@ -30,31 +31,15 @@ ANALYSIS_SIDE = 1280  # faces in larger pictures are looked for at this size
 BLOCK_S = 1.0
 
 
-class MouthSource(Protocol):
-    """From pictures and sound to faces and mouth crops; FaceFinder is one."""
-
-    def push(
-        self, frames: Sequence[VideoFrame], waveform: np.ndarray | None, /
-    ) -> list[MouthChunk]:
-        """Take frames and the sound that goes with them, 640 samples each."""
-        ...
-
-    def flush(self) -> list[MouthChunk]:
-        """Return what the end of the video closes."""
-        ...
-
-    def tracks(self) -> list[FaceTrack]:
-        """Return the faces found so far."""
-        ...
-
-
 @dataclass(frozen=True)
 class ReadyMouth:
     """A mouth that needs no detector: one of these, or none.
 
     Attributes:
         video: A file of mouth crops.
-        landmarks: A landmark file, one row per frame at 25 Hz, in pixels of the video.
+        landmarks: A landmark file, one row per frame at 25 Hz, in pixels of the video. Where sound
+            begins before the first picture, rows count from time 0 or, if there are only as many,
+            from the first picture.
         box: x, y, width, height around the mouth in pixels of the video.
     """
 
@@ -69,12 +54,16 @@ class ReadyMouth:
                 f"Both {' and '.join(given)} say where the mouth is; expected one of them at most."
             )
 
-    def open(self, scale: float, size: Size) -> MouthSource | None:
+    def open(
+        self, scale: float, size: Size, missing: int = 0, frames: int = 0
+    ) -> MouthSource | None:
         """Return the source of crops, or None where faces have to be looked for.
 
         Args:
             scale: Source pixels per pixel of the pictures that will be pushed.
             size: Of the source's pictures, in its pixels.
+            missing: Frames before the first picture, which will not be pushed.
+            frames: All frames, with these.
 
         Raises:
             ValueError: The numbers cannot be a face or a mouth in such a picture.
@@ -84,7 +73,9 @@ class ReadyMouth:
         if self.landmarks is not None:
             points = load_landmarks(self.landmarks)
             check_landmarks(points, size, f"Landmarks of {self.landmarks}")
-            return use_landmarks(points, scale=scale)
+            # As many rows as frames count from time 0; as many as pictures from the first one.
+            from_zero = abs(len(points) - frames) <= abs(len(points) - (frames - missing))
+            return use_landmarks(points[missing:] if from_zero else points, scale=scale)
         if self.box is not None:
             check_box(self.box, size)
             return use_box([value / scale for value in self.box])
@@ -173,17 +164,26 @@ def open_pictures(path: str | Path, ready: ReadyMouth, media: MediaInfo) -> dict
         ValueError: A ready mouth was given, but there is no video for it.
     """
     pictures = ready.video or path
-    info = (probe(pictures) if ready.video else media).video
+    media = probe(pictures) if ready.video else media
+    info = media.video
     if info is None:
         if ready != ReadyMouth():
             raise ValueError(f"{pictures} has no video; expected pictures to take the mouth from.")
         return {"frames": lambda: iter(()), "has_video": False}
     scale = max(1.0, max(info.width, info.height) / ANALYSIS_SIDE)
+    rate_hz = Fraction(VIDEO_RATE_HZ)
+    length_s = info.duration_s or (media.duration_s or 0.0) - info.start_s
+    frames = round((info.start_s + length_s) * rate_hz)
     return {
         "frames": lambda: stream_video(pictures, rate_hz=VIDEO_RATE_HZ, max_side=ANALYSIS_SIDE),
         "has_video": True,
         "scale": scale,
-        "mouth": ready.open(scale, Size(info.width, info.height)),
+        "mouth": ready.open(
+            scale,
+            Size(info.width, info.height),
+            count_missing(Fraction(info.start_s), rate_hz),
+            frames,
+        ),
     }
 
 

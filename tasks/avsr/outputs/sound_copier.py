@@ -1,4 +1,4 @@
-"""The sound of one file into another video, at its own rate and on the video's clock."""
+"""The sound of one file into another video, at its own rate and on the media clock."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import av
 from av.container import OutputContainer
-from av.error import FFmpegError
 
-from data_prep.media import probe
+from data_prep.media.clock import is_plausible
+from data_prep.media.container import choose_audio, clock_start_s, open_media, plausible_end_s
+from data_prep.media.packets import decode_frames
 
 
 class SoundCopier:
@@ -21,20 +22,21 @@ class SoundCopier:
 
     def __init__(self, source: Path, container: OutputContainer):
         self.container = container
-        info = probe(source)
         self.frames: Iterator[av.AudioFrame] = iter(())
         self.stream: av.AudioStream | None = None
-        if info.audio is None or info.video is None:
-            return
-        rate_hz = 48_000 if info.audio.rate_hz > 48_000 else max(8_000, info.audio.rate_hz)
-        layout = "stereo" if info.audio.channels > 1 else "mono"
+        with open_media(source) as media:
+            sound = choose_audio(media)
+            if sound is None:
+                return
+            rate_hz = min(max(8_000, sound.codec_context.sample_rate), 48_000)
+            layout = "stereo" if sound.codec_context.layout.nb_channels > 1 else "mono"
         self.stream = container.add_stream("aac", rate=rate_hz, layout=layout)
         self.resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate_hz)
-        self.frames = self._decode(source, info.video.start_s)
+        self.frames = self._decode(source)
         self.done_s = 0.0
 
     def copy_until(self, time_s: float) -> None:
-        """Encode the sound up to a time on the video's clock."""
+        """Encode the sound up to a time on the media clock."""
         while self.stream is not None and self.done_s <= time_s:
             frame = next(self.frames, None)
             if frame is None:
@@ -54,21 +56,20 @@ class SoundCopier:
         self.done_s = float(frame.time or 0.0) + frame.samples / frame.sample_rate
         self.container.mux(self.stream.encode(frame))
 
-    def _decode(self, source: Path, zero_s: float) -> Iterator[av.AudioFrame]:
+    def _decode(self, source: Path) -> Iterator[av.AudioFrame]:
         next_pts = 0
-        with av.open(str(source), metadata_errors="ignore") as container:
-            for packet in container.demux(container.streams.audio[0]):
-                try:
-                    decoded = packet.decode()
-                except FFmpegError:
-                    continue
-                for frame in (out for each in decoded for out in self.resampler.resample(each)):
-                    # Timestamps only ever rise, or the encoder refuses the file.
-                    pts = round(((frame.time or 0.0) - zero_s) * frame.sample_rate)
-                    if pts + frame.samples <= 0:
-                        continue
-                    next_pts = max(pts, next_pts)
-                    # In samples: Matroska's own unit, a millisecond, would stretch the sound.
-                    frame.pts, frame.time_base = next_pts, Fraction(1, frame.sample_rate)
-                    next_pts += frame.samples
-                    yield frame
+        with open_media(source) as media:
+            sound = choose_audio(media)
+            assert sound is not None
+            zero_s, limit_s = float(clock_start_s(media) or 0), plausible_end_s(media)
+            decoded = decode_frames(media, sound)
+            for frame in (out for each in decoded for out in self.resampler.resample(each)):
+                # Timestamps only ever rise, or the encoder refuses the file.
+                reached_s = next_pts / frame.sample_rate
+                start_s = reached_s if frame.time is None else frame.time - zero_s
+                if is_plausible(start_s, reached_s, limit_s):
+                    next_pts = max(round(start_s * frame.sample_rate), next_pts)
+                # In samples: Matroska's own unit, a millisecond, would stretch the sound.
+                frame.pts, frame.time_base = next_pts, Fraction(1, frame.sample_rate)
+                next_pts += frame.samples
+                yield frame
