@@ -168,7 +168,7 @@ def _describe_recording(clip: Clip, path: Path) -> "Recording":
 
     if clip.duration_s is None:
         raise ValueError(f"Clip {clip.id!r} has no duration; expected a prepared one.")
-    info = probe(path)
+    info = probe(path, measure=False)
     audio = info.audio
     if audio is None:
         raise ValueError(f"{path} has no sound; expected speech.")

@@ -135,7 +135,7 @@ def prepare_clip(clip: Clip, folder: Path) -> Outcome[Clip]:
 
 
 def _prepare(clip: Clip, folder: Path) -> Clip:
-    info = probe(clip.media)
+    info = probe(clip.media, measure=False)
     samples = sum(len(block) for block in stream_audio(clip.media)) if info.audio else 0
     if not samples:
         raise ValueError(f"{clip.media} has no sound; expected speech.{_tell_beside(clip.media)}")

@@ -1,6 +1,6 @@
 """What a media file holds, without decoding more than its first picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from data_prep.media.container import (
     clock_start_s,
     container_duration_s,
     open_media,
+    plausible_end_s,
 )
 from data_prep.media.orientation import (
     Orientation,
@@ -22,7 +23,9 @@ from data_prep.media.orientation import (
     display_size,
     read_orientation,
 )
-from data_prep.media.packets import decode_first_picture, timestamp
+from data_prep.media.packets import decode_first_picture, find_ends_s, timestamp
+
+ROUNDED_S = 0.1  # padding of the last frame of sound, and the like
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class VideoInfo:
         mirrored: Whether it is mirrored left to right after that turn.
         pixel_aspect: Width of a coded pixel by its height.
         start_s: Time of the first picture on the media clock; above 0 where sound comes first.
-        duration_s: Duration that the stream states, or None.
+        duration_s: Its own length, or None; what the stream states where that is true to 0.1 s, or
+            was not measured.
     """
 
     codec: str
@@ -65,7 +69,8 @@ class AudioInfo:
         rate_hz: Samples per second.
         channels: Number of channels.
         start_s: Time of the first sample on the media clock; above 0 where pictures come first.
-        duration_s: Duration that the stream states, or None.
+        duration_s: Its own length, or None; what the stream states where that is true to 0.1 s, or
+            was not measured.
     """
 
     codec: str
@@ -82,7 +87,10 @@ class MediaInfo:
     Attributes:
         path: Where it is.
         container: FFmpeg's name of its format.
-        duration_s: Duration that the container states, or None.
+        duration_s: When its last sound or picture ends on the media clock; None if not known. What
+            the container states where that is true to 0.1 s, or was not measured.
+        stated_duration_s: Duration that the container states, or None: a header that may be a
+            guess (a VBR .mp3), or from before the file was cut.
         start_s: Time 0 of the media clock on the container's own, or None where that has no times.
         video: Its video, or None; a cover picture is not video.
         audio: Its audio, or None.
@@ -91,16 +99,19 @@ class MediaInfo:
     path: Path
     container: str
     duration_s: float | None
+    stated_duration_s: float | None
     start_s: float | None
     video: VideoInfo | None
     audio: AudioInfo | None
 
 
-def probe(path: str | Path) -> MediaInfo:
+def probe(path: str | Path, measure: bool = True) -> MediaInfo:
     """Look at a media file.
 
     Args:
         path: A local file.
+        measure: Read all of the file, without decoding it, for its true length; False believes
+            the header.
 
     Returns:
         What it holds.
@@ -117,15 +128,40 @@ def probe(path: str | Path) -> MediaInfo:
                 f"{path} has neither audio nor video that can be decoded (format "
                 f"{container.format.name}); expected a media file. Check that it plays."
             )
-        origin_s = clock_start_s(container)
-        return MediaInfo(
+        origin_s, stated_s = clock_start_s(container), container_duration_s(container)
+        info = MediaInfo(
             path=Path(path),
             container=container.format.name,
-            duration_s=container_duration_s(container),
+            duration_s=stated_s,
+            stated_duration_s=stated_s,
             start_s=None if origin_s is None else float(origin_s),
             video=None if video is None else _describe_video(container, video, origin_s),
             audio=None if audio is None else _describe_audio(audio, origin_s),
         )
+        indices = {s.index: kind for s, kind in ((video, "video"), (audio, "audio")) if s}
+    return _measure(info, indices) if measure else info
+
+
+def _measure(info: MediaInfo, indices: dict[int, str]) -> MediaInfo:
+    """Put true lengths in place of stated ones that are not."""
+    with open_media(info.path) as container:
+        origin_s = clock_start_s(container) or Fraction(0)
+        ends = find_ends_s(container, plausible_end_s(container) + float(origin_s))
+    for index, kind in indices.items():
+        part = getattr(info, kind)
+        if index in ends:
+            length_s = float(ends[index] - origin_s) - part.start_s
+            length_s = _truer(length_s, part.duration_s)
+            info = replace(info, **{kind: replace(part, duration_s=length_s)})
+    if not ends:
+        return info
+    length_s = float(max(ends.values()) - origin_s)
+    return replace(info, duration_s=_truer(length_s, info.stated_duration_s))
+
+
+def _truer(measured_s: float, stated_s: float | None) -> float:
+    believed = stated_s is not None and abs(measured_s - stated_s) <= ROUNDED_S
+    return stated_s if stated_s is not None and believed else measured_s
 
 
 def _describe_video(

@@ -14,6 +14,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame as DecodedPicture
 from av.video.stream import VideoStream
 
+from data_prep.media.clock import is_plausible
+
 # Reading goes on after a damaged place, but not for ever where nothing but errors follows.
 MAX_READ_FAILURES = 64
 MAX_PACKETS_BEFORE_PICTURE = 500
@@ -60,13 +62,42 @@ def _decode_packet(packet: Packet) -> list[Any]:
         return []
 
 
+def find_ends_s(container: InputContainer, limit_s: float) -> dict[int, Fraction]:
+    """Find where the sound and pictures of a file end, by reading all of it without decoding.
+
+    Args:
+        container: An open container, not read yet.
+        limit_s: Seconds on its clock from which on a leap of the timestamps counts as damage.
+
+    Returns:
+        Seconds on the container's clock by the index of the stream; none of a stream without times.
+    """
+    ends: dict[int, Fraction] = {}
+    for packet in _demux(container, [*container.streams.audio, *container.streams.video]):
+        stamp, base, index = timestamp(packet), packet.time_base, packet.stream.index
+        if stamp is None or not base:
+            continue
+        start_s, reached_s = Fraction(stamp * base), ends.get(index)
+        rate_hz = getattr(packet.stream, "average_rate", None)
+        # MPEG-TS states no durations of pictures.
+        length_s = packet.duration * base if packet.duration else 1 / rate_hz if rate_hz else 0
+        if reached_s is None or is_plausible(start_s, reached_s, limit_s):
+            ends[index] = max(reached_s or start_s, start_s + length_s)
+    return ends
+
+
 def _read_packets(container: InputContainer, stream: AudioStream | VideoStream) -> Iterator[Packet]:
     """Read the packets of a stream; where clocks can break, along with those of all others."""
-    breaks = int(container.format.flags) & Flags.ts_discont.value != 0
-    clock = UnbrokenClock() if breaks else None
     streams: list[Any] = [stream]
-    if clock is not None:
+    if _can_break(container):
         streams = [*container.streams.audio, *container.streams.video]
+    for packet in _demux(container, streams):
+        if packet.stream.index == stream.index:  # a flush has no index of its own
+            yield packet
+
+
+def _demux(container: InputContainer, streams: list[Any]) -> Iterator[Packet]:
+    clock = UnbrokenClock() if _can_break(container) else None
     failures = 0
     while failures < MAX_READ_FAILURES:
         try:
@@ -74,14 +105,18 @@ def _read_packets(container: InputContainer, stream: AudioStream | VideoStream) 
                 failures = 0
                 if clock is not None:
                     clock.correct(packet)
-                if packet.stream.index == stream.index:  # a flush has no index of its own
-                    yield packet
+                yield packet
             return
         except (av.FFmpegError, IndexError):  # IndexError: a stream that came up on the way
             failures += 1
-    flush = Packet()
-    flush.stream = stream
-    yield flush
+    for stream in streams:
+        flush = Packet()
+        flush.stream = stream
+        yield flush
+
+
+def _can_break(container: InputContainer) -> bool:
+    return int(container.format.flags) & Flags.ts_discont.value != 0
 
 
 @dataclass

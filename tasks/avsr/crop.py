@@ -50,7 +50,7 @@ def write_mouths(
     """
     check_paths(source, video, report, sheet, ready)
     ready = ready or ReadyMouth()
-    info = probe(source)
+    info = probe(source, measure=False)
     if info.video is None:
         raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
     pictures = open_pictures(source, ready, info)

@@ -167,6 +167,7 @@ class _Session:
         self.finder: MouthSource | None = None
         if options.video and media.has_video:
             self.finder = FromFirstPicture(media.mouth or FaceFinder(pipeline.face_detector))
+        self.watched = 0  # pictures
         wants_mouths = self.finder is not None and pipeline.sets is not None
         self.mouths = MouthBuffer() if wants_mouths else None
         # Sound no longer than a window of the sets goes to them whole, as they were trained.
@@ -205,16 +206,24 @@ class _Session:
         tracks = self.finder.tracks() if self.finder else []
         segments = name_talkers(segments, tracks)
         used = any(segment.video_used for segment in segments)
+        duration_s = self._decoded_s()
         return Transcript(
             text=" ".join(segment.text for segment in segments),
-            duration_s=self.media.duration_s or self.feeder.heard / RATE_HZ,
+            duration_s=duration_s,
             model=self.pipeline.whisper.name,
             video_used=used,
             video_note=self._note(tracks, used),
             segments=segments,
-            faces=tuple(_face(track, self.media.scale) for track in tracks),
+            faces=tuple(_face(track, self.media.scale, duration_s) for track in tracks),
             tracks=tuple(tracks),
         )
+
+    def _decoded_s(self) -> float:
+        """Return the length of what was decoded; no time of the result lies past it."""
+        pictures_s, stated_s = self.watched / VIDEO_RATE_HZ, self.media.duration_s
+        if stated_s is not None and 0 <= pictures_s - stated_s < 1 / VIDEO_RATE_HZ:
+            pictures_s = stated_s  # the last picture ended before the next tick
+        return round(max(self.feeder.heard / RATE_HZ, pictures_s), 3)
 
     def _watch(self, frames: Iterator[VideoFrame], block: np.ndarray | None) -> None:
         """Look at the pictures of a block of sound, or with None at all that are left."""
@@ -222,6 +231,7 @@ class _Session:
             return
         count = VIDEO_RATE_HZ if block is None else len(block) // SAMPLES_PER_PICTURE
         while pictures := _take(frames, count):
+            self.watched += len(pictures)
             sound = np.zeros(len(pictures) * SAMPLES_PER_PICTURE, np.float32)
             if block is not None:
                 sound = block[: len(sound)]
@@ -334,13 +344,13 @@ def _take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:
     return [frame for _, frame in zip(range(count), frames, strict=False)]
 
 
-def _face(track: FaceTrack, scale: float) -> Face:
+def _face(track: FaceTrack, scale: float, duration_s: float) -> Face:
     x, y, width, height = (round(float(value) * scale, 1) for value in track.median_box)
     score = None if track.talking_score is None else round(float(track.talking_score), 3)
     return Face(
         track=track.track,
         start_s=round(track.start_s, 3),
-        end_s=round(track.end_s, 3),
+        end_s=min(round(track.end_s, 3), duration_s),
         box=(x, y, width, height),
         talking_score=score,
         chosen=bool(track.chosen.any()),

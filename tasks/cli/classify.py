@@ -89,7 +89,7 @@ def check_clips(clips: Sequence[Path]) -> None:
     from data_prep.media import probe
 
     for clip in clips:
-        probe(clip)
+        probe(clip, measure=False)
 
 
 def print_classes(clip: Path, heard: "Classification", windows: bool) -> None:

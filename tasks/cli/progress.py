@@ -38,6 +38,7 @@ def progress_bar(
         task = progress.add_task(label, total=None, place="")
 
         def report(done: float, total: float | None) -> None:
+            total = max(done, total) if total else total  # a header may claim too little
             place = f"{write(done)} / {write(total)}" if total else write(done)
             progress.update(task, completed=done, total=total, place=place)
 

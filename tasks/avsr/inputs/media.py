@@ -90,7 +90,7 @@ class Input:
         blocks: Opens the sound: waveforms [samples] at 16 kHz, one after the other.
         frames: Opens the pictures, 25 per second.
         has_video: Whether there are pictures.
-        duration_s: None where it is not known beforehand.
+        duration_s: What is stated of it, for progress; None where nothing is.
         scale: Source pixels per pixel of the pictures.
         mouth: Where crops come from, or None where faces have to be looked for.
     """
@@ -144,7 +144,7 @@ def open_input(
 
 
 def _open_file(path: str | Path, ready: ReadyMouth) -> Input:
-    info = probe(path)
+    info = probe(path, measure=False)
     if info.audio is None:
         raise ValueError(
             f"{path} holds video without sound; expected a sound track to transcribe. "
@@ -164,7 +164,7 @@ def open_pictures(path: str | Path, ready: ReadyMouth, media: MediaInfo) -> dict
         ValueError: A ready mouth was given, but there is no video for it.
     """
     pictures = ready.video or path
-    media = probe(pictures) if ready.video else media
+    media = probe(pictures, measure=False) if ready.video else media
     info = media.video
     if info is None:
         if ready != ReadyMouth():

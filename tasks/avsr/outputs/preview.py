@@ -35,7 +35,7 @@ def check_preview_path(path: Path, source: Path, fonts: Sequence[Path] = ()) -> 
     if path.suffix.lower() != ".mp4":
         raise ValueError(f"Cannot write {path}: a preview is .mp4. Rename the output.")
     check_outputs([path], [source])
-    if probe(source).video is None:
+    if probe(source, measure=False).video is None:
         raise ValueError(f"{source} has no video to preview. Leave --preview out.")
 
 

@@ -74,7 +74,8 @@ class Transcript:
 
     Attributes:
         text: All segments, joined.
-        duration_s: Length of the input in seconds.
+        duration_s: Length of what was decoded in seconds, sound and, where it was looked at, video;
+            not what a header claims.
         model: Name of the frozen model.
         video_used: Whether mouth crops took part in any segment.
         video_note: One sentence on what became of the video.
