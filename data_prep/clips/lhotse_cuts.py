@@ -172,6 +172,12 @@ def _describe_recording(clip: Clip, path: Path) -> "Recording":
     audio = info.audio
     if audio is None:
         raise ValueError(f"{path} has no sound; expected speech.")
+    taken = [track.index for track in info.tracks if track.kind == "audio" and track.taken]
+    if clip.audio_track is not None and clip.audio_track not in taken:
+        raise ValueError(
+            f"Clip {clip.id!r} is sound track {clip.audio_track} of {path}; lhotse reads the main "
+            "one. Write the track to a file of its own."
+        )
     if audio.start_s > FRAME_S:
         raise ValueError(
             f"The sound of {path} begins {audio.start_s:.2f} s after its first picture, from which "

@@ -28,6 +28,7 @@ class Clip:
         frames: How many pictures the mouth video has, 25 per second; None without video.
         mouth: The mouth video, relative to the manifest's folder; None without.
         seen: Stretches of its frames that show a mouth, first and the one after the last.
+        audio_track: The sound track that was prepared, where it was asked for; None: the main one.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Clip:
     frames: int | None = None
     mouth: str | None = None
     seen: tuple[tuple[int, int], ...] = ()
+    audio_track: int | None = None
 
     def mask(self) -> np.ndarray:
         """Return where a mouth is seen, bool [frames]."""
@@ -51,7 +53,10 @@ class Clip:
         """Return what stands in a line, as JSON takes it; `from_data` reads it."""
         # The order of a word's entries is that of all manifests since the first.
         words = [{"text": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in self.words]
-        return {**asdict(self), "words": words}
+        data = {**asdict(self), "words": words}
+        if self.audio_track is None:  # almost always: manifests stay as they were
+            del data["audio_track"]
+        return data
 
     def to_json(self) -> str:
         """Return one line without its end."""

@@ -78,7 +78,11 @@ def prepare(
     manifest = folder / MANIFEST
     check_manifest_folder(manifest)
     known = {clip.id: clip for clip in read_manifest(manifest)} if manifest.exists() else {}
-    done = {clip.id: _renew(known[clip.id], clip) for clip in clips if clip.id in known}
+    done = {
+        clip.id: _renew(known[clip.id], clip)
+        for clip in clips
+        if clip.id in known and known[clip.id].audio_track == clip.audio_track
+    }
     todo = [clip for clip in clips if clip.id not in done]
     _check_mouths([folder / _mouth_name(clip) for clip in todo], clips)
     (folder / MOUTHS).mkdir(parents=True, exist_ok=True)
@@ -136,7 +140,8 @@ def prepare_clip(clip: Clip, folder: Path) -> Outcome[Clip]:
 
 def _prepare(clip: Clip, folder: Path) -> Clip:
     info = probe(clip.media, measure=False)
-    samples = sum(len(block) for block in stream_audio(clip.media)) if info.audio else 0
+    sound = partial(stream_audio, clip.media, audio_track=clip.audio_track)
+    samples = sum(len(block) for block in sound()) if info.audio else 0
     if not samples:
         raise ValueError(f"{clip.media} has no sound; expected speech.{_tell_beside(clip.media)}")
     found = replace(clip, duration_s=samples / RATE_HZ)
@@ -144,7 +149,7 @@ def _prepare(clip: Clip, folder: Path) -> Clip:
         return found
     frames = stream_video(clip.media, max_side=LARGEST_SIDE)
     finder = FromFirstPicture(FaceFinder(_detector()))
-    mouths = find_mouths(finder, frames, stream_audio(clip.media))
+    mouths = find_mouths(finder, frames, sound())
     name = _mouth_name(clip)
     mask = write_mouth_video(folder / name, mouths)
     return replace(found, mouth=name, frames=len(mask), seen=runs_of(mask))

@@ -36,7 +36,21 @@ def load_sample(clip: Clip, folder: str | Path) -> Sample:
         FileNotFoundError: A file is not where it was.
         ValueError: It is damaged.
     """
-    return Sample(clip, read_audio(Path(folder) / clip.media), load_crops(clip, folder))
+    return Sample(clip, read_sound(clip, folder), load_crops(clip, folder))
+
+
+def read_sound(clip: Clip, folder: str | Path) -> np.ndarray:
+    """Read the sound track of a clip that was prepared, float32 [samples], 16 kHz.
+
+    Args:
+        clip: Its media may be an absolute path.
+        folder: Where the manifest is; relative paths of the clip start there.
+
+    Raises:
+        FileNotFoundError: The file is not where it was.
+        ValueError: It is damaged, or has no such track.
+    """
+    return read_audio(Path(folder) / clip.media, clip.audio_track)
 
 
 def load_crops(clip: Clip, folder: str | Path) -> np.ndarray:

@@ -10,8 +10,7 @@ import numpy as np
 
 from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.names import key_of
-from data_prep.clips.samples import Sample, read_crops
-from data_prep.media import read_audio
+from data_prep.clips.samples import Sample, read_crops, read_sound
 from data_prep.media.wav import decode_wav, encode_wav
 from modalities.outputs import check_output_folder
 from modalities.rates import CROP_SIDE
@@ -76,7 +75,7 @@ def _write_shard(shard: Path, clips: Sequence[Clip], folder: Path) -> None:
             record: dict[str, Any] = {
                 "__key__": key_of(clip.id),
                 "json": json.loads(clip.to_json()),
-                "wav": encode_wav(read_audio(folder / clip.media)),
+                "wav": encode_wav(read_sound(clip, folder)),
             }
             if clip.mouth:
                 record["mp4"] = (folder / clip.mouth).read_bytes()

@@ -27,12 +27,16 @@ LOUDEST = 4.0
 MAX_DATA_POINTERS = 8  # AV_NUM_DATA_POINTERS of FFmpeg
 
 
-def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]:
+def stream_audio(
+    path: str | Path, block_s: float = 1.0, audio_track: int | None = None
+) -> Iterator[np.ndarray]:
     """Decode the sound of a file block by block.
 
     Args:
         path: A media file with audio.
         block_s: Length of a block in seconds.
+        audio_track: Which of several sound tracks, by the index that `probe` lists; None: the
+            main one.
 
     Returns:
         float32 [samples] blocks, 16 kHz mono (mean of the channels), all of the same length but
@@ -43,21 +47,23 @@ def stream_audio(path: str | Path, block_s: float = 1.0) -> Iterator[np.ndarray]
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
-        ValueError: It is not media, has no audio, none that can be decoded, or NaN samples.
+        ValueError: It is not media, has no audio, none that can be decoded, no such track, or NaN
+            samples.
     """
     block_samples = round(block_s * RATE_HZ)
     if block_samples < 1:
         raise ValueError(f"block_s is {block_s}; expected seconds, at least one sample (1/16000).")
     container = open_media(path)
-    stream = require_audio(container, path)
+    stream = require_audio(container, path, audio_track)
     return _blocks(container, stream, path, block_samples)
 
 
-def read_audio(path: str | Path) -> np.ndarray:
+def read_audio(path: str | Path, audio_track: int | None = None) -> np.ndarray:
     """Decode the whole sound of a file; its size grows with the length of the file.
 
     Args:
         path: A media file with audio.
+        audio_track: As `stream_audio` takes it.
 
     Returns:
         float32 [samples], 16 kHz mono, on the media clock like `stream_audio`.
@@ -65,9 +71,10 @@ def read_audio(path: str | Path) -> np.ndarray:
     Raises:
         FileNotFoundError: There is no such file.
         IsADirectoryError: It is a folder.
-        ValueError: It is not media, has no audio, none that can be decoded, or NaN samples.
+        ValueError: It is not media, has no audio, none that can be decoded, no such track, or NaN
+            samples.
     """
-    return np.concatenate(list(stream_audio(path, block_s=10.0)))
+    return np.concatenate(list(stream_audio(path, 10.0, audio_track)))
 
 
 def _blocks(
@@ -195,3 +202,26 @@ def regroup(pieces: Iterable[np.ndarray], block_samples: int) -> Iterator[np.nda
             waiting, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(waiting)
+
+
+def find_loud_tracks(path: str | Path, silence: float) -> list[int]:
+    """Find the sound tracks of a file that are not silent, decoding each as far as needed.
+
+    Args:
+        path: A media file.
+        silence: Samples that are no louder are silent, part of full scale.
+
+    Returns:
+        Their indices; a track that cannot be decoded is silent.
+    """
+    with open_media(path) as container:
+        indices = [s.index for s in container.streams.audio if s.codec_context is not None]
+    return [index for index in indices if _is_loud(path, index, silence)]
+
+
+def _is_loud(path: str | Path, index: int, silence: float) -> bool:
+    try:
+        blocks = stream_audio(path, audio_track=index)
+        return any(np.abs(block).max(initial=0) > silence for block in blocks)
+    except ValueError:
+        return False

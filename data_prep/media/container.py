@@ -75,9 +75,19 @@ def choose_video(container: InputContainer) -> VideoStream | None:
     return next((stream for stream in streams if stream is best), streams[0] if streams else None)
 
 
-def choose_audio(container: InputContainer) -> AudioStream | None:
-    """The sound of a file that FFmpeg takes for the main one, if there is a decoder."""
+def choose_audio(container: InputContainer, audio_track: int | None = None) -> AudioStream | None:
+    """Choose the sound to read.
+
+    Args:
+        container: An open file.
+        audio_track: The index of a stream; None: the one that FFmpeg takes for the main one.
+
+    Returns:
+        The stream, or None where there is no such sound with a decoder.
+    """
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    if audio_track is not None:
+        return next((stream for stream in streams if stream.index == audio_track), None)
     best = container.streams.best("audio")
     return next((stream for stream in streams if stream is best), streams[0] if streams else None)
 
@@ -94,9 +104,16 @@ def require_video(container: InputContainer, path: str | Path) -> VideoStream:
     return stream
 
 
-def require_audio(container: InputContainer, path: str | Path) -> AudioStream:
+def require_audio(
+    container: InputContainer, path: str | Path, audio_track: int | None = None
+) -> AudioStream:
     """The audio stream, or a ValueError that tells what the file has instead."""
-    stream = choose_audio(container)
+    stream = choose_audio(container, audio_track)
+    if stream is None and choose_audio(container) is not None:
+        known = ", ".join(str(s.index) for s in container.streams.audio if s.codec_context)
+        raise ValueError(
+            f"{path} has no sound track {audio_track}; expected one of {known}. See `mcgurk probe`."
+        )
     if stream is None:
         raise ValueError(
             f"{path} has no audio that can be decoded ({_describe_streams(container)}); expected "

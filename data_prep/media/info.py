@@ -24,6 +24,7 @@ from data_prep.media.orientation import (
     read_orientation,
 )
 from data_prep.media.packets import decode_first_picture, find_ends_s, timestamp
+from data_prep.media.tracks import Track, list_tracks
 
 ROUNDED_S = 0.1  # padding of the last frame of sound, and the like
 
@@ -93,7 +94,8 @@ class MediaInfo:
             guess (a VBR .mp3), or from before the file was cut.
         start_s: Time 0 of the media clock on the container's own, or None where that has no times.
         video: Its video, or None; a cover picture is not video.
-        audio: Its audio, or None.
+        audio: The sound that is read where no other track is asked for, or None.
+        tracks: All its tracks of sound and pictures.
     """
 
     path: Path
@@ -103,6 +105,7 @@ class MediaInfo:
     start_s: float | None
     video: VideoInfo | None
     audio: AudioInfo | None
+    tracks: tuple[Track, ...] = ()
 
 
 def probe(path: str | Path, measure: bool = True) -> MediaInfo:
@@ -137,6 +140,7 @@ def probe(path: str | Path, measure: bool = True) -> MediaInfo:
             start_s=None if origin_s is None else float(origin_s),
             video=None if video is None else _describe_video(container, video, origin_s),
             audio=None if audio is None else _describe_audio(audio, origin_s),
+            tracks=list_tracks(container),
         )
         indices = {s.index: kind for s, kind in ((video, "video"), (audio, "audio")) if s}
     return _measure(info, indices) if measure else info

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.clips.manifest import Clip
-from data_prep.clips.samples import Sample, load_crops
+from data_prep.clips.samples import Sample, load_crops, read_sound
 from data_prep.json_lines import read_entries
 from data_prep.media import read_audio
 from data_prep.noise.mixing import Mixture
@@ -81,7 +81,7 @@ def render_noisy(noisy: NoisyClip, folder: str | Path) -> Mixture:
         FileNotFoundError: The clip or a noise recording is not where it was.
         ValueError: One is damaged, or silent now.
     """
-    return render_scene(noisy.scene, read_audio(Path(folder) / noisy.clip.media))
+    return render_scene(noisy.scene, read_sound(noisy.clip, folder))
 
 
 def load_noisy_sample(noisy: NoisyClip, folder: str | Path) -> Sample:

@@ -11,9 +11,10 @@ import numpy as np
 
 from data_prep.clips.manifest import MANIFEST, Clip, read_manifest
 from data_prep.clips.names import file_name_of
+from data_prep.clips.samples import read_sound
 from data_prep.clips.splits import choose_clips
-from data_prep.media import read_audio
 from data_prep.media.files import MEDIA, find_files
+from data_prep.media.tracks import SILENCE, describe_choice
 from data_prep.media.wav import encode_wav
 from data_prep.noise.levels import RECIPES
 from data_prep.noise.noisy import NoisyClip, name_mixture, read_noisy_manifest
@@ -108,6 +109,7 @@ def mix_manifest(
     names: frozenset[str] | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    audio_track: int | None = None,
 ) -> Mixed:
     """Write a manifest of prepared clips with noise, each at each category and ratio.
 
@@ -125,6 +127,7 @@ def mix_manifest(
         names: Clips to take, by id or what follows the speaker in it; all without.
         workers: Processes; as many as cores without.
         progress: Called with the mixtures done, and all.
+        audio_track: The sound track of the clips, by index; None: the one that was prepared.
 
     Returns:
         How many there are, and what failed.
@@ -139,6 +142,8 @@ def mix_manifest(
     if prepared == output:
         raise ValueError(f"{output} holds the clips themselves; expected another folder to write.")
     clips = [_anchor(clip, prepared) for clip in read_manifest(prepared / MANIFEST)]
+    if audio_track is not None:
+        clips = [replace(clip, audio_track=audio_track) for clip in clips]
     clips = clips if names is None else choose_clips(clips, names)
     recordings = find_recordings(Path(noise).resolve()) if noise else Recordings({})
     if options.voices_from_clips:
@@ -274,9 +279,14 @@ class _Mixer:
     def __call__(self, job: tuple[Clip, Sequence[Pair]]) -> Outcome[NoisyClip]:
         clip, pairs = job
         try:
-            speech = read_audio(clip.media)
+            speech = read_sound(clip, self.folder)
         except (ValueError, FileNotFoundError) as error:
             return Outcome(failed={name_mixture(clip, *pair): str(error) for pair in pairs})
+        if np.abs(speech).max(initial=0) <= SILENCE and (
+            note := describe_choice(clip.media, clip.audio_track, silent=True)
+        ):
+            reason = f"{clip.media}: sound {note}."
+            return Outcome(failed={name_mixture(clip, *pair): reason for pair in pairs})
         made, failed = [], {}
         for category, snr_db in pairs:
             try:

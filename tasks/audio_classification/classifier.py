@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_prep.media import stream_audio
+from data_prep.media import describe_choice, stream_audio
 from modalities.audio.resample import resample
 from modalities.rates import RATE_HZ
 from tasks.audio_classification.classifier_files import load_classifier
@@ -88,7 +88,11 @@ class SoundClassifier:
         return self.card.classes
 
     def classify(
-        self, sound: str | Path | np.ndarray, top: int = 3, rate_hz: int = RATE_HZ
+        self,
+        sound: str | Path | np.ndarray,
+        top: int = 3,
+        rate_hz: int = RATE_HZ,
+        audio_track: int | None = None,
     ) -> Classification:
         """Classify a sound.
 
@@ -96,6 +100,8 @@ class SoundClassifier:
             sound: A media file, or a waveform [samples] of one channel.
             top: How many classes are told.
             rate_hz: Samples per second of a waveform, which is resampled; a file says its own.
+            audio_track: Which sound track of a file with several, by the index that
+                `data_prep.media.probe` lists; None: the main one.
 
         Returns:
             The sound's classes, by the mean of the windows' log-probabilities, and those of each
@@ -110,7 +116,7 @@ class SoundClassifier:
         spans: list[tuple[float, float]] = []
         found: list[torch.Tensor] = []
         loudest = 0.0
-        for start_s, block in self._blocks(sound, rate_hz):
+        for start_s, block in self._blocks(sound, rate_hz, audio_track):
             loudest = max(loudest, float(np.abs(block).max(initial=0)))
             if len(block) < LEAST_S * RATE_HZ:
                 continue
@@ -120,7 +126,10 @@ class SoundClassifier:
         if not found:
             raise ValueError(f"{_name(sound)} has too little sound; expected {LEAST_S} s or more.")
         if loudest < SILENCE:
-            raise ValueError(f"{_name(sound)} is silent.")
+            note = (
+                None if isinstance(sound, np.ndarray) else describe_choice(sound, audio_track, True)
+            )
+            raise ValueError(f"{_name(sound)} is silent{f': {note}' if note else ''}.")
         logits = torch.cat(found)
         windows = [
             Classified(start, end, self._guess(row, top))
@@ -130,7 +139,7 @@ class SoundClassifier:
         return Classification(whole, tuple(windows))
 
     def _blocks(
-        self, sound: str | Path | np.ndarray, rate_hz: int
+        self, sound: str | Path | np.ndarray, rate_hz: int, audio_track: int | None
     ) -> Iterator[tuple[float, np.ndarray]]:
         """Yield whole windows with the time where they start, and the rest of the sound."""
         length = round(self.card.window_s * RATE_HZ)
@@ -138,7 +147,7 @@ class SoundClassifier:
             waveform = _checked(sound, rate_hz)
             pieces: Iterator[np.ndarray] = iter([waveform])
         else:
-            pieces = stream_audio(sound, BLOCK_WINDOWS * length / RATE_HZ)
+            pieces = stream_audio(sound, BLOCK_WINDOWS * length / RATE_HZ, audio_track)
         done = 0
         for piece in pieces:
             yield done / RATE_HZ, piece

@@ -28,6 +28,7 @@ def write_mouths(
     device: str = "cpu",
     progress: "Progress | None" = None,
     sheet: Path | None = None,
+    audio_track: int | None = None,
 ) -> dict[str, Any]:
     """Crop the talker's mouth out of a video.
 
@@ -40,6 +41,7 @@ def write_mouths(
         device: "auto", "cpu", "cuda" or "mps", where the face detector runs.
         progress: Called with the seconds done and the duration.
         sheet: A contact sheet to write, .png or .jpg: up to 100 crops, evenly spaced.
+        audio_track: The sound track that tells who talks; None: the main one.
 
     Returns:
         The report.
@@ -55,7 +57,7 @@ def write_mouths(
         raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
     pictures = open_pictures(source, ready, info)
     finder = FromFirstPicture(pictures["mouth"] or _open_finder(device))
-    blocks = stream_audio(source) if info.audio is not None else None
+    blocks = stream_audio(source, 1.0, audio_track) if info.audio is not None else None
     contacts = ContactSheet()
 
     def kept() -> Iterator[MouthChunk]:

@@ -10,6 +10,7 @@ import torch
 
 from data_prep.faces import FaceFinder, FaceTrack, FromFirstPicture, MouthChunk
 from data_prep.media import VideoFrame
+from data_prep.media.tracks import SILENCE
 from modalities.audio.log_mel import LogMel
 from modalities.rates import (
     MEL_HOP_SAMPLES,
@@ -114,6 +115,7 @@ class AVSRPipeline:
         ready: ReadyMouth | None = None,
         progress: Progress | None = None,
         rate_hz: int = RATE_HZ,
+        audio_track: int | None = None,
     ) -> Transcript:
         """Transcribe one input.
 
@@ -125,6 +127,8 @@ class AVSRPipeline:
                 for faces.
             progress: Called with the seconds done and the duration where it is known.
             rate_hz: Samples per second of a waveform; a file says its own.
+            audio_track: Which sound track of a file with several, by the index that
+                `data_prep.media.probe` lists; None: the main one.
 
         Returns:
             Text, segments, words and faces.
@@ -133,18 +137,23 @@ class AVSRPipeline:
             FileNotFoundError: No such file.
             ValueError: Not decodable, without sound, or of the wrong shape.
         """
-        session = _Session(self, open_input(source, video, ready, rate_hz), progress)
+        session = _Session(self, open_input(source, video, ready, rate_hz, audio_track), progress)
         segments = tuple(session.run())
         return session.result(segments)
 
     def stream(
-        self, source: Source, video: np.ndarray | None = None, rate_hz: int = RATE_HZ
+        self,
+        source: Source,
+        video: np.ndarray | None = None,
+        rate_hz: int = RATE_HZ,
+        audio_track: int | None = None,
     ) -> Iterator[Segment]:
         """Yield segments while the input is read; arguments and errors as in `transcribe`.
 
         A source may also be an iterator of waveforms [samples], such as a microphone's blocks.
         """
-        yield from _Session(self, open_input(source, video, rate_hz=rate_hz), None).run()
+        media = open_input(source, video, rate_hz=rate_hz, audio_track=audio_track)
+        yield from _Session(self, media, None).run()
 
 
 def load_faces(device: torch.device) -> FaceDetector:
@@ -168,6 +177,7 @@ class _Session:
         if options.video and media.has_video:
             self.finder = FromFirstPicture(media.mouth or FaceFinder(pipeline.face_detector))
         self.watched = 0  # pictures
+        self.loudest = 0.0
         wants_mouths = self.finder is not None and pipeline.sets is not None
         self.mouths = MouthBuffer() if wants_mouths else None
         # Sound no longer than a window of the sets goes to them whole, as they were trained.
@@ -182,6 +192,7 @@ class _Session:
             if self.mouths is None or not self._is_short(block):
                 yield from self._decode()
             done_s += len(block) / RATE_HZ
+            self.loudest = max(self.loudest, float(np.abs(block).max(initial=0)))
             if self.progress:
                 self.progress(done_s, self.media.duration_s)
         self.feeder.finish()
@@ -213,6 +224,7 @@ class _Session:
             model=self.pipeline.whisper.name,
             video_used=used,
             video_note=self._note(tracks, used),
+            sound_note=self.media.describe_sound(self.loudest <= SILENCE),
             segments=segments,
             faces=tuple(_face(track, self.media.scale, duration_s) for track in tracks),
             tracks=tuple(tracks),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Device, with_default
+from tasks.cli.options import AsJson, AudioTrack, Device, with_default
 
 if TYPE_CHECKING:
     from tasks.audio_classification import Classification
@@ -32,20 +32,22 @@ def classify(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on after clips that cannot be used.")
     ] = False,
+    audio_track: AudioTrack = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Tell what is heard in clips, with a trained classifier."""
     folder = find_set(sets)
     if not skip_bad:
-        check_clips(clips)
+        check_clips(clips, audio_track)
+    from data_prep.media import describe_choice
     from tasks.audio_classification import SoundClassifier
 
     classifier = SoundClassifier(folder, model, device)
     found: list[dict[str, object]] = []
     for clip in clips:
         try:
-            heard = classifier.classify(clip, top)
+            heard = classifier.classify(clip, top, audio_track=audio_track)
         except (ValueError, OSError) as error:
             if not skip_bad:
                 raise
@@ -55,6 +57,8 @@ def classify(
             found.append({"clip": str(clip), **asdict(heard)})
         else:
             print_classes(clip, heard, windows)
+            if note := describe_choice(clip, audio_track):
+                typer.echo(f"{clip}: sound {note}.", err=True)
     if as_json:
         print(json.dumps({"clips": found}, ensure_ascii=False))
 
@@ -79,17 +83,19 @@ def find_set(name: str) -> Path:
     )
 
 
-def check_clips(clips: Sequence[Path]) -> None:
+def check_clips(clips: Sequence[Path], audio_track: int | None = None) -> None:
     """Look at clips before a model is loaded.
 
     Raises:
         FileNotFoundError: One is not there.
-        ValueError: One is no media.
+        ValueError: One is no media, or has no such sound track.
     """
-    from data_prep.media import probe
+    from data_prep.media import probe, stream_audio
 
     for clip in clips:
         probe(clip, measure=False)
+        if audio_track is not None:
+            stream_audio(clip, audio_track=audio_track)
 
 
 def print_classes(clip: Path, heard: "Classification", windows: bool) -> None:

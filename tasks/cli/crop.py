@@ -1,12 +1,22 @@
 """mcgurk crop."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Box, Device, Landmarks, MediaPath, parse_box, with_default
+from tasks.cli.options import (
+    AsJson,
+    AudioTrack,
+    Box,
+    Device,
+    Landmarks,
+    MediaPath,
+    parse_box,
+    with_default,
+)
 from tasks.cli.progress import progress_bar
 
 
@@ -25,6 +35,7 @@ def crop(
     ] = None,
     landmarks: Landmarks = None,
     box: Box = None,
+    audio_track: AudioTrack = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -33,6 +44,7 @@ def crop(
     The video is 96x96, grey, 25 pictures a second, and follows whoever talks, stretch by stretch of
     speech; it is black where no face does. The report tells of every face, and when it talks.
     """
+    from data_prep.media import describe_choice
     from tasks.avsr.crop import check_default_paths, check_paths, write_mouths
     from tasks.avsr.inputs.media import ReadyMouth
 
@@ -42,7 +54,7 @@ def crop(
     check_paths(file, video, written, sheet, ready)
     check_default_paths(file, None if output else video, None if report else written)
     with progress_bar(f"Cropping {file.name}", hidden=as_json) as show:
-        found = write_mouths(file, video, written, ready, device, show, sheet)
+        found = write_mouths(file, video, written, ready, device, show, sheet, audio_track)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, allow_nan=False))
         return
@@ -51,3 +63,5 @@ def crop(
         state = track["reason"] or "talks " + ", ".join(f"{a} to {b} s" for a, b in track["talks"])
         print(f"  face {track['track']}: {track['start_s']} to {track['end_s']} s, {state}")
     print(f"Report: {written}")
+    if note := describe_choice(file, audio_track):
+        print(f"Sound: {note}.", file=sys.stderr)

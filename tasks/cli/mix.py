@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Processes, with_default
+from tasks.cli.options import AsJson, AudioTrack, Processes, with_default
 
 
 def mix(
@@ -54,6 +54,7 @@ def mix(
     write_audio: Annotated[
         bool, typer.Option("--write-audio", help="Write each mixture as a .wav, 16 bit.")
     ] = False,
+    audio_track: AudioTrack = None,
     processes: Processes = None,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +73,9 @@ def mix(
     )
     names = read_split(split, part) if split else None
     with progress_bar("Mixing clips", as_json, "{:.0f}".format) as show:
-        done = mix_manifest(prepared, output, options, noise, rooms, names, processes, show)
+        done = mix_manifest(
+            prepared, output, options, noise, rooms, names, processes, show, audio_track
+        )
     refuse_nothing(done.mixtures, done.failed, output / FAILED)
     if as_json:
         print(json.dumps({"mixtures": done.mixtures, "new": done.new, "failed": done.failed}))

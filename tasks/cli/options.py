@@ -26,6 +26,13 @@ Processes = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+AudioTrack = Annotated[
+    int | None,
+    typer.Option(
+        metavar="INDEX",
+        help=with_default("Which sound track, by the index that `mcgurk probe` lists.", "the main"),
+    ),
+]
 Landmarks = Annotated[
     Path | None,
     typer.Option(

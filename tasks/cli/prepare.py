@@ -1,12 +1,13 @@
 """mcgurk prepare."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Processes
+from tasks.cli.options import AsJson, AudioTrack, Processes
 
 
 def prepare(
@@ -24,6 +25,7 @@ def prepare(
         Path,
         typer.Option("-o", "--output", help="Folder to write: manifest.jsonl and mouths/."),
     ],
+    audio_track: AudioTrack = None,
     processes: Processes = None,
     ray: Annotated[
         str | None,
@@ -59,6 +61,8 @@ def prepare(
     check_outputs([manifest, manifest.with_name(FAILED), to_cuts], [source])
     remarks = Remarks()
     clips = DATASETS[name](source, remarks)
+    if audio_track is not None:
+        clips = [replace(clip, audio_track=audio_track) for clip in clips]
     check_outputs([to_cuts], [clip.media for clip in clips])
     from data_prep.clips.prepare import prepare
 

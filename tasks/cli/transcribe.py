@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasks.cli.options import AsJson, Box, Device, Landmarks, MediaPath, parse_box
+from tasks.cli.options import AsJson, AudioTrack, Box, Device, Landmarks, MediaPath, parse_box
 from tasks.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def transcribe(
     ] = None,
     landmarks: Landmarks = None,
     box: Box = None,
+    audio_track: AudioTrack = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -73,13 +74,16 @@ def transcribe(
     written = [*(output or []), preview]
     read = [file, mouth_video, landmarks, *(font or [])]
     check_outputs(written, read, kept=[model, collection])
-    open_input(file, ready=ready)  # a bad file is told before a model is loaded
+    # A bad file is told before a model is loaded.
+    open_input(file, ready=ready, audio_track=audio_track)
     from tasks.avsr import AVSROptions, AVSRPipeline
 
     options = AVSROptions(language=language, voice_activity=vad, video=video)
     pipeline = AVSRPipeline(model, sets, device, options)
     with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:
-        transcript = pipeline.transcribe(file, ready=ready, progress=report)
+        transcript = pipeline.transcribe(
+            file, ready=ready, progress=report, audio_track=audio_track
+        )
     if as_json:
         print(json.dumps(transcript.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
@@ -88,7 +92,7 @@ def transcribe(
         transcript.save(path)
     if preview is not None:
         with progress_bar(f"Drawing {preview.name}", hidden=as_json) as report:
-            note = write_preview(file, transcript, preview, report, font or [])
+            note = write_preview(file, transcript, preview, report, font or [], audio_track)
         if note:
             print(note, file=sys.stderr)
 
@@ -104,6 +108,8 @@ def _show(transcript: "Transcript") -> None:
         print(line, file=sys.stderr)
     if not transcript.segments:
         print("No speech was found.", file=sys.stderr)
+    if transcript.sound_note:
+        print(f"Sound: {transcript.sound_note}.", file=sys.stderr)
     print(f"Video: {transcript.video_note}.", file=sys.stderr)
 
 

@@ -17,7 +17,15 @@ from data_prep.faces import (
     use_mouth_video,
 )
 from data_prep.faces.plausibility import Size, check_box, check_landmarks
-from data_prep.media import MediaInfo, VideoFrame, check_waveform, probe, stream_audio, stream_video
+from data_prep.media import (
+    MediaInfo,
+    VideoFrame,
+    check_waveform,
+    describe_choice,
+    probe,
+    stream_audio,
+    stream_video,
+)
 from data_prep.media.clock import count_missing
 from data_prep.media.orientation import Orientation
 from data_prep.media.picture import Picture, PictureConverter
@@ -93,6 +101,8 @@ class Input:
         duration_s: What is stated of it, for progress; None where nothing is.
         scale: Source pixels per pixel of the pictures.
         mouth: Where crops come from, or None where faces have to be looked for.
+        describe_sound: From whether all was silent to a word on the sound track that was taken, or
+            None where there is no other.
     """
 
     blocks: Callable[[], Iterator[np.ndarray]]
@@ -101,6 +111,7 @@ class Input:
     duration_s: float | None
     scale: float = 1.0
     mouth: MouthSource | None = None
+    describe_sound: Callable[[bool], str | None] = lambda silent: None
 
 
 def open_input(
@@ -108,6 +119,7 @@ def open_input(
     video: np.ndarray | None = None,
     ready: ReadyMouth | None = None,
     rate_hz: int = RATE_HZ,
+    audio_track: int | None = None,
 ) -> Input:
     """Find out what was given, and check it.
 
@@ -117,6 +129,7 @@ def open_input(
         ready: Mouth crops, landmarks or a box for a file, in place of the detector; None looks for
             faces.
         rate_hz: Samples per second of waveforms, which are resampled; a file says its own.
+        audio_track: Which sound track of a file with several, by the index that `probe` lists.
 
     Raises:
         FileNotFoundError: No such file.
@@ -128,7 +141,11 @@ def open_input(
                 f"Pictures were given beside the file {source}; expected them with a waveform. "
                 "Leave them out: the file's own video is read."
             )
-        return _open_file(source, ready or ReadyMouth())
+        return _open_file(source, ready or ReadyMouth(), audio_track)
+    if audio_track is not None:
+        raise ValueError(
+            f"audio_track is {audio_track} beside a waveform; expected it with a file alone."
+        )
     given = _from_tensor(source)
     if isinstance(given, np.ndarray):
         waveform = _resample(check_waveform(given), rate_hz)
@@ -143,15 +160,18 @@ def open_input(
     return Input(lambda: blocks, lambda: iter(()), has_video=False, duration_s=None)
 
 
-def _open_file(path: str | Path, ready: ReadyMouth) -> Input:
+def _open_file(path: str | Path, ready: ReadyMouth, audio_track: int | None) -> Input:
     info = probe(path, measure=False)
     if info.audio is None:
         raise ValueError(
             f"{path} holds video without sound; expected a sound track to transcribe. "
             "Give a file with sound, or the sound as a file of its own."
         )
+    if audio_track is not None:
+        stream_audio(path, audio_track=audio_track)  # says at once that there is no such track
     return Input(
-        blocks=lambda: stream_audio(path, block_s=BLOCK_S),
+        blocks=lambda: stream_audio(path, BLOCK_S, audio_track),
+        describe_sound=lambda silent: describe_choice(path, audio_track, silent),
         duration_s=info.duration_s,
         **open_pictures(path, ready, info),
     )

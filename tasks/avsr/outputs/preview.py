@@ -45,6 +45,7 @@ def write_preview(
     path: Path,
     progress: Callable[[float, float | None], None] | None = None,
     fonts: Sequence[Path] = (),
+    audio_track: int | None = None,
 ) -> str | None:
     """Draw a transcript over its video.
 
@@ -57,6 +58,7 @@ def write_preview(
         path: The .mp4 to write; it appears whole or not at all.
         progress: Called with the seconds done and the duration.
         fonts: Font files for the text, before matplotlib's own and those installed.
+        audio_track: The sound track that was transcribed; None: the main one.
 
     Returns:
         A sentence on scripts that no font has, or None where all was drawn.
@@ -76,7 +78,7 @@ def write_preview(
         picture = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"crf": "20"})
         picture.width, picture.height = painter.size
         picture.pix_fmt = "yuv420p"
-        sound = SoundCopier(source, container)
+        sound = SoundCopier(source, container, audio_track)
         for frame, faces in replay(transcript.tracks, chain([first], frames)):
             drawn = _draw(painter, frame, faces, transcript, cues)
             encoded = av.VideoFrame.from_ndarray(drawn, format="rgb24")

@@ -18,21 +18,22 @@ class SoundCopier:
     Args:
         source: A media file; without sound nothing is copied.
         container: Open for writing, its header not yet written.
+        audio_track: Which of several sound tracks; None: the main one.
     """
 
-    def __init__(self, source: Path, container: OutputContainer):
+    def __init__(self, source: Path, container: OutputContainer, audio_track: int | None = None):
         self.container = container
         self.frames: Iterator[av.AudioFrame] = iter(())
         self.stream: av.AudioStream | None = None
         with open_media(source) as media:
-            sound = choose_audio(media)
+            sound = choose_audio(media, audio_track)
             if sound is None:
                 return
             rate_hz = min(max(8_000, sound.codec_context.sample_rate), 48_000)
             layout = "stereo" if sound.codec_context.layout.nb_channels > 1 else "mono"
         self.stream = container.add_stream("aac", rate=rate_hz, layout=layout)
         self.resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate_hz)
-        self.frames = self._decode(source)
+        self.frames = self._decode(source, audio_track)
         self.done_s = 0.0
 
     def copy_until(self, time_s: float) -> None:
@@ -56,10 +57,10 @@ class SoundCopier:
         self.done_s = float(frame.time or 0.0) + frame.samples / frame.sample_rate
         self.container.mux(self.stream.encode(frame))
 
-    def _decode(self, source: Path) -> Iterator[av.AudioFrame]:
+    def _decode(self, source: Path, audio_track: int | None) -> Iterator[av.AudioFrame]:
         next_pts = 0
         with open_media(source) as media:
-            sound = choose_audio(media)
+            sound = choose_audio(media, audio_track)
             assert sound is not None
             zero_s, limit_s = float(clock_start_s(media) or 0), plausible_end_s(media)
             decoded = decode_frames(media, sound)

@@ -82,6 +82,8 @@ class Transcript:
         segments: In order of time.
         faces: Every face found, whether it talks or not.
         tracks: These faces with boxes and landmarks of every frame; not written to files.
+        sound_note: One sentence on the sound track that was taken, where the file has several;
+            else None, and then not written to files.
     """
 
     text: str
@@ -92,6 +94,7 @@ class Transcript:
     segments: tuple[Segment, ...]
     faces: tuple[Face, ...]
     tracks: tuple["FaceTrack", ...] = field(default=(), repr=False, compare=False)
+    sound_note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints; what is not known is None."""
@@ -102,6 +105,7 @@ class Transcript:
             "video_used": self.video_used,
             "segments": [_segment_dict(segment) for segment in self.segments],
             "faces": [asdict(face) for face in self.faces],
+            **({} if self.sound_note is None else {"sound_note": self.sound_note}),
         }
 
     def save(self, path: str | Path) -> None:
