@@ -10,6 +10,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from data_prep.media.channels import ChannelMixer
 from data_prep.media.container import (
     choose_video,
     clock_start_s,
@@ -39,10 +40,10 @@ def stream_audio(
             main one.
 
     Returns:
-        float32 [samples] blocks, 16 kHz mono (mean of the channels), all of the same length but
-        the last. Sample n is at n / 16000 s on the media clock, which starts where a player
-        starts, with the sound or with the first picture, whichever comes first: a late start and
-        gaps are filled with zeros.
+        float32 [samples] blocks, 16 kHz mono (mean of the channels, or the loudest where they
+        cancel each other, see `ChannelMixer`), all of the same length but the last. Sample n is at
+        n / 16000 s on the media clock, which starts where a player starts, with the sound or with
+        the first picture, whichever comes first: a late start and gaps are filled with zeros.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -116,6 +117,7 @@ def decode_blocks(
     exact = stream.codec_context.name.startswith("pcm_f")
     origin_s = clock_start_s(container)
     alone = choose_video(container) is None
+    mixer = ChannelMixer(1, 0)
     for frame in decode_frames(container, stream):
         if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ or frame.samples < 1:
             continue
@@ -125,7 +127,7 @@ def decode_blocks(
             origin_s = time_s  # some decoders swallow the first samples; nothing is beside them
         alone = alone and time_s is None  # the first time has been seen
         start_s = None if time_s is None or origin_s is None else float(time_s - origin_s)
-        waveform = mix_channels(frame)
+        channels, waveform = read_channels(frame)
         if exact and not np.isfinite(waveform).all():
             raise ValueError(
                 f"{path} holds NaN or infinite samples near {start_s or 0.0:.2f} s; expected "
@@ -133,17 +135,21 @@ def decode_blocks(
             )
         if not exact:
             waveform = np.nan_to_num(waveform, nan=0.0).clip(-LOUDEST, LOUDEST)
+            channels = np.nan_to_num(channels, nan=0.0).clip(-LOUDEST, LOUDEST)
+        if (len(channels), frame.sample_rate) != (mixer.channels, mixer.rate_hz):
+            mixer = ChannelMixer(len(channels), frame.sample_rate)
+        waveform = mixer.push(channels, waveform)
         yield SoundBlock(start_s, frame.sample_rate, waveform)
 
 
-def mix_channels(frame: AudioFrame) -> np.ndarray:
-    """Mean of the channels of a decoded frame: cannot clip, whatever the layout.
+def read_channels(frame: AudioFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Read the samples of a decoded frame, and their mean: cannot clip, whatever the layout.
 
     Args:
         frame: Any sample format, planar or packed.
 
     Returns:
-        float32 [samples], full scale at 1.
+        The channels, [channels, samples], and their mean, float32 [samples]; full scale at 1.
     """
     if _is_unsafe(frame):
         frame = AudioResampler(format="flt").resample(frame)[0]
@@ -154,8 +160,11 @@ def mix_channels(frame: AudioFrame) -> np.ndarray:
     if samples.dtype.kind in "iu":
         scale = 2.0 ** (8 * samples.dtype.itemsize - 1)
         offset = scale if samples.dtype.kind == "u" else 0.0
-    mean = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
-    return ((mean - offset) / scale).astype(np.float32)
+    if len(samples) == 1:
+        mean = ((samples[0] - offset) / scale).astype(np.float32)
+        return mean[None], mean
+    mean = samples.mean(axis=0, dtype=np.float64)
+    return (samples - offset) / scale, ((mean - offset) / scale).astype(np.float32)
 
 
 def _is_unsafe(frame: AudioFrame) -> bool:

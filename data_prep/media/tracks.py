@@ -6,7 +6,6 @@ from pathlib import Path
 from av.container import InputContainer
 from av.stream import Disposition
 
-from data_prep.media.audio import find_loud_tracks
 from data_prep.media.container import COVER, choose_audio, choose_video, open_media
 
 SILENCE = 1e-4  # of full scale: no sample of a silent track is above
@@ -94,6 +93,8 @@ def describe_choice(
     if not silent:
         others = ", ".join(str(track) for track in tracks if track is not taken)
         return f"track {taken} was taken; there is also {others} (--audio-track)"
+    from data_prep.media.audio import find_loud_tracks  # numpy, which listing does without
+
     loud = find_loud_tracks(path, SILENCE)
     named = [track for track in tracks if track.index in loud and track is not taken]
     if not named:
