@@ -82,7 +82,7 @@ def hear(waveform: np.ndarray) -> np.ndarray:
     power = np.abs(np.fft.rfft(blocks, axis=1)) ** 2  # a bin is 25 Hz wide
     edges = [edge // VIDEO_RATE_HZ for edge in BAND_EDGES_HZ]
     energies = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1)
-    return np.log(energies + 1e-6).astype(np.float32)
+    return np.log(energies + 1e-12).astype(np.float32)
 
 
 def normalize_sound(loudness: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Where speech is, by Silero's detector, while sound arrives."""
 
 import importlib.util
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,21 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
 from modalities.rates import RATE_HZ
+from modalities.speech.steady_level import SteadyLevel, SteadyOffset
 
 CHUNK_SAMPLES = 512
 CONTEXT_SAMPLES = 64
+# The network minds how loud its input is; these bring every recording to one level, at which it
+# passes over all noise recordings at hand. Levels are of its own spectra from 125 to 4000 Hz, where
+# rumble and hum do not count: 110 is a chunk of full power, and 30 the loudest one of speech that
+# peaks near full scale.
+LEVEL_BINS = slice(2, 65)
+LEVEL, SILENCE = 16.0, 110 * 1e-6
+LEVEL_CHUNKS = 312  # 10 s
+OFFSET_CHUNKS = 64  # 2 s
+# The network remembers. When sound turns out to be this many times louder than all before, what
+# it remembers was heard too loud; then it hears the last second again.
+LEAP, AGAIN_CHUNKS = 2.0, 32
 MODEL = "data/silero_vad.jit"
 
 Memory = tuple[Tensor, Tensor]  # hidden and cell state of the network, [1, 128] each
@@ -69,19 +82,31 @@ class SileroNetwork(nn.Module):
         self.final_conv = nn.Conv1d(128, 1, 1)
 
     @torch.inference_mode()
-    def forward(self, chunks: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
-        """Give the probability of speech in each chunk.
+    def measure(self, chunks: Tensor) -> Tensor:
+        """Give the spectra of chunks, as loud as they are.
 
         Args:
             chunks: [chunks, 576]: 64 samples of the chunk before, then 512 of its own.
+
+        Returns:
+            Magnitudes, [chunks, 129, 4], from 0 to 8000 Hz.
+        """
+        padded = pad(chunks[:, None], (0, CONTEXT_SAMPLES), mode="reflect")
+        spectra = self.stft_conv(padded)
+        return (spectra[:, :129].square() + spectra[:, 129:].square()).sqrt()
+
+    @torch.inference_mode()
+    def forward(self, spectra: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        """Give the probability of speech in each chunk.
+
+        Args:
+            spectra: [chunks, 129, 4], from `measure`.
             memory: What the last call returned, or None.
 
         Returns:
             [chunks], and the memory for the next call.
         """
-        padded = pad(chunks[:, None], (0, CONTEXT_SAMPLES), mode="reflect")
-        spectra = self.stft_conv(padded)
-        features = (spectra[:, :129].square() + spectra[:, 129:].square()).sqrt()
+        features = spectra
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
             features = convolution(features).relu()
         states, after = self.rnn(features.squeeze(-1), memory)  # [chunks, 128]
@@ -123,6 +148,9 @@ def _weight_names() -> dict[str, str]:
 class SpeechDetector:
     """Finds speech in sound that arrives in pieces; how it is cut changes nothing.
 
+    Nor does how loud it is: the spectra are brought to one level, see `SteadyLevel`, and a
+    constant part is taken off.
+
     Args:
         config: Thresholds and lengths.
         network: A loaded network, to share it between detectors.
@@ -134,6 +162,10 @@ class SpeechDetector:
         self.config = config or VoiceActivityConfig()
         self.network = network or load_silero()
         self.memory: Memory | None = None
+        self.offset = SteadyOffset(OFFSET_CHUNKS)
+        self.level = SteadyLevel(LEVEL, SILENCE, LEVEL_CHUNKS)
+        self.factor = math.inf  # by which what the network remembers was multiplied
+        self.recent: Tensor = torch.zeros(0, 129, 4)  # the last spectra, as loud as they were
         self.waiting = np.zeros(CONTEXT_SAMPLES, np.float32)
         self.received = 0
         self.chunks = 0
@@ -162,7 +194,8 @@ class SpeechDetector:
     def flush(self) -> list[SpeechSpan]:
         """Return the spans that the end of the sound closes; the detector is then used up."""
         rest = (CONTEXT_SAMPLES - len(self.waiting)) % CHUNK_SAMPLES
-        self.waiting = np.pad(self.waiting, (0, rest))
+        silence = np.full(rest, self.offset.mean, np.float32)
+        self.waiting = np.concatenate([self.waiting, silence])
         spans = list(self._advance())
         if self.begin is not None and self.is_sure:
             spans.append(self._close(self.silent_since or self.chunks))
@@ -176,14 +209,48 @@ class SpeechDetector:
         windows = np.lib.stride_tricks.sliding_window_view(
             self.waiting, CONTEXT_SAMPLES + CHUNK_SAMPLES
         )[::CHUNK_SAMPLES][:count]
-        chunks = torch.from_numpy(windows.copy())
-        probabilities, self.memory = self.network(chunks, self.memory)
         self.waiting = self.waiting[count * CHUNK_SAMPLES :]
-        for probability in probabilities.tolist():
+        for probability in self._listen(windows):
             span = self._hear(probability)
             self.chunks += 1
             if span is not None:
                 yield span
+
+    def _listen(self, windows: np.ndarray) -> list[float]:
+        """Give the probability of speech in each of [chunks, 576], all brought to one level."""
+        offsets = self.offset.push(windows[:, CONTEXT_SAMPLES:].mean(1, dtype=np.float64))
+        spectra = self.network.measure(torch.from_numpy(windows - offsets[:, None]))
+        levels = spectra[:, LEVEL_BINS].square().sum(1).mean(1).sqrt()
+        factors = torch.from_numpy(self.level.push(levels.numpy()))
+        known = torch.cat([self.recent, spectra])
+        before = len(self.recent)
+        self.recent = known[-AGAIN_CHUNKS:]
+        found: list[float] = []
+        start = 0
+        for stop in [*self._leaps(factors), len(factors)]:
+            if stop > start:
+                part = spectra[start:stop] * factors[start:stop, None, None]
+                probabilities, self.memory = self.network(part, self.memory)
+                found += probabilities.tolist()
+            if stop < len(factors):
+                self._hear_again(known[: before + stop], float(factors[stop]))
+            start = stop
+        return found
+
+    def _leaps(self, factors: Tensor) -> list[int]:
+        """Return the chunks before which what was heard has to be heard again."""
+        leaps = []
+        for number, factor in enumerate(factors.tolist()):
+            if factor * LEAP < self.factor:
+                leaps.append(number)
+                self.factor = factor
+            self.factor = max(self.factor, factor)
+        return leaps
+
+    def _hear_again(self, spectra: Tensor, factor: float) -> None:
+        self.memory = None
+        if len(spectra):
+            _, self.memory = self.network(spectra[-AGAIN_CHUNKS:] * factor, None)
 
     def _hear(self, probability: float) -> SpeechSpan | None:
         config = self.config

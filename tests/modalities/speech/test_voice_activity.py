@@ -106,6 +106,31 @@ def test_how_the_sound_is_cut_changes_nothing(network, demo, cuts):
     assert spans + detector.flush() == speech_spans(demo)
 
 
+@settings(max_examples=15, deadline=None)
+@given(gain_db=st.floats(-50, 20), constant=st.floats(-0.3, 0.3), step=st.integers(400, 40_000))
+def test_neither_volume_nor_a_constant_part_moves_speech(network, demo, gain_db, constant, step):
+    changed = (demo + constant) * 10 ** (gain_db / 20)
+    found = detect(network, changed.astype(np.float32), step)
+    for mine, theirs in zip(found, detect(network, demo), strict=True):
+        assert mine.start_s == pytest.approx(theirs.start_s, abs=0.07)
+        assert mine.end_s == pytest.approx(theirs.end_s, abs=0.07)
+
+
+@pytest.mark.parametrize(("pause_s", "quieter_db"), [(0.5, 20), (11, 40)])
+def test_a_quiet_talker_after_a_loud_one_is_heard(network, demo, pause_s, quieter_db):
+    pause = np.zeros(int(16_000 * pause_s), np.float32)
+    quiet = demo * np.float32(10 ** (-quieter_db / 20))
+    spans = detect(network, np.concatenate([demo, pause, quiet]))
+    later = [span for span in spans if span.start_s > len(demo) / 16_000]
+    assert heard_s(later) > 7
+
+
+def test_faint_noise_before_speech_hides_none_of_it(network, demo):
+    noise = RNG.normal(0, 1e-5, 48_000).astype(np.float32)
+    spans = detect(network, np.concatenate([noise, demo]))
+    assert spans[0].start_s == pytest.approx(3 + detect(network, demo)[0].start_s, abs=0.1)
+
+
 def test_spans_are_in_order_and_within_the_sound(network, demo):
     spans = detect(network, np.tile(demo, 4), step=997)
     times = [time for span in spans for time in (span.start_s, span.end_s)]
@@ -146,7 +171,7 @@ def test_probabilities_are_those_of_the_wheel(network, demo):
     with torch.inference_mode():
         expected = torch.cat([theirs(chunk[None], 16_000)[0] for chunk in chunks])
         context = torch.cat([torch.zeros(1, 64), chunks[:-1, -64:]])
-        found, _ = network(torch.cat([context, chunks], 1), None)
+        found, _ = network(network.measure(torch.cat([context, chunks], 1)), None)
     assert torch.allclose(found, expected, atol=1e-4)
 
 

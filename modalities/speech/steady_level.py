@@ -1,0 +1,55 @@
+"""Bring sound of any volume to one level as it arrives, for a detector that minds the volume."""
+
+import numpy as np
+
+
+class SteadyOffset:
+    """Follows the constant part of a sound that arrives in chunks, as a cheap microphone adds it.
+
+    Args:
+        chunks: Over how many chunks the mean reaches back; of fewer it is the mean of all.
+    """
+
+    def __init__(self, chunks: int):
+        self.chunks = chunks
+        self.heard = 0
+        self.mean = 0.0
+
+    def push(self, means: np.ndarray) -> np.ndarray:
+        """Take the means of the next chunks; return what to take off each, [chunks] float32."""
+        offsets = np.empty(len(means), np.float32)
+        for number, mean in enumerate(means.tolist()):
+            self.heard += 1
+            self.mean += (mean - self.mean) / min(self.heard, self.chunks)
+            offsets[number] = self.mean
+        return offsets
+
+
+class SteadyLevel:
+    """Says by what to multiply chunks of sound, so that how loud a recording is changes nothing.
+
+    A chunk is measured against the loudest of the last chunks and itself, never against later
+    ones: a stream gives what the whole recording gives. Pauses stay as far below speech as they
+    are.
+
+    Args:
+        target: What the loudest chunk is brought to.
+        silence: A level, above 0; what stays below it all the time is not brought up to the
+            target.
+        chunks: How far back the loudest is looked for.
+    """
+
+    def __init__(self, target: float, silence: float, chunks: int):
+        self.target, self.silence = target, silence
+        self.last = np.zeros(chunks - 1, np.float32)  # levels of the chunks before
+
+    def push(self, levels: np.ndarray) -> np.ndarray:
+        """Take the levels of the next chunks; return a factor for each, [chunks] float32."""
+        if not len(levels):
+            return np.zeros(0, np.float32)
+        known = np.concatenate([self.last, levels], dtype=np.float32)
+        width = len(self.last) + 1
+        loudest = np.lib.stride_tricks.sliding_window_view(known, width).max(1)
+        self.last = known[len(levels) :]
+        factors = self.target / np.maximum(loudest, self.silence)
+        return factors.astype(np.float32)
