@@ -4,7 +4,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ FRAMES_PER_WINDOW = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES  # 3000
 ENGLISH_TOKENS_PER_S, TOKENS_PER_S, SPARE_TOKENS = 10, 20, 32
 LONGEST_CYCLE, CYCLES = 20, 5
 LEAST_ADVANCE = 100
+Bad = Literal["sample", "drop", "keep"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class WindowDecoder:
         while seek < frames:
             rest = pad(mel[:, seek:], (0, seek)) if seek else mel
             left = max(0, sound - seek)
-            found = self.decode_once(rest, left, frames=frames - seek, fallback=not own_output)
+            bad = "keep" if own_output else "sample"
+            found = self.decode_once(rest, left, frames=frames - seek, bad=bad)
             segments += [shift(segment, seek * FRAME_S) for segment in found.segments]
             seek += max(1, round(found.next_s / FRAME_S))
         kept = (s for s in segments if own_output or s.start_s < sound * FRAME_S)
@@ -131,7 +133,7 @@ class WindowDecoder:
         sound: int = FRAMES_PER_WINDOW,
         *,
         frames: int | None = None,
-        fallback: bool = True,
+        bad: Bad = "sample",
     ) -> WindowText:
         """Decode a window in one pass; `next_s` may lie before its end.
 
@@ -139,21 +141,24 @@ class WindowDecoder:
             mel: [mel_bins, 3000].
             sound: How many frames hold sound; words are looked for there.
             frames: How many frames there are to decode; None takes `sound`.
-            fallback: Whether a result that looks bad is dropped or sampled anew.
+            bad: What becomes of a result that looks bad. "sample": it is sampled anew, and dropped
+                where it looks like silence too; "drop": it is dropped; "keep": every result is
+                kept as it is.
         """
         frames = sound if frames is None else frames
         states = self.encode(mel)
         state = self.steps.start(states)
         prompt = self._prompt(state)
-        if not fallback:
+        if bad == "keep":
             attempt = self._greedy(state, prompt, self.steps.max_tokens)
             return self._timed(attempt.tokens, state, prompt, sound, frames)
         rate = TOKENS_PER_S if self.language_ids else ENGLISH_TOKENS_PER_S
         limit = SPARE_TOKENS + math.ceil(sound * FRAME_S * rate)
         attempt = self._greedy(state, prompt, limit)
-        if self._is_bad(attempt) and not self._is_silence(attempt):
+        dropped = bad == "drop" and self._is_bad(attempt)
+        if self._is_bad(attempt) and not dropped and not self._is_silence(attempt):
             attempt = self._sample(mel, attempt, limit) or attempt
-        if self._is_silence(attempt):
+        if dropped or self._is_silence(attempt):
             return WindowText((), frames * FRAME_S)
         found = self._timed(attempt.tokens, state, prompt, sound, frames)
         return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))

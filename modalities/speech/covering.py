@@ -1,0 +1,140 @@
+"""Which detected speech the words of a window leave out, and how words found there are put in."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from modalities.speech.timed_text import TimedText, Word
+
+Stretch = tuple[float, float]  # seconds from the window's start
+
+MISSED_S = 1.0  # speech without words that is longer has been passed over
+PAUSE_S = 2.0  # a longer one parts a stretch of text in two
+EDGE_S = 0.3  # how far a word may lie outside of the stretch that it was looked for in
+LONGEST_WORD_S, LETTER_S = 1.0, 0.15  # a word takes at most the longer of a second and its letters
+DOUBLE = 2  # so many words at an edge were heard twice when they are the same on both sides
+
+
+def shorten(words: Sequence[Word], speech: Sequence[Stretch] = ()) -> tuple[Word, ...]:
+    """Take from words the silence, and the speech of nobody, that alignment stretched them over.
+
+    Args:
+        words: Of one stretch of text, in order. A word of more than a second, or 0.15 s a letter,
+            keeps its start; the first one its end, where what is left before it may be speech that
+            was passed over.
+        speech: Detected speech, in order; a word that reaches out of it ends or begins with it.
+    """
+    short = []
+    for number, word in enumerate(words):
+        start_s, end_s = _inside(word, speech)
+        longest_s = max(LONGEST_WORD_S, LETTER_S * len(word.text.strip()))
+        if end_s - start_s > longest_s:
+            left_s = end_s - start_s - longest_s
+            first = number == 0 and len(words) > 1 and left_s > MISSED_S
+            start_s, end_s = (end_s - longest_s, end_s) if first else (start_s, start_s + longest_s)
+        short.append(Word(start_s, end_s, word.text))
+    return tuple(short)
+
+
+def _inside(word: Word, speech: Sequence[Stretch]) -> Stretch:
+    """Return what of a word's time is speech: the longest part; all of it where none is."""
+    parts = [(max(a, word.start_s), min(b, word.end_s)) for a, b in speech]
+    parts = [(a, b) for a, b in parts if b > a]
+    return max(parts, key=lambda part: part[1] - part[0], default=(word.start_s, word.end_s))
+
+
+def fit(text: TimedText) -> TimedText:
+    """Let a stretch of text begin with its first word and end with its last."""
+    if not text.words:
+        return text
+    return replace(text, start_s=text.words[0].start_s, end_s=text.words[-1].end_s)
+
+
+def part_at_pauses(text: TimedText) -> list[TimedText]:
+    """Cut a stretch of text where its words are more than 2 s apart."""
+    words = text.words
+    cuts = [n for n, (a, b) in enumerate(pairwise(words), 1) if b.start_s - a.end_s > PAUSE_S]
+    if not cuts:
+        return [fit(text)]
+    edges = pairwise([0, *cuts, len(words)])
+    return [stretch_of(words[a:b]) for a, b in edges]
+
+
+def stretch_of(words: Sequence[Word]) -> TimedText:
+    """Put words together to a stretch of text."""
+    text = "".join(word.text for word in words)
+    return TimedText(words[0].start_s, words[-1].end_s, text, tuple(words))
+
+
+def put_in(texts: Sequence[TimedText], words: Sequence[Word]) -> list[TimedText]:
+    """Put words that were passed over between the others, in order of time.
+
+    Args:
+        texts: With their words. One that goes on after the words is parted there.
+        words: One at least, in order.
+    """
+    start_s = words[0].start_s
+    parted = []
+    for text in texts:
+        before = [word for word in text.words if word.start_s < start_s]
+        after = text.words[len(before) :]
+        parted += [stretch_of(part) for part in (before, after) if part]
+    return sorted([*parted, *part_at_pauses(stretch_of(words))], key=lambda text: text.start_s)
+
+
+def find_missed(
+    speech: Sequence[Stretch], words: Sequence[Word], start_s: float, end_s: float
+) -> list[Stretch]:
+    """Find speech of more than a second that no word covers.
+
+    Args:
+        speech: Detected speech, in order and apart.
+        words: In order.
+        start_s: Where to begin to look.
+        end_s: Where to end.
+    """
+    return [part for part in _left(speech, words, start_s, end_s) if part[1] - part[0] > MISSED_S]
+
+
+def _left(
+    speech: Sequence[Stretch], words: Sequence[Word], start_s: float, end_s: float
+) -> Iterator[Stretch]:
+    for a, b in speech:
+        at, stop = max(a, start_s), min(b, end_s)
+        for word in words:
+            if word.end_s > at and word.start_s < stop:
+                yield at, min(word.start_s, stop)
+                at = max(at, word.end_s)
+        yield at, stop
+
+
+def without_doubles(
+    words: Sequence[Word], stretch: Stretch, known: Sequence[Word]
+) -> tuple[Word, ...]:
+    """Keep of words that were looked for in a stretch what is not known already.
+
+    Args:
+        words: What was found there, with a little of what is around it.
+        stretch: Where it was looked for.
+        known: All words of the window, in order.
+    """
+    start_s, end_s = stretch
+    found = [w for w in words if start_s - EDGE_S <= (w.start_s + w.end_s) / 2 <= end_s + EDGE_S]
+    middle_s = (start_s + end_s) / 2
+    before = [_letters(w) for w in known if (w.start_s + w.end_s) / 2 < middle_s]
+    after = [_letters(w) for w in known if (w.start_s + w.end_s) / 2 >= middle_s]
+    said = [_letters(word) for word in found]
+    first = _shared(before[-DOUBLE:], said)
+    last = len(said) - _shared(said[first:][-DOUBLE:], after)
+    return tuple(found[first : max(first, last)])
+
+
+def _shared(left: Sequence[str], right: Sequence[str]) -> int:
+    """Return how many words end the one and begin the other."""
+    counts = range(min(len(left), len(right)), 0, -1)
+    return next((n for n in counts if list(left[-n:]) == list(right[:n])), 0)
+
+
+def _letters(word: Word) -> str:
+    return re.sub(r"[\W_]+", "", word.text).casefold()
