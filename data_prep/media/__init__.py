@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from data_prep.media.orientation import letterbox_area
     from data_prep.media.tracks import Track, describe_choice
     from data_prep.media.video import VideoFrame, stream_video
-    from data_prep.media.waveform import check_waveform
+    from data_prep.media.waveform import MonoBlocks, check_waveform
 
 __all__ = [
     "AudioInfo",
@@ -18,6 +18,7 @@ __all__ = [
     "Track",
     "VideoFrame",
     "VideoInfo",
+    "MonoBlocks",
     "check_waveform",
     "describe_choice",
     "letterbox_area",
@@ -34,6 +35,7 @@ __getattr__ = hand_on(
         **dict.fromkeys(["Track", "describe_choice"], "data_prep.media.tracks"),
         **dict.fromkeys(["VideoFrame", "stream_video"], "data_prep.media.video"),
         "letterbox_area": "data_prep.media.orientation",
+        "MonoBlocks": "data_prep.media.waveform",
         "check_waveform": "data_prep.media.waveform",
     },
 )

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.media import check_waveform, probe, read_audio, stream_audio, stream_video
+from data_prep.media import (
+    MonoBlocks,
+    check_waveform,
+    probe,
+    read_audio,
+    stream_audio,
+    stream_video,
+)
 
 READERS: list[Callable] = [
     probe,
@@ -166,12 +173,26 @@ def test_good_waveforms_pass():
     assert check_waveform(np.array([2**30], np.int32)).tolist() == [0.5]
 
 
+def test_channels_come_first_or_last_and_are_mixed():
+    sound = np.linspace(-0.5, 0.5, 99).astype(np.float32)
+    for given in (sound[:, None], sound[None], np.stack([sound, sound]), np.stack([sound] * 3, 1)):
+        np.testing.assert_allclose(check_waveform(given), sound, atol=1e-7)
+
+
+def test_a_block_with_other_channels_than_before_is_an_error():
+    blocks = MonoBlocks(16_000)
+    assert len(blocks.push(np.zeros((9, 2), np.float32))) == 9
+    with pytest.raises(ValueError, match="3 channels after blocks of 2"):
+        blocks.push(np.zeros((9, 3), np.float32))
+
+
 @pytest.mark.parametrize(
     ("waveform", "message"),
     [
         (np.array([0.0, np.nan, np.inf]), "2 NaN or infinite samples, the first at 1"),
-        (np.zeros((2, 100), np.float32), r"shape \[2, 100\]"),
-        (np.zeros(0, np.float32), "not empty"),
+        (np.zeros((64, 100), np.float32), r"shape \[64, 100\]"),
+        (np.zeros((2, 2, 100), np.float32), r"shape \[2, 2, 100\]"),
+        (np.zeros(0, np.float32), r"shape \[0\]; expected one sample"),
         (np.float32(1.0), r"shape \[\]"),
         (np.zeros(5, bool), "type bool"),
         (np.zeros(5, np.complex64), "type complex64"),
