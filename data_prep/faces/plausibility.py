@@ -16,7 +16,7 @@ LEAST_SIZE = 2.0  # pixels from the eyes to the mouth, or between the eyes; less
 TINY = 20  # pixels; in a smaller picture a mouth may have any size
 MOST_SIZE = 3.0  # times the longer side of the picture: an extreme close-up
 MOST_TILT_DEGREES = 68.0
-LEAST_ORDER = -0.15  # of 1; 0 is a profile, whose eyes lie over each other
+LEAST_ORDER = -0.3  # of 1; 0 is a profile, whose eyes lie over each other
 MOST_WIDE = 3.0  # distance of the eyes over that of the mouth; 1 is usual
 NOSE_DOWN = (-0.5, 1.4)  # of the way from the eyes to the mouth
 NOSE_ASIDE = 1.2
@@ -46,7 +46,7 @@ def can_be_faces(landmarks: np.ndarray, size: Size) -> np.ndarray:
     Args:
         landmarks: x and y in pixels, [frames, 4, 2]: right eye (on the left of the picture), left
             eye, nose, mouth.
-        size: Of the picture.
+        size: Columns and rows of the picture.
 
     Returns:
         bool [frames].
@@ -74,7 +74,7 @@ def check_landmarks(landmarks: np.ndarray, size: Size, what: str = "Landmarks") 
 
     Args:
         landmarks: float [frames, 4, 2], NaN where missing.
-        size: Of the picture, in the same units.
+        size: Columns and rows of the picture, in the units of the landmarks.
         what: How the message calls them.
 
     Returns:
@@ -108,7 +108,7 @@ def refuse_factors(factors: np.ndarray, size: Size) -> None:
 
     Args:
         factors: By what x and y have to be multiplied, see `find_factors`.
-        size: Of the picture, in the units of the landmarks.
+        size: Columns and rows of the picture, in the units of the landmarks.
 
     Raises:
         ValueError: Always.
@@ -130,7 +130,7 @@ def check_box(box: Sequence[float], size: Size) -> None:
 
     Args:
         box: x, y, width, height.
-        size: Of the picture, in the same units.
+        size: Columns and rows of the picture, in the units of the landmarks.
 
     Raises:
         ValueError: It cannot; the message says what the numbers look like.

@@ -24,7 +24,7 @@ class Changes:
     Attributes:
         lips: Mean grey levels by which the lips change, [frames].
         bent: What of it is no common motion of the lips, [frames].
-        upper: The same of eyes and forehead, [frames].
+        upper: Motion of eyes and forehead, [frames].
         contrast: Deviation of the grey levels of the lips.
     """
 

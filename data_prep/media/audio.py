@@ -64,7 +64,7 @@ def read_audio(path: str | Path, audio_track: int | None = None) -> np.ndarray:
 
     Args:
         path: A media file with audio.
-        audio_track: As `stream_audio` takes it.
+        audio_track: Index of one of several sound tracks, see `stream_audio`.
 
     Returns:
         float32 [samples], 16 kHz mono, on the media clock like `stream_audio`.

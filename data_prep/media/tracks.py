@@ -22,7 +22,7 @@ class Track:
         language: As the file states it, mostly three letters, or None.
         title: Its title, or None.
         rate_hz: Samples or, on average, pictures per second, or None.
-        channels: Of sound, else None.
+        channels: How many channels a sound track has, else None.
         default: Whether the file marks it as the one to play.
         taken: Whether it is read where nothing else is asked for.
     """

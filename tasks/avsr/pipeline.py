@@ -11,6 +11,7 @@ import torch
 from data_prep.faces import FaceFinder, FaceTrack, FromFirstPicture, MouthChunk
 from data_prep.media import VideoFrame
 from data_prep.media.tracks import SILENCE
+from modalities.audio.full_scale import to_full_scale
 from modalities.audio.log_mel import LogMel
 from modalities.rates import (
     MEL_HOP_SAMPLES,
@@ -23,12 +24,14 @@ from modalities.speech.decoding import DecodingOptions, WindowDecoder
 from modalities.speech.timed_text import WindowText, Word
 from modalities.speech.voice_activity import SileroNetwork, SpeechDetector, load_silero
 from modalities.speech.whisper import load_whisper
+from modalities.speech.window_reader import WindowReader
 from modalities.vision import FaceDetector, load_face_detector
 from tasks.avsr.inputs.media import Input, MouthSource, ReadyMouth, Source, open_input
 from tasks.avsr.inputs.mouths import MouthBuffer, Mouths
 from tasks.avsr.inputs.windows import Window, WindowFeeder
 from tasks.avsr.outputs.talkers import name_talkers
 from tasks.avsr.outputs.transcript import Face, Segment, Transcript
+from tasks.avsr.outputs.video_note import describe_use
 from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised
 from tasks.avsr.sets.pieces import cut_pieces
@@ -37,6 +40,9 @@ from tasks.avsr.sets.set_recogniser import SetRecogniser
 from tasks.devices import find_device
 
 Progress = Callable[[float, float | None], None]
+# From where lips and sound show that somebody speaks whom the detector does not hear under noise.
+# Lips with noise alone stay below, with speech even 5 dB under the noise they come above.
+SPOKEN_AGREEMENT = 0.65
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,12 @@ class AVSRPipeline:
         self.whisper = load_whisper(model)
         self.whisper.model.to(self.device)  # type: ignore[arg-type]
         self.log_mel = LogMel(self.whisper.mel_bins).to(self.device)
+        # Which speech has been read is told by the words, so that they are aligned even unasked.
+        words = options.words or options.voice_activity
         self.decoder = WindowDecoder(
-            self.whisper, DecodingOptions(language=options.language, words=options.words)
+            self.whisper, DecodingOptions(language=options.language, words=words)
         )
+        self.reader = WindowReader(self.decoder)
         # Adapters come after the decoder has laid out the frozen matrices.
         self.sets: PieceRecogniser | None = (
             SetRecogniser(self.whisper, adapter_sets)
@@ -198,12 +207,21 @@ class _Session:
         self.feeder.finish()
         self._watch(frames, None)
         if self.mouths is not None and 0 < self.feeder.heard <= PIECE_SAMPLES:
-            sound = np.concatenate(self.opening)
-            found, _ = self._listen(Window(0.0, sound, whole=True), [(0, len(sound))])
+            found = self._listen_whole(np.concatenate(self.opening))
             if any(part.recognised and part.recognised.adapter_set for part in found):
-                yield from (self._segment(0.0, len(sound), part) for part in found)
+                yield from (self._segment(0.0, self.feeder.heard, part) for part in found)
                 return
         yield from self._decode()
+
+    def _listen_whole(self, sound: np.ndarray) -> list[Listened]:
+        """Let the selector choose for short sound as a whole, if somebody speaks in it.
+
+        Under loud noise the detector hears nobody; then the lips have to belong to the sound.
+        """
+        window = Window(0.0, sound, whole=True)
+        heard = bool(self.feeder.spans_in(window))
+        found, _ = self._listen(window, [(0, len(sound))], abstain=not heard)
+        return found if heard else [part for part in found if _is_spoken(part.recognised)]
 
     def _is_short(self, block: np.ndarray) -> bool:
         """Keep a block while the input may yet be no longer than a window of the sets."""
@@ -223,7 +241,7 @@ class _Session:
             duration_s=duration_s,
             model=self.pipeline.whisper.name,
             video_used=used,
-            video_note=self._note(tracks, used),
+            video_note=self._note(tracks, segments),
             sound_note=self.media.describe_sound(self.loudest <= SILENCE),
             segments=segments,
             faces=tuple(_face(track, self.media.scale, duration_s) for track in tracks),
@@ -280,34 +298,48 @@ class _Session:
                 found, next_s = self._listen(window, spans)
                 end = len(window.waveform) if window.whole else spans[-1][1]
                 return found, end / RATE_HZ if next_s is None else next_s
-        plain = self._plain(window)
+        plain = self._plain(window, self.feeder.speech_in(window))
         return [Listened(text) for text in plain.segments], plain.next_s
 
     def _listen(
-        self, window: Window, spans: list[tuple[int, int]]
+        self, window: Window, spans: list[tuple[int, int]], abstain: bool = False
     ) -> tuple[list[Listened], float | None]:
-        """Let the selector choose for each piece of a window; see `listen`."""
+        """Let the selector choose for each piece of a window; see `listen`.
+
+        Where it abstains the frozen model decodes, or with `abstain` nothing does.
+        """
         sets, mouths = self.pipeline.sets, self.mouths
         assert sets is not None and mouths is not None
 
         def look(start_s: float, end_s: float) -> Mouths:
             return mouths.between(window.start_s + start_s, window.start_s + end_s)
 
-        def plain(waveform: np.ndarray) -> WindowText:
-            return self._plain(Window(window.start_s, waveform, window.whole))
+        speech = self.feeder.speech_in(window)
+
+        def plain(waveform: np.ndarray, start_s: float) -> WindowText:
+            if abstain:
+                return WindowText((), len(waveform) / RATE_HZ)
+            inside = [(max(0.0, a - start_s), b - start_s) for a, b in speech if b > start_s]
+            # What comes after a part of a window is not read again with it.
+            whole = window.whole or len(waveform) < len(window.waveform)
+            return self._plain(Window(window.start_s, waveform, whole), inside)
 
         return listen(window.waveform, cut_pieces(window.waveform, spans), look, sets, plain)
 
-    def _plain(self, window: Window) -> WindowText:
-        """Decode a window with the frozen Whisper."""
+    def _plain(self, window: Window, speech: list[tuple[float, float]]) -> WindowText:
+        """Decode a window with the frozen Whisper, all of its speech where that is known."""
         pipeline = self.pipeline
-        waveform = torch.from_numpy(window.waveform).to(pipeline.device)
+        known = pipeline.options.voice_activity
+        given = to_full_scale(window.waveform) if known else window.waveform
+        waveform = torch.from_numpy(given).to(pipeline.device)
         mel = pipeline.log_mel(pipeline.log_mel.pad(waveform[None]))[0]
         sound = -(-len(window.waveform) // MEL_HOP_SAMPLES)
+        if known:
+            read = pipeline.reader.read if window.whole else pipeline.reader.read_once
+            return read(mel, sound, speech)
         if not window.whole:
             return pipeline.decoder.decode_once(mel, sound)
-        own_output = not pipeline.options.voice_activity and window.start_s == 0
-        return pipeline.decoder.decode(mel, sound, own_output=own_output)
+        return pipeline.decoder.decode(mel, sound, own_output=window.start_s == 0)
 
     def _segment(self, start_s: float, samples: int, part: Listened) -> Segment:
         length_s, text = samples / RATE_HZ, part.text
@@ -316,7 +348,8 @@ class _Session:
             return round(start_s + min(seconds, length_s), 3)
 
         heard = part.recognised or Recognised()
-        words = tuple(Word(place(w.start_s), place(w.end_s), w.text.strip()) for w in text.words)
+        said = text.words if self.pipeline.options.words else ()
+        words = tuple(Word(place(w.start_s), place(w.end_s), w.text.strip()) for w in said)
         return Segment(
             start_s=place(text.start_s),
             end_s=place(text.end_s),
@@ -325,31 +358,24 @@ class _Session:
             adapter_set=heard.adapter_set,
             scenario=heard.scenario,
             snr_db=heard.snr_db,
-            video_used=heard.agreement is not None,
+            video_used=heard.video_used,
             agreement=heard.agreement,
         )
 
-    def _note(self, tracks: list[FaceTrack], used: bool) -> str:
+    def _note(self, tracks: list[FaceTrack], segments: tuple[Segment, ...]) -> str:
         if not self.media.has_video:
             return "no video"
         if self.finder is None:
             return "video was not looked at"
-        if used:
-            return "mouth crops were used"
-        loaded = self.pipeline.sets is not None
-        why = (
-            "as no adapter set knows the sound or the face"
-            if loaded
-            else "as no adapter set is loaded"
-        )
-        if self.media.mouth is not None:
-            return f"the mouth was given; text is from the sound alone, {why}"
-        if not tracks:
-            return "no face was found in the video"
-        talkers = sum(bool(track.chosen.any()) for track in tracks)
-        return (
-            f"{len(tracks)} faces followed, {talkers} talking; text is from the sound alone, {why}"
-        )
+        given, loaded = self.media.mouth is not None, self.pipeline.sets is not None
+        return describe_use(tracks, segments, given=given, sets_loaded=loaded)
+
+
+def _is_spoken(recognised: Recognised | None) -> bool:
+    """Tell whether lips and sound agree so well that somebody speaks."""
+    if recognised is None or not recognised.video_used or recognised.agreement is None:
+        return False
+    return recognised.agreement >= SPOKEN_AGREEMENT
 
 
 def _take(frames: Iterator[VideoFrame], count: int) -> list[VideoFrame]:

@@ -19,6 +19,7 @@ from data_prep.faces import (
 from data_prep.faces.plausibility import Size, check_box, check_landmarks
 from data_prep.media import (
     MediaInfo,
+    MonoBlocks,
     VideoFrame,
     check_waveform,
     describe_choice,
@@ -69,7 +70,7 @@ class ReadyMouth:
 
         Args:
             scale: Source pixels per pixel of the pictures that will be pushed.
-            size: Of the source's pictures, in its pixels.
+            size: Columns and rows of the source's pictures.
             missing: Frames before the first picture, which will not be pushed.
             frames: All frames, with these.
 
@@ -124,7 +125,8 @@ def open_input(
     """Find out what was given, and check it.
 
     Args:
-        source: A path, a waveform [samples], or an iterable of such waveforms.
+        source: A path, a waveform [samples] or [samples, channels], or an iterable of such
+            waveforms, any of which may be empty.
         video: Pictures of a waveform: [frames, height, width, 3] or [frames, height, width] uint8.
         ready: Mouth crops, landmarks or a box for a file, in place of the detector; None looks for
             faces.
@@ -148,7 +150,7 @@ def open_input(
         )
     given = _from_tensor(source)
     if isinstance(given, np.ndarray):
-        waveform = _resample(check_waveform(given), rate_hz)
+        waveform = _resample(check_waveform(given, rate_hz), rate_hz)
         pictures = None if video is None else _check_pictures(video)
         return Input(
             blocks=lambda: _cut(waveform),
@@ -156,7 +158,8 @@ def open_input(
             has_video=pictures is not None,
             duration_s=len(waveform) / RATE_HZ,
         )
-    blocks = _resample_blocks((check_waveform(block) for block in given), rate_hz)
+    mono = MonoBlocks(rate_hz)
+    blocks = _even(_resample_blocks((mono.push(block) for block in given), rate_hz))
     return Input(lambda: blocks, lambda: iter(()), has_video=False, duration_s=None)
 
 
@@ -229,6 +232,22 @@ def _resample_blocks(blocks: Iterator[np.ndarray], rate_hz: int) -> Iterator[np.
     for block in blocks:
         yield resampler.push(torch.from_numpy(block)).numpy()
     yield resampler.flush().numpy()
+
+
+def _even(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Hand on blocks as long as a file's, so that a stream is read as a file is."""
+    step = round(BLOCK_S * RATE_HZ)
+    waiting: list[np.ndarray] = []
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) < step:
+            continue
+        held = np.concatenate(waiting)
+        whole = len(held) // step * step
+        yield from _cut(held[:whole])
+        waiting = [held[whole:]]
+    if any(map(len, waiting)):
+        yield np.concatenate(waiting)
 
 
 def _cut(waveform: np.ndarray) -> Iterator[np.ndarray]:

@@ -136,6 +136,17 @@ class WindowFeeder:
         ends = start + len(window.waveform)
         return [(max(0, a - start), b - start) for a, b in self.spans if b <= ends]
 
+    def speech_in(self, window: Window) -> list[tuple[float, float]]:
+        """Return the speech of a window, seconds from its start, before `advance`.
+
+        What has not ended counts up to the window's end.
+        """
+        start, length = round(window.start_s * RATE_HZ), len(window.waveform)
+        open_start = None if self.voice_activity is None else self._open_start()
+        spans = [*self.spans] if open_start is None else [*self.spans, (open_start, self.heard)]
+        inside = [(max(0, a - start), min(length, b - start)) for a, b in spans]
+        return [(a / RATE_HZ, b / RATE_HZ) for a, b in inside if b > a]
+
     def _add(self, spans: list) -> None:
         for span in spans:
             start, end = round(span.start_s * RATE_HZ), round(span.end_s * RATE_HZ)

@@ -51,7 +51,10 @@ class Recognised:
         adapter_set: The set that was switched on, or None: the frozen model has to do it.
         text: As written with the set, or None.
         words: With their times, seconds from the start of the piece.
-        agreement: Probability that lips and sound belong together, or None.
+        agreement: Probability that lips and sound belong together, or None where no lips were
+            compared.
+        video_used: Whether the text rests on the lips, too: not where they do not belong to the
+            sound, or the set only hears.
     """
 
     scenario: str | None = None
@@ -61,6 +64,7 @@ class Recognised:
     text: str | None = None
     words: tuple[Word, ...] = ()
     agreement: float | None = None
+    video_used: bool = False
 
 
 class PieceRecogniser(Protocol):

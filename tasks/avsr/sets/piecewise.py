@@ -11,7 +11,7 @@ from modalities.speech.timed_text import TimedText, WindowText, shift
 from tasks.avsr.inputs.mouths import Mouths
 from tasks.avsr.sets.contract import PieceRecogniser, Recognised, Utterance
 
-Plain = Callable[[np.ndarray], WindowText]
+Plain = Callable[[np.ndarray, float], WindowText]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def listen(
         pieces: First sample of each and the one after its last, in order, from `cut_pieces`.
         look: Gives the mouths between two times, seconds from the window's start.
         sets: Chooses a set for a piece, or abstains.
-        plain: Decodes a waveform with the frozen model.
+        plain: Decodes a part of the window with the frozen model: [samples], and the second at
+            which they begin.
 
     Returns:
         Stretches in order of time. Where the selector abstains from every piece, they are those of
@@ -50,7 +51,7 @@ def listen(
     """
     found = sets.recognise([_utterance(waveform, piece, look) for piece in pieces])
     if all(recognised.text is None for recognised in found):
-        whole = plain(waveform)
+        whole = plain(waveform, 0.0)
         texts = [Listened(t, _heard_at(t.start_s, pieces, found)) for t in whole.segments]
         return texts, whole.next_s
     listened: list[Listened] = []
@@ -62,7 +63,7 @@ def listen(
             continue
         run = list(group)
         start, stop = run[0][0][0], run[-1][0][1]
-        for text in plain(waveform[start:stop]).segments:
+        for text in plain(waveform[start:stop], start / RATE_HZ).segments:
             moved = shift(text, start / RATE_HZ)
             which = _heard_at(moved.start_s, [p for p, _ in run], [r for _, r in run])
             listened.append(Listened(moved, which))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -11,8 +12,10 @@ from fusion.audio_visual.agreement import Agreement, AgreementNetwork, Agreement
 from fusion.scenarios.classifier import Scenario
 from fusion.sets.card import SetCard
 from fusion.sets.files import load_set
+from modalities.audio.full_scale import to_full_scale
 from modalities.network_file import load_network
 from modalities.rates import MEL_HOP_SAMPLES
+from modalities.speech.covering import shorten
 from modalities.speech.timed_text import Word
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.word_times import WordAligner
@@ -94,8 +97,8 @@ class SetRecogniser:
         adapted = self.adapted
         adapted.adapters.use(None)
         mels = [
-            adapted.log_mel(adapted.log_mel.pad(torch.from_numpy(u.waveform)[None].to(self.device)))
-            for u in utterances
+            adapted.log_mel(adapted.log_mel.pad(torch.from_numpy(w)[None].to(self.device)))
+            for w in _waveforms(utterances)
         ]
         states = adapted.encoder(torch.cat(mels)).values
         return [Heard(adapted.spell(said)) for said in adapted.decode(states, PLAIN_TOKENS)]
@@ -145,7 +148,7 @@ class SetRecogniser:
         """Recognise with one set; also say in which windows lips and sound agree."""
         adapted, fusion = self.adapted, self.fusions[name]
         with adapted.using(name):
-            mel = adapted.hear([u.waveform for u in utterances])
+            mel = adapted.hear(_waveforms(utterances))
             states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
             said = adapted.decode(states)
         scores: list[float | None] = [None] * len(utterances)
@@ -168,7 +171,7 @@ class SetRecogniser:
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
         seen = self.sights.look(utterances)
-        return self.selector.describe([u.waveform for u in utterances], seen)
+        return self.selector.describe(_waveforms(utterances), seen)
 
     @torch.inference_mode()
     def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
@@ -202,10 +205,14 @@ class SetRecogniser:
             name, sight = self._stand_in(name), None
         text, words, agreement = self._read_words(utterance, name, sight)
         score = None if agreement is None else round(float(agreement.score.sigmoid()), 3)
+        seen = sight is not None and self.fusions[name] is not None
         if agreement and not self._agrees(agreement)[0] and name != self._stand_in(name):
             name = self._stand_in(name)
             text, words, _ = self._read_words(utterance, name)
-        return replace(heard, adapter_set=name, text=text, words=words, agreement=score)
+            seen = False
+        return replace(
+            heard, adapter_set=name, text=text, words=words, agreement=score, video_used=seen
+        )
 
     def _read_words(
         self, utterance: Utterance, name: str, sight: Sight | None = None
@@ -213,13 +220,13 @@ class SetRecogniser:
         """Recognise one utterance: text, words with times, and how lips and sound agree."""
         adapted = self.adapted
         with adapted.using(name):
-            mel = adapted.hear([utterance.waveform])
+            mel = adapted.hear(_waveforms([utterance]))
             states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
             state = adapted.steps.start(states)
             said = adapted.decode_from(state, 1)[0]
             frames = len(utterance.waveform) // MEL_HOP_SAMPLES
             words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
-        return adapted.spell(said), words, agreement
+        return adapted.spell(said), shorten(words), agreement
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
         """Choose a set as the collection does, see `Collection.choose`.
@@ -240,6 +247,11 @@ class SetRecogniser:
     def device(self) -> torch.device:
         """Where the model is."""
         return self.adapted.model.device
+
+
+def _waveforms(utterances: Sequence[Utterance]) -> list[np.ndarray]:
+    """Return the sound of utterances at one level: sets and selector heard no other."""
+    return [to_full_scale(utterance.waveform) for utterance in utterances]
 
 
 def _read_collection_for(whisper: Whisper, folder: Path) -> Collection:

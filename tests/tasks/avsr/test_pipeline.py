@@ -170,8 +170,9 @@ def test_speech_between_long_silences_is_found_at_its_time(pipeline, demo_clip, 
 class Recorder:
     """Adapter sets that write down what reaches them, and know what they are told to."""
 
-    def __init__(self, *known: str | None):
+    def __init__(self, *known: str | None, agreement: float | None = 0.9, used: bool = True):
         self.known, self.seen = known, []
+        self.looked = {"agreement": agreement, "video_used": used}
 
     def recognise(self, utterances):
         return [self._recognise(utterance) for utterance in utterances]
@@ -180,7 +181,7 @@ class Recorder:
         self.seen.append(utterance)
         text = self.known[min(len(self.seen), len(self.known)) - 1]
         heard = Recognised("babble", -5.0, 2.0)
-        return heard if text is None else replace(heard, adapter_set="a", text=text, agreement=0.9)
+        return heard if text is None else replace(heard, adapter_set="a", text=text, **self.looked)
 
 
 def test_sets_that_abstain_leave_plain_whisper_to_the_bit(demo_clip, transcript):
@@ -217,6 +218,73 @@ def test_a_short_clip_goes_to_the_sets_whole(demo_clip):
     assert found.text == "all of it"
 
 
+HISS = np.random.default_rng(0).normal(0, 0.05, 48_000).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("recorder", "said"),
+    [
+        (Recorder("set blue", agreement=0.0, used=False), ""),
+        (Recorder("set blue", agreement=0.5), ""),
+        (Recorder("set blue", agreement=None, used=False), ""),
+        (Recorder(None), ""),
+        (Recorder("set blue", agreement=0.9), "set blue"),
+    ],
+    ids=["they disagree", "they hardly agree", "no lips", "unknown", "they agree"],
+)
+def test_without_detected_speech_lips_have_to_belong_to_the_sound(recorder, said):
+    video = np.zeros((75, 96, 96), np.uint8)
+    found = AVSRPipeline(device="cpu", adapter_sets=recorder).transcribe(HISS, video)
+    assert found.text == said and found.video_used == bool(said)
+
+
+def test_video_used_means_that_the_text_rests_on_the_lips(demo_clip):
+    waveform, video = read_audio(demo_clip)[:48_000], np.zeros((75, 96, 96), np.uint8)
+    recorder = Recorder("all of it", agreement=0.1, used=False)
+    found = AVSRPipeline(device="cpu", adapter_sets=recorder).transcribe(waveform, video)
+    assert found.text == "all of it" and not found.video_used
+    assert not any(segment.video_used for segment in found.segments)
+
+
+@pytest.mark.parametrize("gain_db", [-50, -40, 20])
+def test_text_and_times_do_not_depend_on_the_volume(pipeline, demo_clip, transcript, gain_db):
+    gain = np.float32(10 ** (gain_db / 20))
+    found = pipeline.transcribe(read_audio(demo_clip) * gain + gain / 20)
+    assert found.text == transcript.text
+    for mine, theirs in zip(found.segments, transcript.segments, strict=True):
+        assert mine.start_s == pytest.approx(theirs.start_s, abs=0.1)
+        assert mine.end_s == pytest.approx(theirs.end_s, abs=0.1)
+
+
+def test_blocks_of_any_shape_and_size_are_one_stream(pipeline, demo_clip):
+    sound = read_audio(demo_clip)
+    expected = pipeline.transcribe(sound).segments
+    starts = range(0, len(sound), 1_600)
+    blocks = [sound[start : start + 1_600] for start in starts]
+    empty = np.zeros(0, np.float32)
+    for given in (
+        [*blocks[:20], empty, *blocks[20:], empty],
+        [*blocks[:9], np.zeros((0, 1), np.float32), *[block[:, None] for block in blocks[9:]]],
+        [np.stack([block, -block / 9], axis=1) for block in blocks],
+        [(block[None] * 2**15).astype(np.int16) for block in blocks],
+    ):
+        found = list(pipeline.stream(iter(given)))
+        assert [s.text for s in found] == [s.text for s in expected]
+    assert list(pipeline.stream(iter(blocks))) == list(expected)
+
+
+def test_nothing_of_a_sentence_said_four_times_is_lost_and_no_text_outlasts_its_words(
+    pipeline, demo_clip
+):
+    sound = read_audio(demo_clip)
+    found = pipeline.transcribe(np.concatenate([sound, sound, sound, sound]))
+    for word in ("years", "united", "international", "achieved"):
+        assert found.text.lower().count(word) == 4
+    for segment in found.segments:
+        assert segment.start_s == segment.words[0].start_s
+        assert segment.end_s == segment.words[-1].end_s
+
+
 def test_without_video_sets_are_not_asked(demo_clip, transcript):
     recorder = Recorder("no")
     pipeline = AVSRPipeline(device="cpu", adapter_sets=recorder)
@@ -229,7 +297,7 @@ def test_bad_arrays_are_errors(pipeline):
     with pytest.raises(ValueError, match="NaN"):
         pipeline.transcribe(np.full(16_000, np.nan, np.float32))
     with pytest.raises(ValueError, match="shape"):
-        pipeline.transcribe(np.zeros((2, 16_000), np.float32))
+        pipeline.transcribe(np.zeros((64, 16_000), np.float32))
     with pytest.raises(ValueError, match="rates are positive"):
         pipeline.transcribe(np.zeros(16_000, np.float32), rate_hz=0)
     with pytest.raises(ValueError, match="Pictures"):

@@ -10,7 +10,7 @@ from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.prepare import prepare
 from data_prep.clips.samples import load_sample
 from data_prep.datasets.speech.grid import spell
-from data_prep.media import read_audio
+from data_prep.media import read_audio, stream_video
 from tasks.avsr import AVSRPipeline
 from tasks.avsr.inputs.mouths import Mouths
 from tasks.avsr.sets.contract import Recognised, Utterance
@@ -84,6 +84,28 @@ def utterances(shared_data, tmp_path_factory) -> list[Utterance]:
     return [Utterance(s.waveform, s.crops, s.clip.mask()) for s in samples]
 
 
+@pytest.mark.parametrize("gain_db", [-50, -30, 20])
+def test_text_set_and_level_do_not_depend_on_the_volume(adapted, utterances, gain_db):
+    gain = np.float32(10 ** (gain_db / 20))
+    louder = [Utterance(u.waveform * gain + gain / 9, u.crops, u.mask) for u in utterances]
+    for before, after in zip(
+        adapted.sets.recognise(utterances), adapted.sets.recognise(louder), strict=True
+    ):
+        assert (after.text, after.adapter_set) == (before.text, before.adapter_set)
+        assert after.snr_db == pytest.approx(before.snr_db, abs=0.2)
+
+
+def test_lips_without_speech_give_no_text(adapted, shared_data, tmp_path):
+    """A talking face, and beside it silence, hiss or a rumble as long as the clip."""
+    pictures = np.stack([f.rgb() for f in stream_video(shared_data / f"grid/s1/{NAMES[0]}.mp4")])
+    hiss = np.random.default_rng(0).normal(0, 3e-4, 48_000).astype(np.float32)
+    rumble = np.convolve(hiss, np.ones(50, np.float32) / 5, "same")
+    for sound in (0 * hiss, hiss, 300 * hiss, rumble):
+        found = adapted.transcribe(sound, video=pictures)
+        assert found.text == "" and not found.video_used
+        assert "no speech was heard" in found.video_note
+
+
 def test_a_wrong_face_is_noticed_and_does_no_harm(adapted, utterances):
     sets = adapted.sets
     wrong = [
@@ -148,7 +170,7 @@ def test_a_long_file_is_chosen_for_piece_by_piece(adapted, utterances, demo_clip
         frames = slice(round(start_s * 25), round(end_s * 25))
         return Mouths(crops[frames], mask[frames])
 
-    def plain(sound):
+    def plain(sound, _):
         mel = adapted.log_mel(adapted.log_mel.pad(torch.from_numpy(sound)[None]))[0]
         return adapted.decoder.decode(mel, -(-len(sound) // 160))
 
