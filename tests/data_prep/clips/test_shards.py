@@ -71,7 +71,7 @@ def test_what_is_missing_is_told(prepared, tmp_path):
 
 
 IDS = st.lists(
-    st.text(st.sampled_from("aA._-/%~é字\n") | st.characters(), max_size=12)
+    st.text(st.sampled_from("aA._-/%~é字\n") | st.characters(exclude_categories=["Cs"]), max_size=12)
     | st.text("a._", min_size=190, max_size=900),
     unique=True,
     min_size=1,

@@ -157,7 +157,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(capsys, clips, raw, noise, t
     assert "--noise" in fails(capsys, clips, "--snr", 0, *out)
     assert "rain" in fails(capsys, clips, "--noise", noise, "--category", "rain", *out)
     assert "natural" in fails(capsys, clips, "--noise", noise, "--category", "natural", *out)
-    assert "known: whisper, lower" in fails(capsys, clips, "--normaliser", "nothing", *out)
+    assert "known: whisper, basic, lower" in fails(capsys, clips, "--normaliser", "nothing", *out)
     assert "nowhere" in fails(capsys, tmp_path / "nowhere", *out)
     assert "nowhere.yaml" in fails(capsys, tmp_path / "nowhere.yaml", *out)
     write_wav(raw / "hello.wav", 4)

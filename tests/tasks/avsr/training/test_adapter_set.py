@@ -13,6 +13,7 @@ from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from fusion.sets.card import CARD, read_card
 from fusion.sets.files import load_set
+from modalities.audio.full_scale import to_full_scale
 from modalities.network_file import load_network, save_network
 from modalities.speech.whisper import load_whisper
 from modalities.vision.lips import LipNetwork, LipOptions, load_lip_encoder
@@ -241,7 +242,9 @@ def test_a_collection_knows_what_its_sets_were_trained_on(collection_config, tmp
     recogniser.sights.farthest = 1e9  # the face is known
     [with_lips] = recogniser.describe([seeing])
     sight = recogniser.adapted.look([seeing.crops], [seeing.mask])
-    features = selector.describe_level(selector.level, selector.listen([sound]), sight)
+    features = selector.describe_level(
+        selector.level, selector.listen([to_full_scale(sound)]), sight
+    )
     assert with_lips.snr_db == pytest.approx(float(selector.level(features)), abs=1e-3)
     assert with_lips.snr_db != scenario.snr_db and with_lips.category == scenario.category
     with pytest.raises(ValueError, match="No adapter set 'eye'"):
