@@ -21,7 +21,7 @@ def describe_use(
         return "no face was found in the video"
     faces = "the mouth was given" if given else _count(tracks)
     if not segments:
-        return f"{faces}; no speech was heard, and lips alone are not read"
+        return f"{faces}; no speech was heard" + ", and lips alone are not read" * sets_loaded
     used = sum(segment.video_used for segment in segments)
     if used:
         part = "" if used == len(segments) else f" in {used} of {len(segments)} segments"
