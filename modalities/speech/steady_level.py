@@ -30,26 +30,40 @@ class SteadyLevel:
 
     A chunk is measured against the loudest of the last chunks and itself, never against later
     ones: a stream gives what the whole recording gives. Pauses stay as far below speech as they
-    are.
+    are, and who speaks more quietly than somebody just before is brought up after a while.
 
     Args:
         target: What the loudest chunk is brought to.
         silence: A level, above 0; what stays below it all the time is not brought up to the
             target.
-        chunks: How far back the loudest is looked for.
+        weights: What the level of each of the last chunks counts, the oldest first, 1 at the end.
     """
 
-    def __init__(self, target: float, silence: float, chunks: int):
+    def __init__(self, target: float, silence: float, weights: np.ndarray):
         self.target, self.silence = target, silence
-        self.last = np.zeros(chunks - 1, np.float32)  # levels of the chunks before
+        self.weights = np.asarray(weights, np.float32)
+        self.last = np.zeros(len(self.weights) - 1, np.float32)  # levels of the chunks before
 
     def push(self, levels: np.ndarray) -> np.ndarray:
         """Take the levels of the next chunks; return a factor for each, [chunks] float32."""
         if not len(levels):
             return np.zeros(0, np.float32)
         known = np.concatenate([self.last, levels], dtype=np.float32)
-        width = len(self.last) + 1
-        loudest = np.lib.stride_tricks.sliding_window_view(known, width).max(1)
+        around = np.lib.stride_tricks.sliding_window_view(known, len(self.weights))
+        loudest = (around * self.weights).max(1)
         self.last = known[len(levels) :]
         factors = self.target / np.maximum(loudest, self.silence)
         return factors.astype(np.float32)
+
+
+def weights_by_age(chunks: int, full: int, fallen: int, least: float) -> np.ndarray:
+    """Say what the last chunks count, [chunks] float32, the oldest first.
+
+    Args:
+        chunks: How many count at all.
+        full: Age in chunks up to which one counts in full; from there it falls steadily in dB.
+        fallen: Age from which on it counts least.
+        least: What it counts then, as all older ones do.
+    """
+    ages = np.arange(chunks)[::-1]
+    return np.exp(np.interp(ages, [full, fallen], [0, np.log(least)])).astype(np.float32)

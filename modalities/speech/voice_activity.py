@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
 from modalities.rates import RATE_HZ
-from modalities.speech.steady_level import SteadyLevel, SteadyOffset
+from modalities.speech.steady_level import SteadyLevel, SteadyOffset, weights_by_age
 
 CHUNK_SAMPLES = 512
 CONTEXT_SAMPLES = 64
@@ -22,8 +22,9 @@ CONTEXT_SAMPLES = 64
 # rumble and hum do not count: 110 is a chunk of full power, and 30 the loudest one of speech that
 # peaks near full scale.
 LEVEL_BINS = slice(2, 65)
-LEVEL, SILENCE = 16.0, 110 * 1e-6
-LEVEL_CHUNKS = 312  # 10 s
+LEVEL, SILENCE = 13.0, 110 * 1e-6
+# Over 10 s; what is 3 s back counts 12 dB less, so that a loud talker hides no quiet one after him.
+LEVEL_WEIGHTS = weights_by_age(312, full=62, fallen=94, least=0.25)
 OFFSET_CHUNKS = 64  # 2 s
 # The network remembers. When sound turns out to be this many times louder than all before, what
 # it remembers was heard too loud; then it hears the last second again.
@@ -163,7 +164,7 @@ class SpeechDetector:
         self.network = network or load_silero()
         self.memory: Memory | None = None
         self.offset = SteadyOffset(OFFSET_CHUNKS)
-        self.level = SteadyLevel(LEVEL, SILENCE, LEVEL_CHUNKS)
+        self.level = SteadyLevel(LEVEL, SILENCE, LEVEL_WEIGHTS)
         self.factor = math.inf  # by which what the network remembers was multiplied
         self.recent: Tensor = torch.zeros(0, 129, 4)  # the last spectra, as loud as they were
         self.waiting = np.zeros(CONTEXT_SAMPLES, np.float32)
@@ -219,7 +220,10 @@ class SpeechDetector:
     def _listen(self, windows: np.ndarray) -> list[float]:
         """Give the probability of speech in each of [chunks, 576], all brought to one level."""
         offsets = self.offset.push(windows[:, CONTEXT_SAMPLES:].mean(1, dtype=np.float64))
-        spectra = self.network.measure(torch.from_numpy(windows - offsets[:, None]))
+        centred = windows - offsets[:, None]
+        if self.chunks == 0:
+            centred[0, :CONTEXT_SAMPLES] = 0  # there was nothing, and no leap to a constant part
+        spectra = self.network.measure(torch.from_numpy(centred))
         levels = spectra[:, LEVEL_BINS].square().sum(1).mean(1).sqrt()
         factors = torch.from_numpy(self.level.push(levels.numpy()))
         known = torch.cat([self.recent, spectra])
