@@ -1,9 +1,9 @@
 """Which detected speech the words of a window leave out, and how words found there are put in."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, islice, pairwise, takewhile
 
 from modalities.speech.timed_text import TimedText, Word
 
@@ -13,6 +13,8 @@ MISSED_S = 1.0  # speech without words that is longer has been passed over
 PAUSE_S = 2.0  # a longer one parts a stretch of text in two
 EDGE_S = 0.3  # how far a word may lie outside of the stretch that it was looked for in
 LONGEST_WORD_S, LETTER_S = 1.0, 0.15  # a word takes at most the longer of a second and its letters
+SQUEEZED_S = 0.05  # nobody says a word in less
+SLOW_WORD_S = 0.6  # so much of speech without words may be that of one squeezed word beside it
 DOUBLE = 2  # so many words at an edge were heard twice when they are the same on both sides
 
 
@@ -65,6 +67,44 @@ def stretch_of(words: Sequence[Word]) -> TimedText:
     """Put words together to a stretch of text."""
     text = "".join(word.text for word in words)
     return TimedText(words[0].start_s, words[-1].end_s, text, tuple(words))
+
+
+def spread(texts: Sequence[TimedText], speech: Sequence[Stretch], end_s: float) -> list[TimedText]:
+    """Spread words that alignment squeezed to nothing over the speech beside them.
+
+    Where two words or more take no time and more than a second of speech beside them has none, that
+    is where they are said, unless it is too long for them. To look for words there would find them
+    again.
+
+    Args:
+        texts: With their words, in order.
+        speech: Detected speech, in order and apart.
+        end_s: Where to end.
+    """
+    words = [word for text in texts for word in text.words]
+    for start_s, stop_s in find_missed(speech, words, 0.0, end_s):
+        first = next((n for n, w in enumerate(words) if w.start_s >= stop_s), len(words))
+        before = first - _count_squeezed(reversed(words[:first]), start_s)
+        after = first + _count_squeezed(words[first:], stop_s)
+        low, high = (before, first) if first - before >= after - first else (first, after)
+        if high - low > 1 and stop_s - start_s <= SLOW_WORD_S * (high - low):
+            words[low:high] = _share_out(words[low:high], start_s, stop_s)
+    left = iter(words)
+    return [fit(replace(text, words=tuple(islice(left, len(text.words))))) for text in texts]
+
+
+def _count_squeezed(words: Iterable[Word], edge_s: float) -> int:
+    """Count the words next to an edge that take no time, from the first one on."""
+    beside = takewhile(lambda w: w.end_s - w.start_s < SQUEEZED_S, words)
+    return sum(1 for w in beside if abs(w.start_s - edge_s) < EDGE_S)
+
+
+def _share_out(words: Sequence[Word], start_s: float, end_s: float) -> list[Word]:
+    """Give each word a part of a time by its letters."""
+    ends = list(accumulate(len(word.text) for word in words))
+    rate_s = (end_s - start_s) / ends[-1]
+    edges = pairwise([start_s, *(start_s + rate_s * end for end in ends[:-1]), end_s])
+    return [Word(a, b, word.text) for word, (a, b) in zip(words, edges, strict=True)]
 
 
 def put_in(texts: Sequence[TimedText], words: Sequence[Word]) -> list[TimedText]:
@@ -122,11 +162,13 @@ def without_doubles(
     start_s, end_s = stretch
     found = [w for w in words if start_s - EDGE_S <= (w.start_s + w.end_s) / 2 <= end_s + EDGE_S]
     middle_s = (start_s + end_s) / 2
-    before = [_letters(w) for w in known if (w.start_s + w.end_s) / 2 < middle_s]
-    after = [_letters(w) for w in known if (w.start_s + w.end_s) / 2 >= middle_s]
+    before = [w for w in known if (w.start_s + w.end_s) / 2 < middle_s]
+    after = [w for w in known if (w.start_s + w.end_s) / 2 >= middle_s]
+    most_before = max(DOUBLE, _count_squeezed(reversed(before), start_s))
+    most_after = max(DOUBLE, _count_squeezed(after, end_s))
     said = [_letters(word) for word in found]
-    first = _shared(before[-DOUBLE:], said)
-    last = len(said) - _shared(said[first:][-DOUBLE:], after)
+    first = _shared([_letters(word) for word in before[-most_before:]], said)
+    last = len(said) - _shared(said[first:][-most_after:], [_letters(word) for word in after])
     return tuple(found[first : max(first, last)])
 
 

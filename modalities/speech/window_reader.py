@@ -13,6 +13,7 @@ from modalities.speech.covering import (
     part_at_pauses,
     put_in,
     shorten,
+    spread,
     without_doubles,
 )
 from modalities.speech.decoding import FRAMES_PER_WINDOW, LEAST_ADVANCE, WindowDecoder
@@ -90,6 +91,7 @@ class WindowReader:
         """Read once more what was passed over before a frame, and put it in."""
         if any(text.text and not text.words for text in texts):
             return tuple(texts)  # more tokens than can be aligned: what is covered is not known
+        texts = spread(texts, speech, end * FRAME_S)
         words = [word for text in texts for word in text.words]
         for stretch in find_missed(speech, words, 0.0, end * FRAME_S)[:MOST_TRIES]:
             again = self._read_again(mel, stretch, speech)
@@ -106,7 +108,8 @@ class WindowReader:
         texts: list[TimedText] = []
         while stop - start > LEAST_ADVANCE:
             found = self.decoder.decode_once(_cut(mel, start, stop), stop - start, bad="drop")
-            texts += [shift(text, start * FRAME_S) for text in found.segments]
+            moved = [shift(text, start * FRAME_S) for text in found.segments]
+            texts += [text for text in moved if _meet(text, stretch)]  # else only its margin
             start += max(LEAST_ADVANCE, round(found.next_s / FRAME_S))
         return _tidy(texts, speech)
 
@@ -115,6 +118,10 @@ def _cut(mel: Tensor, start: int, stop: int) -> Tensor:
     """Take frames of a window and pad them to one."""
     part = mel[:, start:stop]
     return pad(part, (0, FRAMES_PER_WINDOW - part.shape[1]))
+
+
+def _meet(text: TimedText, stretch: Stretch) -> bool:
+    return text.start_s < stretch[1] and text.end_s > stretch[0]
 
 
 def _tidy(texts: Sequence[TimedText], speech: Sequence[Stretch]) -> list[TimedText]:

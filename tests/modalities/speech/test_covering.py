@@ -1,5 +1,7 @@
 """No speech of more than a second is left without a word, and no word is longer than it can be."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from modalities.speech.covering import (
     find_missed,
     part_at_pauses,
     shorten,
+    spread,
     stretch_of,
     without_doubles,
 )
@@ -91,3 +94,32 @@ def test_a_sentence_that_was_said_twice_is_kept_twice():
 
 def test_words_outside_of_the_stretch_are_not_taken():
     assert without_doubles(say((0.0, 0.4, "so")), (3.0, 5.0), ()) == ()
+
+
+def squeezed_at(time_s: float, text: str) -> tuple[Word, ...]:
+    return say(*((time_s, time_s, word) for word in text.split()))
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the hole", "after it"])
+def test_words_without_time_are_spread_over_the_speech_beside_them(late):
+    first, last = say((0.0, 0.5, "only")), say((2.5, 3.0, "This"))
+    squeezed = squeezed_at(2.5 if late else 0.5, "on a white gown.")
+    text = stretch_of([*squeezed, *last] if late else [*first, *squeezed])
+    other = stretch_of(first if late else last)
+    texts = [other, text] if late else [text, other]
+    found = [word for part in spread(texts, [(0.0, 3.0)], 3.0) for word in part.words]
+    assert "".join(word.text for word in found) == " only on a white gown. This"
+    assert find_missed([(0.0, 3.0)], found, 0.0, 3.0) == []
+    assert all(a.end_s <= b.start_s + 1e-9 for a, b in pairwise(found))
+
+
+def test_two_words_are_not_spread_over_a_sentence_nor_is_one_over_a_second():
+    for text, end_s in (("on a", 2.5), ("gown.", 1.6)):
+        texts = [stretch_of([*say((0.0, 0.5, "put")), *squeezed_at(0.5, text)])]
+        assert spread(texts, [(0.0, end_s)], end_s) == texts
+
+
+def test_all_words_that_were_squeezed_at_an_edge_are_doubles():
+    known = [*say((0.0, 0.5, "put")), *squeezed_at(0.5, "on a white gown.")]
+    found = say((0.6, 0.8, "on"), (0.8, 1, "a"), (1, 1.5, "white"), (1.5, 2, "gown"), (3, 4, "Yes"))
+    assert [w.text for w in without_doubles(found, (0.5, 5.0), known)] == [" Yes"]

@@ -134,3 +134,19 @@ def test_tries_are_bounded_where_nothing_is_ever_said():
         mel_of_seconds(), 3000, [(2.0 * n, 2.0 * n + 1.5) for n in range(15)]
     )
     assert decoder.asked <= 2 + 16 * 2
+
+
+class Guessing(Lazy):
+    """Passes over 10 to 12 s; when asked again guesses at the cut word that follows."""
+
+    def decode_once(self, mel, sound=3000, *, bad="sample"):
+        if not self.asked:
+            return super().decode_once(mel, sound, bad=bad)
+        said = TimedText(0.4, 2.4, " new", (Word(0.8, 2.2, " new"),))
+        guess = TimedText(2.64, 2.78, " guess", (Word(2.64, 2.78, " guess"),))
+        return WindowText((said, guess), sound / 100)
+
+
+def test_what_lies_beside_a_stretch_that_is_read_again_is_not_taken():
+    found = words(read(Guessing(frozenset({10, 11}))))
+    assert "new" in found and "guess" not in found
