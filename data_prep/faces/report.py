@@ -1,6 +1,7 @@
 """Say in plain numbers which faces were found and which was taken."""
 
 from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ def _reason(track: FaceTrack, tracks: Sequence[FaceTrack], least_score: float) -
     if not track.valid.any():
         return "the mouth is outside the picture"
     if track.talking_score is not None and track.talking_score < least_score:
-        return f"talking score {track.talking_score:.2f} is below {least_score:.2f}"
+        shown = floor(track.talking_score * 100) / 100  # rounded up it would not be below
+        return f"talking score {shown:.2f} is below {least_score:.2f}"
     others = [
         str(other.track)
         for other in tracks
