@@ -5,8 +5,10 @@ from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-VIDEOS = frozenset(".mp4 .mkv .webm .mov .avi .mpg .mpeg .m4v".split())
-SOUNDS = frozenset(".wav .flac .ogg .opus .mp3 .m4a".split())
+VIDEOS = frozenset(
+    ".mp4 .mkv .webm .mov .avi .mpg .mpeg .m4v .ts .mts .m2ts .flv .wmv .3gp".split()
+)
+SOUNDS = frozenset(".wav .flac .ogg .opus .mp3 .m4a .aac .mka .aif .aiff .wma".split())
 MEDIA = VIDEOS | SOUNDS
 # What `prepare` and `mix` write beside a manifest: files that mark the folder, and what is in it.
 MADE = ({"manifest.jsonl"}, "mouths"), ({"manifest.jsonl", "settings.json"}, "audio")

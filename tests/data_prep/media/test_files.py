@@ -69,3 +69,9 @@ def test_sounds_rooms_and_noise_are_found_so_too(make):
         (folder / f"words/{name}_list.txt").write_bytes(data)
     sounds = find_speech_commands_sounds(folder / "words")
     assert [(s.label, s.fold) for s in sounds] == [("cat", "validation"), ("dog", "train")]
+
+
+@pytest.mark.parametrize("name", ["tape.ts", "CAMERA.MTS", "old.wmv", "radio.aac"])
+def test_containers_of_cameras_and_broadcasts_are_media(tmp_path, name):
+    (tmp_path / name).touch()
+    assert find_files(tmp_path, MEDIA) == [tmp_path / name]
