@@ -9,7 +9,8 @@ import numpy as np
 
 from data_prep.faces import FaceFinder, FromFirstPicture, MouthChunk, build_report
 from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth_video
-from data_prep.media import probe, stream_audio
+from data_prep.media import describe_choice, probe, stream_audio
+from data_prep.media.tracks import SILENCE
 from modalities.outputs import check_outputs
 from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
@@ -57,7 +58,7 @@ def write_mouths(
         raise ValueError(f"{source} has no video; expected pictures to crop mouths from.")
     pictures = open_pictures(source, ready, info)
     finder = FromFirstPicture(pictures["mouth"] or _open_finder(device))
-    blocks = stream_audio(source, 1.0, audio_track) if info.audio is not None else None
+    blocks = None if info.audio is None else _Heard(stream_audio(source, 1.0, audio_track))
     contacts = ContactSheet()
 
     def kept() -> Iterator[MouthChunk]:
@@ -72,10 +73,29 @@ def write_mouths(
     with replace_when_whole(report) as partial_report:
         mask = write_mouth_video(video, kept())
         found = _report(source, finder, mask)
+        silent = blocks is not None and blocks.loudest <= SILENCE
+        if note := describe_choice(source, audio_track, silent):
+            found["sound_note"] = note
         partial_report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
         if sheet is not None:
             contacts.save(sheet)
     return found
+
+
+class _Heard:
+    """Hands on blocks of sound and keeps the largest sample."""
+
+    def __init__(self, blocks: Iterator[np.ndarray]):
+        self.blocks = blocks
+        self.loudest = 0.0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        block = next(self.blocks)
+        self.loudest = max(self.loudest, float(np.abs(block).max(initial=0)))
+        return block
 
 
 def _open_finder(device: str) -> FaceFinder:

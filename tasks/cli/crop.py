@@ -44,7 +44,6 @@ def crop(
     The video is 96x96, grey, 25 pictures a second, and follows whoever talks, stretch by stretch of
     speech; it is black where no face does. The report tells of every face, and when it talks.
     """
-    from data_prep.media import describe_choice
     from tasks.avsr.crop import check_default_paths, check_paths, write_mouths
     from tasks.avsr.inputs.media import ReadyMouth
 
@@ -63,5 +62,5 @@ def crop(
         state = track["reason"] or "talks " + ", ".join(f"{a} to {b} s" for a, b in track["talks"])
         print(f"  face {track['track']}: {track['start_s']} to {track['end_s']} s, {state}")
     print(f"Report: {written}")
-    if note := describe_choice(file, audio_track):
+    if note := found.get("sound_note"):
         print(f"Sound: {note}.", file=sys.stderr)

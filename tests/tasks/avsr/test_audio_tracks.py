@@ -138,6 +138,15 @@ def test_previews_and_crops_hear_the_track_that_was_asked_for(two_tracks, tmp_pa
         write_mouths(two_tracks, *paths, ready, audio_track=9)
 
 
+def test_crops_of_a_silent_track_name_the_other(two_tracks, tmp_path):
+    paths, ready = (tmp_path / "m.mp4", tmp_path / "m.json"), ReadyMouth(box=(90, 50, 60, 60))
+    note = write_mouths(two_tracks, *paths, ready)["sound_note"]
+    assert "is silent" in note and f"--audio-track {SPEECH}" in note
+    assert (
+        "is silent" not in write_mouths(two_tracks, *paths, ready, audio_track=SPEECH)["sound_note"]
+    )
+
+
 def test_prepared_clips_and_mixtures_keep_their_track(two_tracks, tmp_path):
     clip = Clip("a", str(two_tracks), text="today", audio_track=SPEECH)
     assert prepare([clip], tmp_path / "clips", 1).failed == {}
