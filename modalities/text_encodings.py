@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 UTF_8 = "UTF-8"
 HIGH = re.compile(rb"[\x80-\xff]+")
+SHIFT = re.compile(rb"\x1b(?:\$[@B]|\([BJI])")  # from ASCII to Japanese and back, in ASCII alone
 KANA_SHARE = 0.25  # of the letters of Japanese that are not ASCII; text without kana is hardly any
 MOST = 0.8  # of the letters of Cyrillic or Greek are small ones, which lie side by side
 
@@ -23,13 +24,15 @@ class Guess:
 
 
 def guess_encoding(data: bytes) -> Guess:
-    """Guess what bytes are that are not UTF-8, or hold zeros.
+    """Guess what bytes are that are not UTF-8, or hold zeros or shifts.
 
     Args:
         data: All bytes of a file, or of one line.
     """
     if b"\0" in data:
         return _guess_wide(data)
+    if SHIFT.search(data):
+        return Guess("ISO-2022-JP", "ISO-2022-JP")
     return (
         _guess_damaged(data)
         or _guess_japanese(data)
@@ -53,20 +56,15 @@ def _guess_wide(data: bytes) -> Guess:
 
 def _guess_damaged(data: bytes) -> Guess | None:
     """Tell UTF-8 of which a few letters are broken."""
-    text = data.decode(UTF_8, errors="replace")
-    broken = text.count("\ufffd")
-    if sum(not letter.isascii() for letter in text) < 2 * broken:
-        return None
-    at = next(n for n in range(len(data)) if not _is_whole(data[: n + 1]))
-    return Guess(f"UTF-8 that is damaged at byte {at}")
-
-
-def _is_whole(data: bytes) -> bool:
     try:
         data.decode(UTF_8)
+        return None
     except UnicodeDecodeError as error:
-        return error.reason == "unexpected end of data"
-    return True
+        at = error.start  # of the letter that is broken, or cut off at the end
+    text = data.decode(UTF_8, errors="replace")
+    if sum(not letter.isascii() for letter in text) < 2 * text.count("\ufffd"):
+        return None
+    return Guess(f"UTF-8 that is damaged at byte {at}")
 
 
 def _guess_japanese(data: bytes) -> Guess | None:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from modalities.text_encodings import UTF_8, Guess, guess_encoding
+from modalities.text_encodings import SHIFT, UTF_8, Guess, guess_encoding
 
 # Those of 32 bits first: the mark of UTF-16, little endian, is the beginning of theirs.
 MARKS = {
@@ -89,7 +89,7 @@ def _decode(data: bytes, encoding: str, name: str | Path) -> str:
                 "expected text. It is cut or damaged: get or save it anew, as UTF-8."
             ) from error
         raise ValueError(_describe(guess_encoding(data), name)) from error
-    if "\0" in text:
+    if "\0" in text or SHIFT.search(data):
         raise ValueError(_describe(guess_encoding(data), name))
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -24,6 +24,7 @@ REFUSED = [
     ("“café” – naïve", "cp1252", "cp1252", "CP1252"),
     ("これはテストです", "cp932", "Shift-JIS", "CP932"),
     ("今日は東京へ行きます", "euc-jp", "EUC-JP", "EUC-JP"),
+    ("これはテストです", "iso2022-jp", "ISO-2022-JP", "ISO-2022-JP"),
     ("привет, как дела", "cp1251", "Windows-1251", "CP1251"),
     ("привет, как дела", "koi8-r", "KOI8-R", "KOI8-R"),
     ("hello there", "utf-16-le", "UTF-16LE without", "UTF-16LE"),
@@ -90,3 +91,19 @@ def test_lines_with_an_end_are_read_and_half_a_letter_at_the_end_is_not(
         text = "".join(line + end for line in lines) + "unfinished"
         path.write_bytes(mark + text.encode(encoding))
         assert list(read_ended_lines(path)) == lines
+
+
+def test_a_letter_cut_off_at_the_end_is_told_by_its_place():
+    whole = "Größ".encode()
+    with pytest.raises(ValueError, match="a.txt looks like UTF-8 that is damaged at byte 4; "):
+        decode_text(whole[:-1], "a.txt")
+
+
+@given(TEXTS.filter(lambda text: not text.isascii()), st.data())
+def test_a_file_cut_anywhere_is_read_or_refused_by_its_name(text, data):
+    whole = text.encode()
+    cut = whole[: data.draw(st.integers(0, len(whole)))]
+    try:
+        assert text.startswith(decode_text(cut, "a.txt"))
+    except ValueError as error:
+        assert str(error).startswith("a.txt looks like ")
