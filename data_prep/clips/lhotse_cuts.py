@@ -220,7 +220,7 @@ def _from_cut(cut: "Cut") -> Clip:
     texts = [s.text for s in speech if s.text is not None]
     custom: dict[str, Any] = getattr(cut, "custom", None) or {}
     return Clip(
-        id=cut.id.replace("/", "_"),  # it names files
+        id=cut.id,
         media=media,
         text=" ".join(texts) if texts else None,
         speaker=next(iter(speakers), None),

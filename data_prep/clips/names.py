@@ -1,10 +1,12 @@
 """What the files and the shards' entries of a clip are called, whatever its id is."""
 
+import re
 from hashlib import sha256
 from urllib.parse import quote, unquote
 
 PART = 200  # characters of a part of a key; file systems take names of 255 bytes
 LONGEST = 180  # bytes of a file's name, before a suffix and the mark of unfinished files
+UNFIT = re.compile(r"[/\0]")  # what no name of a file may hold
 EMPTY = "%"  # is the key of no other id, whose "%" is written "%25"
 
 
@@ -30,13 +32,16 @@ def id_of(key: str) -> str:
 
 
 def file_name_of(clip_id: str) -> str:
-    """Return what the files of a clip are called, without suffix: its id, or of a long one a part.
+    """Return what the files of a clip are called, without suffix, another name for each id.
+
+    It is the id itself. Of one that is too long, or that has slashes (as cuts of lhotse may), it is
+    a part, with "_" for slashes, and a digest of the whole.
 
     Args:
-        clip_id: One without slashes.
+        clip_id: Any text.
     """
     data = clip_id.encode(errors="surrogatepass")
-    if len(data) <= LONGEST:
+    if len(data) <= LONGEST and not UNFIT.search(clip_id):
         return clip_id
-    start = data[: LONGEST - 17].decode(errors="ignore")
+    start = UNFIT.sub("_", data[: LONGEST - 17].decode(errors="ignore"))
     return f"{start}-{sha256(data).hexdigest()[:16]}"

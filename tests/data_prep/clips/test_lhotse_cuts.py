@@ -62,6 +62,17 @@ def test_a_round_trip_through_a_file_keeps_everything(clips, tmp_path):
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
 
 
+def test_ids_with_dots_and_slashes_come_back_and_clips_of_such_ids_are_prepared(tmp_path):
+    write(tmp_path / "a.wav")
+    ids = ["s1/a.b", "s1_a.b", "s1/a_b", "/a", "../a"]
+    clips = [Clip(name, str(tmp_path / "a.wav"), "a", duration_s=1.0) for name in ids]
+    write_cuts(clips, tmp_path, tmp_path / "cuts.jsonl")
+    found = find_cut_clips(tmp_path / "cuts.jsonl")
+    assert [clip.id for clip in found] == ids
+    assert prepare(found, tmp_path / "out", 1).clips == len(ids)
+    assert [clip.id for clip in read_manifest(tmp_path / "out/manifest.jsonl")] == ids
+
+
 def test_cuts_that_an_editor_saved_anew_are_read_and_other_encodings_told(clips, tmp_path):
     path = tmp_path / "cuts.jsonl"
     write_cuts(clips, tmp_path, path)
@@ -151,7 +162,7 @@ def test_what_is_not_one_file_of_one_speaker_is_told(tmp_path):
         with pytest.raises(ValueError, match=message):
             from_cuts([wrong])
     assert from_cuts([stereo.to_cut()])[0].id == "stereo"
-    assert from_cuts([cut.with_id("train/0007")])[0].id == "train_0007"
+    assert from_cuts([cut.with_id("train/0007")])[0].id == "train/0007"
 
 
 @pytest.mark.parametrize(
