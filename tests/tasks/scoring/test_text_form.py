@@ -70,6 +70,9 @@ def test_plain_text_stays_as_it_is_but_for_spaces(text):
         ("\ufb01nal \uff21\uff22", "final AB"),
         ("cafe\u0301", "caf\u00e9"),
         ("Windows\u2122", "Windows"),
+        ("\u00ab\u00a0oui\u202f\u00bb, dit-il", '"oui", dit-il'),
+        ("\u275dyes\u275e don\u2035t", '"yes" don\'t'),
+        ("wait\u22ef a\u05beb\u1806c", "wait... a-b-c"),
     ],
 )
 def test_each_mark_has_one_plain_form(typeset, plain):
