@@ -93,7 +93,9 @@ class Lettering:
             self.missing |= dict.fromkeys(scripts)
             return f"[subtitle in {' and '.join(scripts)}: no font]", tuple(fonts)
         unseen = symbols | {"\ufe0f", "\ufe0e"}  # the latter choose between forms of an emoji
-        return " ".join("".join(c for c in text if c not in unseen).split()), tuple(fonts)
+        seen = "".join(c for c in text if c not in unseen).split()
+        # What joined the parts of an emoji may be left of it, and is drawn as nothing.
+        return " ".join(word for word in seen if word.strip("\u200d")), tuple(fonts)
 
 
 def _is_right_to_left(text: str) -> bool:

@@ -114,6 +114,7 @@ def test_what_matplotlibs_font_has_needs_no_other(bare, text):
 
 def test_emoji_without_a_font_are_left_out_without_a_word(bare):
     assert bare.wrap("well \U0001fae0\ufe0f done", SIZE, 1000) == ["well done"]
+    assert bare.wrap("well \U0001f9d1\u200d\U0001f9b0 done", SIZE, 1000) == ["well done"]
     assert not bare.missing and bare.wrap(" \n ", SIZE, 1000) == []
 
 
