@@ -138,7 +138,7 @@ def read_language(asked: str, known: Collection[str], model: str) -> str | None:
         return None if known else ENGLISH
     code = asked if asked in known else _find(plain, known)
     if code is None:
-        raise ValueError(f"No language is called {asked!r}{_nearest(plain, known)}")
+        raise ValueError(f"No language is called {asked!r}{_nearest(plain, known, model)}")
     if code in (known or (ENGLISH,)):
         return code
     if not known:
@@ -166,13 +166,16 @@ def _find(plain: str, known: Collection[str]) -> str | None:
     return first if first in known else None
 
 
-def _nearest(plain: str, known: Collection[str]) -> str:
+def _nearest(plain: str, known: Collection[str], model: str) -> str:
+    """Return how a message goes on that says that no language is called so."""
     codes = {name: code for name, code in _codes().items() if not known or code in known}
     names = [name for name in codes if len(name) > 3] if len(plain) > 3 else list(codes)
     near = difflib.get_close_matches(plain, names, n=1, cutoff=0.6)
     if near:
         return f"; the nearest is {near[0]!r} ({codes[near[0]]}). Give a code or an English name."
-    return f". Give an English name or a code, of {', '.join(sorted(known or NAMES))}."
+    if not known:
+        return f", and {model} knows English only. Leave the language out."
+    return f". Give an English name or a code, of {', '.join(sorted(known))}."
 
 
 @cache
@@ -185,6 +188,7 @@ def _codes() -> dict[str, str]:
 def _simplify(name: str) -> str:
     """Lower the case, leave accents and encodings out, and write one space between parts."""
     plain = unicodedata.normalize("NFKC", name).strip().strip("<|>").casefold()
+    plain = "".join(c for c in plain if unicodedata.category(c) != "Cf").strip()
     apart = unicodedata.normalize("NFKD", WHATEVER_FOLLOWS.sub("", plain))
     letters = "".join(c for c in apart if not "\u0300" <= c <= "\u036f")
     return " ".join(unicodedata.normalize("NFC", re.sub(r"[-_\s]+", " ", letters)).split())

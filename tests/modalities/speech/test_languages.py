@@ -98,6 +98,16 @@ def test_what_is_no_language_is_refused(asked):
         read_language(asked, CODES, "whisper-tiny")
 
 
+def test_an_english_model_does_not_list_the_languages_of_others():
+    with pytest.raises(ValueError, match="called 'xx', and tiny.en knows English only. Leave the"):
+        read_language("xx", (), "tiny.en")
+
+
+@pytest.mark.parametrize("asked", ["\ufeffen", "en\u200b", "\u200edeutsch"])
+def test_marks_that_nobody_sees_change_no_language(asked):
+    assert read_language(asked, CODES, "whisper-tiny") in ("en", "de")
+
+
 def test_a_language_that_the_model_lacks_lists_its_own():
     with pytest.raises(ValueError, match=r"does not know 'Cantonese' \(yue\); known: de, en"):
         read_language("Cantonese", ("en", "de"), "whisper-tiny")
