@@ -159,13 +159,14 @@ def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
         ValueError: It is a folder or no YAML, or has no such entry.
     """
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     path = Path(path)
     _check_file(path)
     try:
         found: Any = OmegaConf.load(io.StringIO(read_text(path)))
-    except (YAMLError, OSError) as error:
+    except (YAMLError, OmegaConfBaseException, OSError) as error:
         raise ValueError(f"{path} is no configuration in YAML ({_first_line(error)}).") from error
     name = found.get(key) if OmegaConf.is_dict(found) else None  # a list has no entries by name
     if not isinstance(name, str):
@@ -177,5 +178,9 @@ def read_name(path: str | Path, key: str, known: Sequence[str] = ()) -> str:
 
 
 def _first_line(error: Exception) -> str:
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -87,7 +87,8 @@ def test_a_file_of_another_command_or_of_none_is_told(tmp_path, command, task, m
         ("task: lips\nloop: {steps: many}\n", "many"),
         ("task: lips\nloop: {steps: 0}\n", "expected 1 or more"),
         ("task: lips\nobjective: none\n", "expected frames or ctc"),
-        ("task: [\n", "while parsing"),
+        ("task: [\n", "line 2: did not find expected node content"),
+        ("task: lips\n\tseed: 1\n", "line 2: found a tab"),
     ],
 )
 def test_mistakes_are_told_in_one_line(tmp_path, text, message):
@@ -119,6 +120,13 @@ def test_a_change_that_cannot_be_is_told_by_its_name(tmp_path, change, message):
         read_config(EXPERIMENTS["lips"]()[0], path, [change])
     assert str(error.value).startswith(f"{path}: {message}")
     assert "Config'" not in str(error.value) and "Options" not in str(error.value)
+
+
+def test_a_file_with_half_an_interpolation_is_told(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("task: lips\nname: ${b\n")
+    with pytest.raises(ValueError, match="a.yaml is no configuration in YAML"):
+        read_name(path, "task")
 
 
 def test_a_folder_is_told_to_be_one(tmp_path):
