@@ -1,5 +1,6 @@
 """The mcgurk program; `python -m tasks` is the same."""
 
+import io
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ def main() -> None:
     # Two programs on one machine otherwise slow each other down tenfold: idle threads of torch
     # keep the cores busy while they wait.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that no terminal shows
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run(sys.argv[1:])
     finally:

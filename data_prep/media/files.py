@@ -5,6 +5,8 @@ from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from modalities.printable import printable
+
 VIDEOS = frozenset(
     ".mp4 .mkv .webm .mov .avi .mpg .mpeg .m4v .ts .mts .m2ts .flv .wmv .3gp".split()
 )
@@ -35,6 +37,20 @@ def find_files(folder: str | Path, suffixes: Container[str], deep: bool = True) 
         for name in names
         if os.path.splitext(name)[1].lower() in suffixes
     )
+
+
+def check_name(path: Path) -> None:
+    """Check that the name of a file can stand in a manifest, with the folders that it lies in.
+
+    Raises:
+        ValueError: It is in an older encoding, as names in archives from elsewhere may be.
+    """
+    whole = str(path.resolve())
+    if printable(whole) != whole:
+        raise ValueError(
+            f"{printable(whole)} is no name in UTF-8; expected one. Rename it; convmv converts "
+            "many names at once."
+        )
 
 
 def without_sound_of_videos(media: Iterable[Path]) -> tuple[list[Path], list[Path]]:

@@ -12,6 +12,7 @@ from data_prep.faces.mouth_video import find_mouths, is_mouth_video, write_mouth
 from data_prep.media import describe_choice, probe, stream_audio
 from data_prep.media.tracks import SILENCE
 from modalities.outputs import check_outputs
+from modalities.printable import printable
 from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ReadyMouth, open_pictures
@@ -76,7 +77,8 @@ def write_mouths(
         silent = blocks is not None and blocks.loudest <= SILENCE
         if note := describe_choice(source, audio_track, silent):
             found["sound_note"] = note
-        partial_report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+        told = printable(json.dumps(found, ensure_ascii=False, indent=2))
+        partial_report.write_text(told + "\n", encoding="utf-8")
         if sheet is not None:
             contacts.save(sheet)
     return found

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from data_prep.clips.manifest import Clip
 from data_prep.datasets.remarks import Raised, Remarks
-from data_prep.media.files import MEDIA, find_files, without_sound_of_videos
+from data_prep.media.files import MEDIA, check_name, find_files, without_sound_of_videos
+from modalities.printable import printable
 from modalities.speech.timed_text import Word
 from modalities.text_file import read_text
 
@@ -25,8 +26,8 @@ def find_folder_clips(folder: str | Path, remarks: Remarks | None = None) -> lis
             LRS2 and LRS3 have it, in an encoding of `read_text`. What lies in a folder of its own
             has that folder as its speaker. Hidden files, and what `prepare` wrote there, do not
             count; a sound file beside a video of its name is taken for the video's own sound.
-        remarks: Where clips are told whose transcripts cannot be read, and which are left out
-            then. Without, the first such is an error, and what else is noted is warned of.
+        remarks: Where clips are told whose transcripts or names cannot be read, and which are left
+            out then. Without, the first such is an error, and what else is noted is warned of.
 
     Returns:
         Clips, by their place in the folder; the text of an empty transcript is "".
@@ -54,9 +55,10 @@ def find_folder_clips(folder: str | Path, remarks: Remarks | None = None) -> lis
     for name, path in named.items():
         speaker = path.relative_to(folder).parent.name or None
         try:
+            check_name(path)
             text, words = _read_one(transcripts[path.with_suffix("")])
         except ValueError as error:
-            noted.fail(name, error)
+            noted.fail(printable(name), error)
             continue
         if text == "":
             noted.note(EMPTY, name)

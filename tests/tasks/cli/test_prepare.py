@@ -1,7 +1,11 @@
 """mcgurk prepare: every transcript is read as it was written, or its clip is not taken."""
 
 import json
+import os
+import subprocess
+import sys
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -152,3 +156,20 @@ def test_alignments_of_another_talker_are_told_and_their_times_are_not_used(raw,
     out = capsys.readouterr().out
     assert "whose times are not used: s5_bbaf2n (lay green)." in out
     assert "lgizzs.ALIGN, line 1 is 'no times'" in out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take names in Unicode alone")
+def test_a_clip_whose_name_is_no_unicode_is_told_and_the_others_are_taken(raw, tmp_path):
+    folder = raw("a.wav", os.fsdecode(b"caf\xe9.wav"))
+    command = [sys.executable, "-m", "tasks", "prepare", "folder", str(folder), "-o"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "out"), "--processes", "1"],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"caf\udce9.wav is no name in UTF-8" in done.stdout
+    failed = json.loads((tmp_path / "out/failed.jsonl").read_text(encoding="utf-8"))
+    assert failed["id"] == r"caf\udce9"
