@@ -21,22 +21,25 @@ def import_extra(name: str, extra: str, purpose: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
+        if error.name is None:  # a library raised it by itself
+            raise ValueError(_tell_broken(name, purpose, error)) from error
         if error.name == name:
             raise ValueError(
                 f"{name} is not installed; expected for {purpose}: pip install 'mcgurk[{extra}]'."
             ) from error
-        lacking = (error.name or "").partition(".")[0]
+        lacking = error.name.partition(".")[0]
         raise ValueError(
             f"{name} is installed, for {purpose}, and cannot be imported: it needs {error.name!r}, "
             f"which is not there. Install that, too: pip install {lacking}."
         ) from error
     except Exception as error:  # libraries whose own parts do not fit each other raise anything
-        raise ValueError(
-            f"{name} is installed, for {purpose}, and cannot be imported: {_reason_of(error)}. "
-            f"Install it anew: pip install --force-reinstall {name}."
-        ) from error
+        raise ValueError(_tell_broken(name, purpose, error)) from error
 
 
-def _reason_of(error: Exception) -> str:
+def _tell_broken(name: str, purpose: str, error: Exception) -> str:
     told = str(error).strip().split("\n")[0].rstrip(".")
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    reason = f"{type(error).__name__}: {told}" if told else type(error).__name__
+    return (
+        f"{name} is installed, for {purpose}, and cannot be imported: {reason}. Install it anew: "
+        f"pip install --force-reinstall {name}."
+    )

@@ -37,6 +37,7 @@ def test_one_that_is_not_there_is_told_with_the_extra_that_brings_it():
     [
         ("import lib_missing.exceptions", r"needs 'lib_missing', .* pip install lib_missing\.$"),
         ("import sys; sys.modules['lib_x'] = None\nimport lib_x", "needs 'lib_x', which is not"),
+        ("raise ModuleNotFoundError('install lib_y')", "ModuleNotFoundError: install lib_y. Ins"),
         ("from os import nothing_of_this", "ImportError: cannot import name 'nothing_of_this'"),
         (
             "raise OSError('libsndfile.so: not found\\nmore')",
