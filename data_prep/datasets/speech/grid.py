@@ -64,11 +64,13 @@ def read_alignment(path: str | Path) -> tuple[Word, ...]:
             continue
         try:
             start, end, text = int(parts[0]), int(parts[1]), parts[2]
+            if not 0 <= start <= end:
+                raise ValueError("times run backwards, or begin below zero")
         except (ValueError, IndexError) as error:
             raise ValueError(
                 f"{path}, line {number} is {line!r}; expected start, end and word."
             ) from error
-        if text not in SILENCE:
+        if text.lower() not in SILENCE:
             words.append(Word(start / UNITS_PER_S, end / UNITS_PER_S, text))
     return tuple(words)
 

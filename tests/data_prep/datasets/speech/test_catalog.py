@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.clips.manifest import Clip, read_manifest, runs_of
+from data_prep.clips.splits import read_split
 from data_prep.datasets.speech.catalog import DATASETS
 from data_prep.datasets.speech.folder import find_folder_clips
 from data_prep.datasets.speech.grid import find_grid_clips, read_alignment, spell
@@ -35,9 +36,20 @@ def test_alignments_are_seconds_without_silence(tmp_path):
     path = tmp_path / "bbaf2n.align"
     path.write_text("0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 74500 sil\n")
     assert read_alignment(path) == (Word(0.95, 1.18, "bin"), Word(1.18, 1.36, "blue"))
-    path.write_text("0 23750 sil\nbin\n")
-    with pytest.raises(ValueError, match="line 2 is 'bin'"):
-        read_alignment(path)
+    path.write_text("0 23750 SIL\n23750 29500 bin\n29500 74500 SP\n")
+    assert read_alignment(path) == (Word(0.95, 1.18, "bin"),)
+    for line in ("bin", "29500 23750 bin", "-100 0 bin"):
+        path.write_text(f"0 23750 sil\n{line}\n")
+        with pytest.raises(ValueError, match=f"line 2 is '{line}'"):
+            read_alignment(path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", '{"test": 3}', '{"test": "bbaf2n"}', "null", "{"])
+def test_what_is_no_split_is_told_by_the_name_of_its_file(tmp_path, text):
+    (tmp_path / "split.json").write_text(text)
+    with pytest.raises(ValueError, match="split.json is no split") as error:
+        read_split(tmp_path / "split.json", "test")
+    assert "object has no" not in str(error.value)
 
 
 def test_grid_s_clips_are_found_by_talker(tmp_path):
