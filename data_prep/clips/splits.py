@@ -24,7 +24,7 @@ def read_split(path: str | Path, part: str) -> frozenset[str]:
         raise FileNotFoundError(f"There is no {path}; expected JSON with lists of clips by part.")
     try:
         parts = {name: frozenset(map(str, names)) for name, names in _load(path).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise ValueError(
             f'{path} is no split ({error}); expected JSON such as {{"test": ["bbaf2n"]}}.'
         ) from error
@@ -34,7 +34,10 @@ def read_split(path: str | Path, part: str) -> frozenset[str]:
 
 
 def _load(path: Path) -> dict[str, list[str]]:
-    return json.loads(read_text(path))
+    parts = json.loads(read_text(path))
+    if not isinstance(parts, dict) or not all(isinstance(names, list) for names in parts.values()):
+        raise ValueError("it is no object of lists")
+    return parts
 
 
 def choose_clips(clips: Iterable[Clip], names: frozenset[str]) -> list[Clip]:
