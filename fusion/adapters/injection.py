@@ -97,13 +97,25 @@ def _inject_peft(
 
 
 def _inject(tuner: Any, model: nn.Module, config: Any, key: str) -> None:
-    """Let PEFT inject; it warns about every adapter after the first, and about tied matrices."""
+    """Let PEFT inject; it warns about every adapter after the first, and about tied matrices.
+
+    It also sets what is on anew in every layer of its own, those of former adapters too.
+    """
     active = list(selection_of(model).active)
+    former = _switched_by_us(model)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Already found a `peft_config`")
         warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
         tuner(model, config, key)
+    for layer in former:
+        layer._active_adapter = selection_of(model).active
     selection_of(model).active[:] = active
+
+
+def _switched_by_us(model: nn.Module) -> list[Any]:
+    """Return the layers of PEFT that look at the very list of what is on."""
+    active = selection_of(model).active
+    return [layer for layer in model.modules() if layer.__dict__.get("_active_adapter") is active]
 
 
 def layers_of(model: nn.Module, part: Part) -> list[Any]:

@@ -1,6 +1,7 @@
 """The interface: roles, names, several parts, and what a mistake gets."""
 
 import json
+from itertools import product
 
 import pytest
 import torch
@@ -66,6 +67,29 @@ def test_mistakes_list_what_exists(whisper, arguments, message):
     with pytest.raises(ValueError, match=message):
         attach(whisper, *arguments)
     assert Adapters(whisper).names == []
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [*product(("lora", "ia3", "shira", "bitfit"), repeat=2)]
+)
+def test_an_adapter_stays_what_it_was_when_another_comes_elsewhere(
+    whisper, output, disturb, first, then
+):
+    plain = output("whisper", whisper)
+    adapters = attach(whisper, first, where=["encoder.v"], name="one")
+    disturb(adapters, "one")
+    before = output("whisper", whisper)
+    assert not torch.equal(before, plain)
+    attach(whisper, then, where=["decoder.v"], name="two")
+    disturb(adapters, "two")
+    for name, expected in (("one", before), (None, plain)):
+        adapters.use(name)
+        torch.testing.assert_close(output("whisper", whisper), expected, rtol=0, atol=0)
+    adapters.use("two")
+    both = output("whisper", whisper)
+    assert not torch.equal(both, plain)
+    adapters.drop("one")
+    torch.testing.assert_close(output("whisper", whisper), both, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "encoder", "a+b", "double", "train"])
