@@ -110,9 +110,9 @@ def require_audio(
     """The audio stream, or a ValueError that tells what the file has instead."""
     stream = choose_audio(container, audio_track)
     if stream is None and choose_audio(container) is not None:
-        known = ", ".join(str(s.index) for s in container.streams.audio if s.codec_context)
+        known = " or ".join(str(s.index) for s in container.streams.audio if s.codec_context)
         raise ValueError(
-            f"{path} has no sound track {audio_track}; expected one of {known}. See `mcgurk probe`."
+            f"{path} has no sound track {audio_track}; expected {known}. See `mcgurk probe`."
         )
     if stream is None:
         raise ValueError(

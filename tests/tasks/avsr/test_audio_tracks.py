@@ -92,7 +92,7 @@ def test_a_track_is_read_by_its_index(two_tracks):
 
 @pytest.mark.parametrize("index", [0, 3, -1])
 def test_a_track_that_is_not_there_is_told_with_those_that_are(index, two_tracks):
-    with pytest.raises(ValueError, match=f"no sound track {index}; expected one of 1, 2"):
+    with pytest.raises(ValueError, match=f"no sound track {index}; expected 1 or 2"):
         read_audio(two_tracks, index)
 
 
