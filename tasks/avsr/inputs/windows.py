@@ -143,7 +143,7 @@ class WindowFeeder:
         """
         start, length = round(window.start_s * RATE_HZ), len(window.waveform)
         open_start = None if self.voice_activity is None else self._open_start()
-        spans = [*self.spans] if open_start is None else [*self.spans, (open_start, self.heard)]
+        spans = self._spans_up_to_now(open_start)
         inside = [(max(0, a - start), min(length, b - start)) for a, b in spans]
         return [(a / RATE_HZ, b / RATE_HZ) for a, b in inside if b > a]
 
@@ -162,7 +162,7 @@ class WindowFeeder:
             return (self.position, self.heard, False)
         sure = not self.finished and self.voice_activity.is_sure
         open_start = self._open_start() if sure else None
-        spans = [*self.spans] if open_start is None else [*self.spans, (open_start, self.heard)]
+        spans = self._spans_up_to_now(open_start)
         if not spans:
             return None
         start, end = spans[0]
@@ -172,6 +172,10 @@ class WindowFeeder:
             end = b
         closed = self.finished or (open_start is None and self.heard - end > self.max_gap)
         return start, end, closed
+
+    def _spans_up_to_now(self, open_start: int | None) -> list[tuple[int, int]]:
+        """Return the speech that has ended, and what is open from a sample on."""
+        return [*self.spans] if open_start is None else [*self.spans, (open_start, self.heard)]
 
     def _open_start(self) -> int | None:
         assert self.voice_activity is not None
