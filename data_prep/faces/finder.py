@@ -48,9 +48,16 @@ class FaceFinder:
     Args:
         detector: Finds the faces of a picture; by default the full-range BlazeFace on the CPU.
         config: Settings.
+        speech: Where speech is, if a detector hears the same sound anyway; by default this has one
+            of its own.
     """
 
-    def __init__(self, detector: Detector | None = None, config: FinderConfig | None = None):
+    def __init__(
+        self,
+        detector: Detector | None = None,
+        config: FinderConfig | None = None,
+        speech: SpeechTimes | None = None,
+    ):
         self.config = config or FinderConfig()
         self._sampler = Sampler(
             detector or load_default_detector(), self.config.sampling, self.config.tracks
@@ -62,7 +69,7 @@ class FaceFinder:
         self._shot_starts: list[bool] = []  # from frame _looked on
         self._looked = 0
         self._loudness: list[np.ndarray] = []  # from the start of the piece on
-        self._speech = SpeechTimes()
+        self._speech = speech or SpeechTimes()
         self._repeated: list[bool] = []
         self._has_sound: bool | None = None
         self._records: dict[OpenTrack, Record] = {}

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk, MouthSource, Picture
+from data_prep.faces.turns import SpeechTimes
 from modalities.rates import CROP_SIDE, SAMPLES_PER_PICTURE
 
 
@@ -18,10 +19,13 @@ class FromFirstPicture:
 
     Args:
         source: A FaceFinder, or ready mouths, that has seen nothing yet.
+        speech: What the source asks for speech, if its clock is that of the media; it is told
+            which picture is the first.
     """
 
-    def __init__(self, source: MouthSource):
+    def __init__(self, source: MouthSource, speech: SpeechTimes | None = None):
         self.source = source
+        self.speech = speech
         self.missing = 0
         self._begun = False
 
@@ -33,6 +37,8 @@ class FromFirstPicture:
         self._begun = self._begun or count < len(frames)
         chunks = [_no_mouth(self.missing, count)] if count else []
         self.missing += count
+        if self.speech is not None:
+            self.speech.first_frame = self.missing
         if count == len(frames):
             return chunks
         sound = None if waveform is None else waveform[count * SAMPLES_PER_PICTURE :]

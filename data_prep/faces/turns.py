@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modalities.rates import VIDEO_RATE_HZ
+from modalities.speech.speech_spans import SpanFinder, SpeechSpan, VoiceActivityConfig
 
 if TYPE_CHECKING:
     from modalities.speech.voice_activity import SileroNetwork, SpeechDetector
@@ -24,6 +25,8 @@ FAR = 25  # frames further off than that make a stretch of their own
 PAUSE = 5  # frames; a shorter pause may lie within a word
 CHANGE_COST = 6.0  # a change of the talker pays from so much score times frames
 STILL_COST = 10.0  # a still face loses so many times what a silent one does
+# Shorter pauses than for a recogniser: another may take over in them.
+VOICES = VoiceActivityConfig(least_silence_s=0.2, pad_s=0.1)
 QUIET = 4.6  # natural logarithm of energy: so far below the speech (20 dB) it is silence
 
 Span = tuple[int, int]
@@ -47,16 +50,25 @@ class Turn:
 
 
 class SpeechTimes:
-    """Finds the stretches of speech while sound arrives, and keeps those not yet asked for."""
+    """Finds the stretches of speech while sound arrives, and keeps those not yet asked for.
 
-    def __init__(self):
+    Args:
+        heard: The spans of a detector that hears the same sound, at least as early; it is then
+            not heard a second time. See `VOICES`.
+        first_frame: The frame on the clock of `heard` with which this one's count begins.
+    """
+
+    def __init__(self, heard: SpanFinder | None = None, first_frame: int = 0):
+        self.first_frame = first_frame
+        self._heard = heard
         self._detector: SpeechDetector | None = None
         self._waiting: list[np.ndarray] = []  # few large blocks are faster than many small ones
-        self._spans: list[tuple[float, float]] = []
+        self._spans: list[SpeechSpan] = []
 
     def push(self, waveform: np.ndarray) -> None:
         """Take the next samples, float32 at 16 kHz."""
-        self._waiting.append(waveform)
+        if self._detector is not None or self._heard is None:
+            self._waiting.append(waveform)
 
     def between(self, start: int, stop: int) -> list[Span]:
         """Give the speech of some frames, and forget what lies before their end.
@@ -68,16 +80,18 @@ class SpeechTimes:
         Returns:
             First frame of each stretch and the one after its last, counted from `start`.
         """
-        if self._detector is None:
+        if self._heard is None:
             self._detector = _open_detector()
-        if self._waiting:
-            found = self._detector.push(np.concatenate(self._waiting))
-            self._spans += [(span.start_s, span.end_s) for span in found]
+            self._heard = self._detector.spans
+        if self._detector is not None and self._waiting:
+            self._spans += self._detector.push(np.concatenate(self._waiting))
             self._waiting = []
-        spans = list(self._spans)
-        if self._detector.is_sure and self._detector.open_start_s is not None:
-            spans.append((self._detector.open_start_s, stop / VIDEO_RATE_HZ))
-        self._spans = [span for span in self._spans if span[1] * VIDEO_RATE_HZ > stop]
+        self._spans += self._heard.take()
+        start, stop = start + self.first_frame, stop + self.first_frame
+        spans = [(span.start_s, span.end_s) for span in self._spans]
+        if self._heard.is_sure and self._heard.open_start_s is not None:
+            spans.append((self._heard.open_start_s, stop / VIDEO_RATE_HZ))
+        self._spans = [span for span in self._spans if span.end_s * VIDEO_RATE_HZ > stop]
         frames = [
             (max(start, round(a * VIDEO_RATE_HZ)), min(stop, round(b * VIDEO_RATE_HZ)))
             for a, b in spans
@@ -201,11 +215,9 @@ def _unclear(start: int, stop: int, total: np.ndarray, level: float) -> Turn:
 
 
 def _open_detector() -> "SpeechDetector":
-    from modalities.speech.voice_activity import SpeechDetector, VoiceActivityConfig
+    from modalities.speech.voice_activity import SpeechDetector
 
-    # Shorter pauses than for a recogniser: another may take over in them.
-    config = VoiceActivityConfig(least_silence_s=0.2, pad_s=0.1)
-    return SpeechDetector(config, _network())
+    return SpeechDetector(VOICES, _network())
 
 
 @cache

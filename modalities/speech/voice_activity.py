@@ -3,8 +3,6 @@
 import importlib.util
 import math
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
-from modalities.rates import RATE_HZ
+from modalities.speech.speech_spans import (
+    CHUNK_SAMPLES,
+    SpanFinder,
+    SpeechSpan,
+    VoiceActivityConfig,
+)
 from modalities.speech.steady_level import SteadyLevel, SteadyOffset, weights_by_age
 
-CHUNK_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 # The network minds how loud its input is; these bring every recording to one level, at which it
 # passes over all noise recordings at hand. Levels are of its own spectra from 125 to 4000 Hz, where
@@ -32,36 +34,6 @@ LEAP, AGAIN_CHUNKS = 2.0, 32
 MODEL = "data/silero_vad.jit"
 
 Memory = tuple[Tensor, Tensor]  # hidden and cell state of the network, [1, 128] each
-
-
-@dataclass(frozen=True)
-class SpeechSpan:
-    """A stretch of speech, seconds from the first sample."""
-
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True)
-class VoiceActivityConfig:
-    """When speech begins and ends.
-
-    Attributes:
-        threshold: Probability from which a chunk of 32 ms is speech.
-        end_threshold: Probability below which speech may end.
-        least_mean: A stretch with a lower mean probability is dropped. On the clips at hand
-            speech has 0.81 and more, music that passes for speech at times 0.58 and less.
-        least_speech_s: A shorter stretch is dropped.
-        least_silence_s: A shorter pause does not end speech.
-        pad_s: Taken in before and after.
-    """
-
-    threshold: float = 0.5
-    end_threshold: float = 0.35
-    least_mean: float = 0.7
-    least_speech_s: float = 0.25
-    least_silence_s: float = 0.5
-    pad_s: float = 0.25
 
 
 class SileroNetwork(nn.Module):
@@ -160,7 +132,8 @@ class SpeechDetector:
     def __init__(
         self, config: VoiceActivityConfig | None = None, network: SileroNetwork | None = None
     ):
-        self.config = config or VoiceActivityConfig()
+        self.spans = SpanFinder(config or VoiceActivityConfig())
+        self.followers: list[SpanFinder] = []
         self.network = network or load_silero()
         self.memory: Memory | None = None
         self.offset = SteadyOffset(OFFSET_CHUNKS)
@@ -168,42 +141,46 @@ class SpeechDetector:
         self.factor = math.inf  # by which what the network remembers was multiplied
         self.recent: Tensor = torch.zeros(0, 129, 4)  # the last spectra, as loud as they were
         self.waiting = np.zeros(CONTEXT_SAMPLES, np.float32)
-        self.received = 0
-        self.chunks = 0
-        self.begin: int | None = None  # chunk in which open speech began
-        self.silent_since: int | None = None
-        self.total = 0.0  # of the probabilities since begin, up to the last that was speech
-        self.pending = 0.0  # of those after it
-        self.last_end = 0  # sample at which the last span ended
 
     @property
     def open_start_s(self) -> float | None:
         """Start of speech that has not ended, or None."""
-        return None if self.begin is None else self._start_sample() / RATE_HZ
+        return self.spans.open_start_s
 
     @property
     def is_sure(self) -> bool:
         """Whether speech that has not ended would be kept if it ended now."""
-        return self.begin is not None and self._is_speech(self.silent_since or self.chunks)
+        return self.spans.is_sure
+
+    def follow(self, config: VoiceActivityConfig) -> "SpanFinder":
+        """Find spans by other thresholds as well, from the same run of the network.
+
+        Returns:
+            What collects them in `found`; it is fed by this detector from now on.
+        """
+        follower = SpanFinder(config)
+        self.followers.append(follower)
+        return follower
 
     def push(self, waveform: np.ndarray) -> list[SpeechSpan]:
         """Take [samples] at 16 kHz and return the spans that have ended."""
-        self.received += len(waveform)
+        for finder in (self.spans, *self.followers):
+            finder.received += len(waveform)
         self.waiting = np.concatenate([self.waiting, waveform], dtype=np.float32)
-        return list(self._advance())
+        self._advance()
+        return self.spans.take()
 
     def flush(self) -> list[SpeechSpan]:
         """Return the spans that the end of the sound closes; the detector is then used up."""
         rest = (CONTEXT_SAMPLES - len(self.waiting)) % CHUNK_SAMPLES
         silence = np.full(rest, self.offset.mean, np.float32)
         self.waiting = np.concatenate([self.waiting, silence])
-        spans = list(self._advance())
-        if self.begin is not None and self.is_sure:
-            spans.append(self._close(self.silent_since or self.chunks))
-        self.begin = None
-        return spans
+        self._advance()
+        for finder in (self.spans, *self.followers):
+            finder.finish()
+        return self.spans.take()
 
-    def _advance(self) -> Iterator[SpeechSpan]:
+    def _advance(self) -> None:
         count = (len(self.waiting) - CONTEXT_SAMPLES) // CHUNK_SAMPLES
         if count <= 0:
             return
@@ -211,17 +188,15 @@ class SpeechDetector:
             self.waiting, CONTEXT_SAMPLES + CHUNK_SAMPLES
         )[::CHUNK_SAMPLES][:count]
         self.waiting = self.waiting[count * CHUNK_SAMPLES :]
-        for probability in self._listen(windows):
-            span = self._hear(probability)
-            self.chunks += 1
-            if span is not None:
-                yield span
+        probabilities = self._listen(windows)
+        for finder in (self.spans, *self.followers):
+            finder.hear(probabilities)
 
     def _listen(self, windows: np.ndarray) -> list[float]:
         """Give the probability of speech in each of [chunks, 576], all brought to one level."""
         offsets = self.offset.push(windows[:, CONTEXT_SAMPLES:].mean(1, dtype=np.float64))
         centred = windows - offsets[:, None]
-        if self.chunks == 0:
+        if self.spans.chunks == 0:
             centred[0, :CONTEXT_SAMPLES] = 0  # there was nothing, and no leap to a constant part
         spectra = self.network.measure(torch.from_numpy(centred))
         levels = spectra[:, LEVEL_BINS].square().sum(1).mean(1).sqrt()
@@ -255,46 +230,6 @@ class SpeechDetector:
         self.memory = None
         if len(spectra):
             _, self.memory = self.network(spectra[-AGAIN_CHUNKS:] * factor, None)
-
-    def _hear(self, probability: float) -> SpeechSpan | None:
-        config = self.config
-        if probability >= config.threshold:
-            if self.begin is None:
-                self.begin, self.total, self.pending = self.chunks, 0.0, 0.0
-            self.silent_since = None
-        if self.begin is None:
-            return None
-        self.pending += probability
-        if self.silent_since is None:
-            self.total, self.pending = self.total + self.pending, 0.0
-        if probability < config.end_threshold:
-            if self.silent_since is None:
-                self.silent_since = self.chunks
-            silent = self.chunks + 1 - self.silent_since
-            if silent * CHUNK_SAMPLES >= config.least_silence_s * RATE_HZ:
-                return self._end(self.silent_since)
-        return None
-
-    def _end(self, chunk: int) -> SpeechSpan | None:
-        span = self._close(chunk) if self._is_speech(chunk) else None
-        self.begin = self.silent_since = None
-        return span
-
-    def _is_speech(self, end: int) -> bool:
-        assert self.begin is not None
-        long = (end - self.begin) * CHUNK_SAMPLES >= self.config.least_speech_s * RATE_HZ
-        return long and self.total >= self.config.least_mean * (end - self.begin)
-
-    def _start_sample(self) -> int:
-        assert self.begin is not None
-        padding = round(self.config.pad_s * RATE_HZ)
-        return max(self.last_end, self.begin * CHUNK_SAMPLES - padding)
-
-    def _close(self, chunk: int) -> SpeechSpan:
-        start = self._start_sample()
-        end = min(self.received, chunk * CHUNK_SAMPLES + round(self.config.pad_s * RATE_HZ))
-        self.last_end = end
-        return SpeechSpan(start / RATE_HZ, end / RATE_HZ)
 
 
 def speech_spans(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from data_prep.faces import FaceFinder, FaceTrack, FromFirstPicture, MouthChunk
+from data_prep.faces.turns import VOICES, SpeechTimes
 from data_prep.media import VideoFrame
 from data_prep.media.tracks import SILENCE
 from modalities.audio.full_scale import to_full_scale
@@ -178,13 +179,16 @@ class _Session:
         self.media = media
         self.progress = progress
         options = pipeline.options
-        heard = options.voice_activity
-        self.feeder = WindowFeeder(
-            SpeechDetector(network=pipeline.speech_network) if heard else None
-        )
+        detector = None
+        if options.voice_activity:
+            detector = SpeechDetector(network=pipeline.speech_network)
+        self.feeder = WindowFeeder(detector)
         self.finder: MouthSource | None = None
         if options.video and media.has_video:
-            self.finder = FromFirstPicture(media.mouth or FaceFinder(pipeline.face_detector))
+            # Who talks is decided on the same run of the detector; it is ahead of the pictures.
+            speech = SpeechTimes(detector.follow(VOICES)) if detector else None
+            finder = media.mouth or FaceFinder(pipeline.face_detector, speech=speech)
+            self.finder = FromFirstPicture(finder, speech)
         self.watched = 0  # pictures
         self.loudest = 0.0
         wants_mouths = self.finder is not None and pipeline.sets is not None

@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from data_prep.faces.turns import (
     NOBODY,
+    VOICES,
     SpeechTimes,
     Turn,
     choose_talkers,
     cut_turns,
     place_changes,
 )
+from modalities.speech.voice_activity import SpeechDetector
 
 
 @st.composite
@@ -90,3 +92,18 @@ def test_speech_is_counted_from_the_asked_frame_and_then_forgotten(demo_clip):
     assert 15 <= first[0][0] <= 25 and second[-1][1] == 118
     assert all(0 <= a < b <= 100 for a, b in first) and all(0 <= a < b <= 118 for a, b in second)
     assert times._spans == [] and times._waiting == []
+
+
+def test_speech_of_a_shared_detector_is_counted_from_the_first_picture(demo_clip):
+    from data_prep.media import read_audio
+
+    sound, late = read_audio(demo_clip), 30
+    own, leader = SpeechTimes(), SpeechDetector()
+    shared = SpeechTimes(leader.follow(VOICES))
+    shared.first_frame = late
+    own.push(sound)
+    leader.push(sound)
+    shared.push(sound[late * 640 :])  # passed over: the leader has heard it
+    whole, rest = own.between(0, 218), shared.between(0, 218 - late)
+    assert rest == [(max(0, a - late), b - late) for a, b in whole if b > late]
+    assert len(rest) >= 2

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modalities.speech import voice_activity
+from modalities.speech.speech_spans import SpeechSpan, VoiceActivityConfig
 from modalities.speech.voice_activity import (
     SpeechDetector,
-    SpeechSpan,
-    VoiceActivityConfig,
     load_silero,
     speech_spans,
 )
@@ -187,3 +186,17 @@ def test_missing_wheel_is_told(monkeypatch):
     monkeypatch.setattr(voice_activity.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="silero-vad"):
         load_silero()
+
+
+@settings(max_examples=10, deadline=None)
+@given(step=st.integers(100, 50_000), silence_s=st.sampled_from([0.1, 0.2, 1.0]))
+def test_followers_find_what_a_detector_of_their_own_would(network, demo, step, silence_s):
+    config = VoiceActivityConfig(least_silence_s=silence_s, pad_s=0.1)
+    leader, own = SpeechDetector(network=network), SpeechDetector(config, network)
+    follower = leader.follow(config)
+    for start in range(0, len(demo), step):
+        leader.push(demo[start : start + step])
+        assert follower.take() == own.push(demo[start : start + step])
+        assert follower.open_start_s == own.open_start_s and follower.is_sure == own.is_sure
+    leader.flush()
+    assert follower.take() == own.flush()
