@@ -50,6 +50,14 @@ found, missing = find_fonts("กขนमहঅক", [])
 assert not missing, missing
 assert sum("fontpkg" in str(path) for path in found) == 3, found
 """
+MASKS = """
+import pydicom, segmentation_models_pytorch as smp, torch
+from monai.metrics import compute_hausdorff_distance
+corner, moved = torch.zeros(2, 1, 1, 8, 8)
+corner[..., 0, 0] = moved[..., 0, 3] = 1
+assert compute_hausdorff_distance(corner, moved, include_background=True).item() == 3
+assert smp.Unet("resnet18", None)(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+"""
 PEERS = """
 import librosa, numpy as np, psutil
 from ai_edge_litert.interpreter import Interpreter
@@ -74,6 +82,7 @@ CHECKS = {
     "ray": ON_RAY,
     "lhotse": CUTS,
     "fonts": FONTS,
+    "segmentation": MASKS,
     "bench": PEERS,
     "dev": DEVELOP,
 }
