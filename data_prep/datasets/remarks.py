@@ -27,8 +27,11 @@ class Remarks:
         self.failed[name] = str(error)
 
     def told(self) -> list[str]:
-        """Return the notes, a sentence each, with the names of some clips."""
-        return [f"{about}: {name_some(names)}." for about, names in self.notes.items()]
+        """Return the notes, a sentence each, with the names of some clips; without of all."""
+        return [
+            f"{about}{': ' if names else ''}{name_some(names)}."
+            for about, names in self.notes.items()
+        ]
 
 
 class Raised(Remarks):

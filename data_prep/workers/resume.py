@@ -82,11 +82,16 @@ def complete_manifest(
             if progress:
                 progress(len(done) + len(failed), len(ids))
     write_manifest(path, (done[name] for name in ids if name in done))
-    _write_failed(path.with_name(FAILED), {name: failed[name] for name in ids if name in failed})
+    write_failed(path.with_name(FAILED), {name: failed[name] for name in ids if name in failed})
     return failed
 
 
-def _write_failed(path: Path, failed: Mapping[str, str]) -> None:
+def write_failed(path: Path, failed: Mapping[str, str]) -> None:
+    """Write why some could not be made, a line each; of none, the file is taken away.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     if not failed:
         path.unlink(missing_ok=True)
         return

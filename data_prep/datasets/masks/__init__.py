@@ -1,0 +1,1 @@
+"""Published data sets of pictures and masks, as rows of a manifest."""

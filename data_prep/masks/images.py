@@ -1,0 +1,170 @@
+"""Pictures and masks of any kind in one form, and the two of a row together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.masks.binary import to_binary
+from data_prep.masks.dicom import apply_window, brightness_of, is_dicom, read_dicom, spacing_of
+from data_prep.masks.manifest import MaskedImage
+from data_prep.masks.raster import Raster, read_raster
+
+# What a folder is searched for; files are told apart by what is in them.
+PICTURES = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .bmp .tif .tiff .gif .webp .pgm .ppm .pbm .pnm .jp2 .dcm .dicom "
+    ".ima".split()
+)
+DEEPEST_TWELVE = 4095
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """A picture as models take it.
+
+    Attributes:
+        values: float32 [height, width, 3], 0 to 1; grey pictures have three equal channels.
+        spacing_mm: Height and width of a pixel, None where the file does not say it.
+        note: What was made of it that is not plain, as "the first of 12 pictures"; "" if nothing.
+    """
+
+    values: np.ndarray
+    spacing_mm: tuple[float, float] | None
+    note: str
+
+
+def read_image(path: str | Path, window: tuple[float, float] | None = None) -> ReadImage:
+    """Read a picture with its full depth, upright.
+
+    Args:
+        path: PNG, TIFF, JPEG, DICOM and whatever else Pillow reads. Of several pictures in a file
+            the first is taken, with a note.
+        window: Centre and width of the values to show, for grey pictures of more than 8 bits; None:
+            of DICOM the file's own, of others the whole range of their kind of number.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no picture, damaged, or has a range that cannot be known without a window.
+    """
+    if is_dicom(path):
+        picture = read_dicom(path)
+        try:
+            shown, note = brightness_of(picture, window)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return ReadImage(_three_channels(shown), spacing_of(picture.dataset), note)
+    raster = read_raster(path)
+    shown, note = _scale(raster, window, path)
+    return ReadImage(_three_channels(shown), None, note)
+
+
+def _scale(
+    raster: Raster, window: tuple[float, float] | None, path: str | Path
+) -> tuple[np.ndarray, str]:
+    values, note = raster.values, raster.note
+    if window is not None and values.ndim == 2 and values.dtype not in (np.bool_, np.uint8):
+        return apply_window(values.astype(np.float64), *window).astype(np.float32), note
+    if values.dtype == np.bool_:
+        return values.astype(np.float32), note
+    if values.dtype == np.uint8:
+        return values.astype(np.float32) / np.float32(255), note
+    if values.dtype == np.float32:
+        return _check_range(values, path), note
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ValueError(
+            f"{path} has values from {low} to {high}; expected 0 to 65535. Give a window, centre "
+            "and width, or save it with 16 bits."
+        )
+    if 0 < high <= DEEPEST_TWELVE:
+        told = f"its brightest value is {high} of 65535, so it is dark without a window"
+        note = "; ".join(filter(None, (note, told)))
+    return values.astype(np.float32) / np.float32(65535), note
+
+
+def _check_range(values: np.ndarray, path: str | Path) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    if not (0.0 <= low and high <= 1.0):  # also of values that are no numbers
+        raise ValueError(
+            f"{path} has values from {low:g} to {high:g}; expected 0 to 1. Give a window, centre "
+            "and width, or save it as integers."
+        )
+    return values
+
+
+def _three_channels(values: np.ndarray) -> np.ndarray:
+    if values.ndim == 3:
+        return values
+    return np.repeat(values[..., None], 3, axis=2)
+
+
+def read_mask(path: str | Path, value: int = 0) -> np.ndarray:
+    """Read where a class is.
+
+    Args:
+        path: A picture, also lossy (cut at 128) or in colours, or DICOM.
+        value: The value of the class in a mask of several; with a palette, the number in it. 0:
+            the mask has one class, and all that is not black belongs to it.
+
+    Returns:
+        bool [height, width].
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no picture; or no mask of one class, and no value is given.
+    """
+    if is_dicom(path):
+        return to_binary(read_dicom(path).stored, value, False, path)
+    raster = read_raster(path, indices=value != 0)
+    return to_binary(raster.values, value, raster.lossy, path)
+
+
+def read_pair(row: MaskedImage) -> tuple[ReadImage, np.ndarray]:
+    """Read the picture of a row and its mask, bool [height, width] of the same size.
+
+    Args:
+        row: Names both files, with absolute paths; the pieces of its mask are joined.
+
+    Returns:
+        Both; the picture's spacing is the row's where the row has one.
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: The row has no mask, a file cannot be read, or their sizes differ.
+    """
+    image = read_image(row.image)
+    mask = read_row_mask(row, image.values.shape[:2])
+    return ReadImage(image.values, row.spacing_mm or image.spacing_mm, image.note), mask
+
+
+def read_row_mask(row: MaskedImage, size: tuple[int, ...]) -> np.ndarray:
+    """Read the mask of a row, all pieces of it joined.
+
+    Args:
+        row: Names the mask's files, with absolute paths, and the value of the class in them.
+        size: Height and width of its picture.
+
+    Returns:
+        bool [height, width].
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: The row has no mask, one cannot be read, or its size is not the picture's.
+    """
+    if not row.mask:
+        raise ValueError(f"{row.image} has no mask; expected one. Add it, or leave the row out.")
+    mask = np.zeros(size, bool)
+    for path in (row.mask, *row.more_masks):
+        piece = read_mask(path, row.value)
+        if piece.shape != mask.shape:
+            raise ValueError(
+                f"The mask {path} has {_size(piece)} pixels and its picture {row.image} "
+                f"{_size(mask)}; expected the same. Is it the right mask? Make it anew at the "
+                "picture's size."
+            )
+        mask |= piece
+    return mask
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[1]} x {array.shape[0]}"
