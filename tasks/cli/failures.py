@@ -6,13 +6,14 @@ from pathlib import Path
 SHOWN = 10
 
 
-def refuse_nothing(made: int, failed: Mapping[str, str], path: Path) -> None:
+def refuse_nothing(made: int, failed: Mapping[str, str], path: Path, things: str = "clips") -> None:
     """Tell of each clip why nothing came of it, where nothing came of any.
 
     Args:
         made: Clips that something came of, now or by a former call.
         failed: Why nothing came of the others, by their ids.
         path: File that holds all reasons; a message holds ten at most.
+        things: What they are, where they are no clips.
 
     Raises:
         ValueError: Nothing came of any.
@@ -20,7 +21,7 @@ def refuse_nothing(made: int, failed: Mapping[str, str], path: Path) -> None:
     if made:
         return
     raise ValueError(
-        f"Of {len(failed)} clips not one could be taken, as {path} says: "
+        f"Of {len(failed)} {things} not one could be taken, as {path} says: "
         + " ".join(tell_some(failed).split("\n"))
     )
 

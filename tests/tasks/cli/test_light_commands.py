@@ -55,7 +55,7 @@ READS = {
     "methods counts": (("methods", "--counts"), ("numpy", "av", "rich")),
     **{
         f"help of {name}": ((name, "--help"), ("numpy", "av", "rich"))
-        for name in ("transcribe", "train", "evaluate", "sets")
+        for name in ("transcribe", "train", "evaluate", "sets", "prepare")
     },
 }
 
@@ -82,6 +82,9 @@ MISTAKES = {
     "prepare, no data set": ("prepare", "gird", ".", *OUT),
     "prepare, no folder": ("prepare", "grid", "no", *OUT),
     "prepare, no output": ("prepare", "grid", "."),
+    "prepare, no folder of masks": ("prepare", "kvasir", "no", *OUT),
+    "prepare, no masks": ("prepare", "kvasir", ".", *OUT),
+    "prepare, another kind's option": ("prepare", "kvasir", ".", *OUT, "--ray", "local"),
     "mix, no folder": ("mix", "no", *OUT, "--category", "music", "--snr", "0"),
     "mix, no category": ("mix", "no", *OUT, "--category", "rain", "--snr", "0"),
     "train, no file": ("train", "no.yaml"),

@@ -1,0 +1,99 @@
+"""The kinds of data sets behind `mcgurk prepare`: their names, and what prepares them.
+
+The names stand here in words, so that help needs no library; a test holds them against the tables
+of `data_prep.datasets`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.cli.prepare_clips import CLIPS, prepare_clips
+from tasks.cli.prepare_masks import MASKS, prepare_masks
+from tasks.cli.prepare_options import PrepareOptions
+
+FOLDER = "folder"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Data sets of one kind.
+
+    Attributes:
+        names: What each is, by its name.
+        prepare: Prepares one of them.
+    """
+
+    names: Mapping[str, str]
+    prepare: Callable[[PrepareOptions], None]
+
+
+KINDS = {
+    CLIPS: Kind(
+        {
+            "grid": "",
+            FOLDER: "of clips with .txt beside them (LRS2, LRS3)",
+            "cuts": "of lhotse",
+        },
+        prepare_clips,
+    ),
+    MASKS: Kind(
+        {
+            "kvasir": "",
+            "bkai": "",
+            "clinicdb": "",
+            "isic": "",
+            "dfu": "",
+            "camus": "",
+            "busi": "",
+            "chexlocalize": "",
+            "cvc300": "",
+            "colondb": "",
+            "etis": "",
+            FOLDER: "of images/ and masks/, or NAME_mask.png beside NAME.png",
+        },
+        prepare_masks,
+    ),
+}
+
+
+def list_names() -> str:
+    """Return all names by kind, as help has them."""
+    return " ".join(f"Of {kind}: {_list_names_of(of)}." for kind, of in KINDS.items())
+
+
+def _list_names_of(kind: Kind) -> str:
+    return "; ".join(f"{name}, {said}" if said else name for name, said in kind.names.items())
+
+
+def choose_kind(options: PrepareOptions) -> Kind:
+    """Return what prepares a data set.
+
+    Any folder is one of clips where there is sound or video in it, and of masks where there are
+    pictures alone, or options for masks are given.
+
+    Raises:
+        ValueError: There is no such data set, or options are of another kind than the data set.
+    """
+    of = [kind for kind, known in KINDS.items() if options.name in known.names]
+    if not of:
+        known = dict.fromkeys(name for kind in KINDS.values() for name in kind.names)
+        raise ValueError(f"No data set {options.name!r}; known: {', '.join(known)}.")
+    chosen = of[0] if len(of) == 1 else _look_into(options)
+    for kind in KINDS:
+        if kind != chosen and (given := options.given(kind)):
+            raise ValueError(
+                f"{', '.join(given)} is for {kind}, and {options.name} is of {chosen}; expected "
+                f"options of {chosen}. Leave it out."
+            )
+    return KINDS[chosen]
+
+
+def _look_into(options: PrepareOptions) -> str:
+    from data_prep.masks.images import PICTURES
+    from data_prep.media.files import MEDIA, find_files
+
+    if options.given(MASKS):
+        return MASKS
+    folder = Path(options.source)
+    return MASKS if not find_files(folder, MEDIA) and find_files(folder, PICTURES) else CLIPS
