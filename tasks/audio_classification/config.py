@@ -102,6 +102,7 @@ class ClassificationConfig:
             check_method(self.method, self.options)
         if self.window_s <= 0:
             raise ValueError(f"window_s is {self.window_s}; expected some seconds.")
+        self.loop.check_goals(self.measures)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -120,10 +120,13 @@ class SoundClassification:
         config = self.config
         temperature = 1.0
         if len(self.parts["validation"]):
-            # The last step of a training is measured: nothing has changed since.
-            temperature = fit_temperature(*(self._measured or self.classify("validation")))
+            # The last step of a training is measured: nothing has changed since, unless an earlier
+            # one was the best.
+            last = None if config.loop.best else self._measured
+            temperature = fit_temperature(*(last or self.classify("validation")))
         scores = score(*self.classify("test"), self.classes, temperature)
         self.test_scores = scores
+        steps = measured.get("step", config.loop.steps)
         card = ClassifierCard(
             encoder=config.encoder,
             classes=tuple(self.classes),
@@ -133,7 +136,7 @@ class SoundClassification:
             temperature=temperature,
             data=f"{self.size} sounds of {config.data.dataset}, {config.data.protocol}",
             licence=config.licence,
-            command=f"mcgurk train, {config.loop.steps} steps, seed {config.loop.seed}",
+            command=f"mcgurk train, {steps:.0f} steps, seed {config.loop.seed}",
             parameters=self.model.counts(),
             scores=scores,
             left_out=tuple(self.left_out),

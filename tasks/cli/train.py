@@ -118,11 +118,21 @@ def _train_experiment(
         print(json.dumps({"folder": str(folder), **found}))
         return
     print(f"{folder / CURVES} shows how it went.")
-    print("In the end, losses of training, and what was measured on the validation data:")
+    print(_told_of(settings.loop.best, found))
     for key, value in found.items():
         if key != "step":
             print(f"  {key.replace('_', ' ')}: {value:.4g}")
     _tell_next(folder)
+
+
+def _told_of(best: str, found: dict[str, float]) -> str:
+    """Say which weights were kept, before the numbers of them."""
+    rest = "losses of training, and what was measured on the validation data:"
+    return (
+        f"The best by {best}, kept of step {found['step']:.0f}: {rest}"
+        if best
+        else (f"In the end, {rest}")
+    )
 
 
 def _tell_next(folder: Path) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 from modalities.whole_file import replace_when_whole
 
 
-def draw_curves(metrics: Sequence[dict[str, Any]], path: Path) -> None:
+def draw_curves(metrics: Sequence[dict[str, Any]], path: Path, best: int | None = None) -> None:
     """Draw what was measured while training, as a PNG: losses first, then what belongs together.
 
     Args:
         metrics: Rows with "step" and numbers by name; what follows a comma in a name says which
             plot it belongs to, as in "clean, no face".
         path: The picture to write, whole or not at all.
+        best: The step of the measurement whose weights were kept, which each plot marks; None
+            where it is the last.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -32,6 +34,8 @@ def draw_curves(metrics: Sequence[dict[str, Any]], path: Path) -> None:
             points = [(row["step"], row[name]) for row in metrics if name in row]
             label = name.partition(", ")[0].replace("_", " ")
             axes.plot(*zip(*points, strict=True), marker=".", label=label)
+        if best is not None:
+            axes.axvline(best, color="0.5", linestyle="--", linewidth=1, label=f"best, step {best}")
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step", fontsize=9)
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,6 +23,7 @@ from tasks.training.plain_numbers import plain_numbers
 from tasks.training.precision import autocast, build_scaler, check_precision
 from tasks.training.processes import Processes
 from tasks.training.schedules import height
+from tasks.training.watch import Watch
 
 CHECKPOINT, METRICS, CURVES = "checkpoint.pt", "metrics.jsonl", "curves.png"
 OTHER_DRAWS = 500_000_003  # between the seeds of two processes
@@ -56,21 +56,21 @@ def train(
             is the same.
 
     Returns:
-        The last measurement on the validation data, the same in all processes.
+        The measurement on the validation data of what was exported, the same in all processes: the
+        last, or that which the options call the best. Where none has been a number, it is the last.
 
     Raises:
         ValueError: The folder holds another experiment, the batch is too small for the processes,
             the device is not here or does not compute in the precision, the loss is not finite,
-            what is measured is no number, another training is at work in the folder, or a file
-            that the experiment names is one that is written.
+            what is measured is no number, what the options look at is not measured, another
+            training is at work in the folder, or a file that the experiment names is one that is
+            written.
         OSError: The folder cannot be written.
     """
     options.check_batch(count_processes())
     processes = Processes(device)
     check_precision(options.precision, processes.device)
-    if options.epochs:
-        steps = options.epochs * -(-task.size // options.batch)
-        options = replace(options, steps=steps)
+    options = options.in_steps(task.size)
     described = describe(options, settings)
     written = [Path(folder) / name for name in (CHECKPOINT, METRICS, CURVES)]
     check_outputs(written, named_paths(settings))
@@ -102,48 +102,65 @@ class _Run:
         self.scaler = build_scaler(options.precision, processes.device)
         self._follow_first()
         self.average = MovingAverage(self.module, options.average)
+        self.watch = Watch(options)
+        self.best: dict[str, Tensor] = {}  # weights of the best measurement, in the first process
         self.metrics: list[dict[str, float]] = []
         self.began = perf_counter()  # as if interrupted runs had ended just before this one
         folder.mkdir(parents=True, exist_ok=True)
 
     def go(self, progress: Progress | None) -> dict[str, float]:
         start = self._restore()
-        options = self.options
         self.module.train()
+        if not self.watch.stop:
+            self._learn_from(start, progress)
+        self._export()
+        return self._result()
+
+    def _learn_from(self, start: int, progress: Progress | None) -> None:
+        """Take all steps from one on, or those until measurements say that it is enough."""
+        options = self.options
         sums: dict[str, float] = {}
-        for step, parts in batches(self.task, self.options, self.processes, start):
+        for step, parts in batches(self.task, options, self.processes, start):
             for name, value in self._step(step, parts).items():
                 sums[name] = sums.get(name, 0.0) + value
             done = step + 1
             last = done == options.steps
             measured = last or done % options.measure_every == 0
-            kept = last or measured or done % options.checkpoint_every == 0
-            if kept:
-                self._note(done, self._means(sums, done - start), measured)
+            if measured or done % options.checkpoint_every == 0:
+                better = self._note(done, self._means(sums, done - start), measured)
                 start, sums = done, {}
-                self._keep(done)
+                self._keep(done, better)
             if progress and is_first():
-                progress(done, options.steps)
-        self._export()
-        return self._last_measured()
+                progress(done, done if self.watch.stop else options.steps)
+            if self.watch.stop:
+                return
 
     def _export(self) -> None:
-        self.average.settle()
+        if self.watch.best:
+            self.module.load_state_dict(self.best, strict=False)
+            self._follow_first()
+        else:
+            self.average.settle()
         if is_first():
             self.module.eval()
             seconds = round(self._seconds(), 1)
-            self.task.export(self.folder, {**self._last_measured(), "seconds": seconds})
-            draw_curves(self.metrics, self.folder / CURVES)
+            self.task.export(self.folder, {**self._result(), "seconds": seconds})
+            draw_curves(self.metrics, self.folder / CURVES, self._best_step())
         self.processes.wait()
 
     def _seconds(self) -> float:
         return perf_counter() - self.began
 
-    def _last_measured(self) -> dict[str, float]:
-        rows = [row for row in self.metrics if row.get("measured")]
-        if not rows:
-            return {}
-        return {name: value for name, value in rows[-1].items() if name != "measured"}
+    def _measurements(self) -> list[dict[str, float]]:
+        return [row for row in self.metrics if row.get("measured")]
+
+    def _result(self) -> dict[str, float]:
+        """Return the measurement of what is exported."""
+        row = self.watch.best or (self._measurements() or [{}])[-1]
+        return {name: value for name, value in row.items() if name != "measured"}
+
+    def _best_step(self) -> int | None:
+        return self.watch.best["step"] if self.watch.best else None
 
     def _step(self, step: int, parts: Sequence[Part]) -> dict[str, float]:
         """Learn from a batch; return this process's share of its mean losses."""
@@ -164,7 +181,8 @@ class _Run:
         return logged
 
     def _height(self, step: int) -> float:
-        return height(self.options.schedule, step, self.options.steps, self.options.warmup)
+        whole = height(self.options.schedule, step, self.options.steps, self.options.warmup)
+        return whole * self.watch.share
 
     def _learn(self, step: int, share: float, batch: Any) -> dict[str, float]:
         """Add the gradient of a part of a batch to those before it; return its losses."""
@@ -190,12 +208,14 @@ class _Run:
                 whole[name] = whole.get(name, 0.0) + value
         return {name: value / steps for name, value in whole.items()}
 
-    def _note(self, done: int, means: dict[str, float], measured: bool) -> None:
+    def _note(self, done: int, means: dict[str, float], measured: bool) -> bool:
+        """Write down how it goes, and measure where asked; return whether that is the best yet."""
         row: dict[str, Any] = {"step": done, **means}
         if measured:
             found = self._measure() if is_first() else {}
             row |= {"measured": True, **self.processes.of_first(found)}
         self.metrics.append(row)
+        return measured and self.watch.follow(row)
 
     def _measure(self) -> dict[str, float]:
         self.module.eval()
@@ -219,10 +239,14 @@ class _Run:
             mine = to_device(self._changing(), torch.device("cpu"))
             self.module.load_state_dict(self.processes.of_first(mine), strict=False)
 
-    def _keep(self, done: int) -> None:
+    def _keep(self, done: int, better: bool) -> None:
+        """Write a checkpoint; with the weights of the best measurement, which may be this one."""
         self._follow_first()
         if not is_first():
             return
+        if better:
+            with self.average.in_place():
+                self.best = {k: v.to("cpu", copy=True) for k, v in self._changing().items()}
         content = {
             "step": done,
             "experiment": self.described,
@@ -230,6 +254,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
             "average": self.average.weights,
+            "best": self.best,
             "metrics": self.metrics,
             "seconds": self._seconds(),
         }
@@ -255,7 +280,10 @@ class _Run:
         self.optimiser.load_state_dict(content["optimiser"])
         self.scaler.load_state_dict(content.get("scaler", {}))
         self.average.load(content.get("average", {}))
+        self.best = content.get("best", {})
         self.metrics = content["metrics"]
+        for row in self._measurements():
+            self.watch.follow(row)
         self.began -= content.get("seconds", 0.0)
         return steps
 

@@ -1,12 +1,22 @@
 """What can be set of a training."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from tasks.training.goals import check_known, read_goal
 from tasks.training.schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+GOALS = ("watch", "best")  # options that name what is measured
+LEAST = {  # what numbers of options are at least
+    1: ("steps", "batch", "checkpoint_every", "accumulation"),
+    0: (
+        *("measure_every", "patience", "stop_after", "min_delta", "least_steps", "least_epochs"),
+        "epochs",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -29,9 +39,10 @@ class LoopOptions:
         seed: Fixes the order of examples and all that is drawn in training.
         checkpoint_every: Steps between two checkpoints, 1 or more; looks at the validation data
             write one too.
-        measure_every: Steps between two looks at the validation data; the last step is one.
+        measure_every: Steps between two looks at the validation data; the last step is one. 0 for
+            as many steps as see all examples once, an epoch.
         schedule: How the learning rate goes on after the warm-up: "cosine" and "linear" fall to 0,
-            "constant" stays.
+            "constant" stays, "plateau" falls where what `watch` names gets no better.
         accumulation: In how many parts, 1 or more, the batch of a step is worked through for less
             memory, in each process. The examples are split as evenly as can be. The loss of a part
             counts by its share of all examples of the step, so that the gradient is that of the
@@ -43,6 +54,20 @@ class LoopOptions:
         average: Decay of an exponential moving average of the trained weights, 0 to below 1, such
             as 0.999: what a step leaves of the average. Measured and exported are the averaged
             weights; with 0, the weights themselves.
+        watch: What schedule "plateau" looks at: a name of what is measured, or of a loss, where
+            higher is better, and with "-" before it where lower is, as "-validation_loss".
+        factor: What "plateau" multiplies the learning rate by, above 0 and below 1.
+        patience: So many measurements in a row may be no better; at the next one "plateau" lowers
+            the learning rate, and counts anew.
+        threshold: What "plateau" takes for better: more than this share of the best so far, 0 to
+            below 1.
+        best: Which measurement is the best, in the form of `watch`, as "accuracy": its weights are
+            kept and exported. "" exports those of the last step.
+        stop_after: The training ends after so many measurements in a row without a better one, by
+            what `best` names; 0 for never.
+        min_delta: By how much one has to be better, for `stop_after` alone; 0 or more.
+        least_steps: It does not end before so many.
+        least_epochs: Above 0, `least_steps` follows from it.
     """
 
     epochs: int = 0
@@ -61,17 +86,80 @@ class LoopOptions:
     accumulation: int = 1
     precision: str = "float32"
     average: float = 0.0
+    watch: str = ""
+    factor: float = 0.3
+    patience: int = 5
+    threshold: float = 1e-4
+    best: str = ""
+    stop_after: int = 0
+    min_delta: float = 0.0
+    least_steps: int = 0
+    least_epochs: int = 0
 
     def __post_init__(self):
-        for name in ("steps", "batch", "checkpoint_every", "measure_every", "accumulation"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"Option {name!r} is {getattr(self, name)}; expected 1 or more.")
+        for least, names in LEAST.items():
+            for name in names:
+                if getattr(self, name) < least:
+                    raise ValueError(
+                        f"Option {name!r} is {getattr(self, name)}; expected {least} or more."
+                    )
         for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"No {name} {getattr(self, name)!r}; known: {', '.join(known)}.")
         if not 0 <= self.average < 1:
             raise ValueError(f"Option 'average' is {self.average}; expected 0 to below 1.")
+        if not 0 <= self.threshold < 1:
+            raise ValueError(f"Option 'threshold' is {self.threshold}; expected 0 to below 1.")
+        if not 0 < self.factor < 1:
+            raise ValueError(f"Option 'factor' is {self.factor}; expected above 0 and below 1.")
+        self._check_goals()
         self.check_batch(1)
+
+    def _check_goals(self) -> None:
+        """Raise where something is to be looked at that nothing names, or the other way round."""
+        if (self.schedule == "plateau") != bool(self.watch):
+            raise ValueError(
+                f"Option 'schedule' is {self.schedule!r} and 'watch' {self.watch!r}; expected both "
+                "'plateau' and what it looks at, as watch '-validation_loss', or neither."
+            )
+        if self.stop_after and not self.best:
+            raise ValueError(
+                f"Option 'stop_after' is {self.stop_after} and 'best' is ''; name what is to get "
+                "better, as best 'accuracy' or '-validation_loss'."
+            )
+        for name in GOALS:
+            try:
+                read_goal(getattr(self, name))
+            except ValueError as error:
+                raise ValueError(f"Option {name!r}: {error}") from None
+
+    def check_goals(self, measures: Iterable[str]) -> None:
+        """Raise where something is to be looked at that a training does not measure.
+
+        Args:
+            measures: What it can end with, by name. Those that begin with "test_" are measured
+                when it has ended, and choose nothing.
+
+        Raises:
+            ValueError: `watch` or `best` names something else.
+        """
+        known = [name for name in measures if not name.startswith("test_")]
+        for name in GOALS:
+            check_known(name, getattr(self, name), known)
+
+    def in_steps(self, size: int) -> "LoopOptions":
+        """Return the options with steps for all that is told in epochs.
+
+        Args:
+            size: How many training examples there are.
+        """
+        epoch = -(-size // self.batch)
+        return replace(
+            self,
+            steps=self.epochs * epoch or self.steps,
+            measure_every=self.measure_every or epoch,
+            least_steps=self.least_epochs * epoch or self.least_steps,
+        )
 
     def check_batch(self, processes: int) -> None:
         """Raise where a part of a batch would have no examples in one of so many processes.
@@ -89,7 +177,13 @@ class LoopOptions:
 
 # Options that came when there were checkpoints already. Where they are as they were before, they
 # are not told, so that those trainings can be gone on with.
-LATER = ("schedule", "accumulation", "precision", "average")
+LATER = (
+    *("schedule", "accumulation", "precision", "average"),
+    *("watch", "factor", "patience", "threshold"),
+    *("best", "stop_after", "min_delta", "least_steps", "least_epochs"),
+)
+# Entries of experiments that say where something is kept, and change nothing of what is learnt.
+PLACES = ("features",)
 
 
 def describe(options: LoopOptions, settings: Any) -> str:
@@ -97,10 +191,13 @@ def describe(options: LoopOptions, settings: Any) -> str:
 
     Args:
         options: How long and how fast; what came later is told only where it is not as before.
-        settings: All else, as JSON takes it; options of the loop in it are under "loop".
+        settings: All else, as JSON takes it; options of the loop in it are under "loop". What names
+            a place alone (`PLACES`) is not told.
     """
-    if isinstance(settings, dict) and isinstance(settings.get("loop"), dict):
-        settings = {**settings, "loop": _told(settings["loop"])}
+    if isinstance(settings, dict):
+        settings = {name: value for name, value in settings.items() if name not in PLACES}
+        if isinstance(settings.get("loop"), dict):
+            settings["loop"] = _told(settings["loop"])
     return json.dumps([_told(asdict(options)), settings], sort_keys=True, default=str)
 
 

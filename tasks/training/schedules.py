@@ -19,12 +19,18 @@ def constant(done: int, rest: int) -> float:
     return 1.0
 
 
+def plateau(done: int, rest: int) -> float:
+    """Stay at 1, of which measurements take something off: see `tasks.training.watch.Plateau`."""
+    return 1.0
+
+
 # A share of the learning rate, 0 to 1, from the steps done since the warm-up, 0 to rest - 1, and
 # the steps from there to the end. The 0 that two of them fall to would be that of one step more.
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "cosine": cosine,
     "linear": linear,
     "constant": constant,
+    "plateau": plateau,
 }
 
 

@@ -11,6 +11,7 @@ from modalities.whole_file import replace_when_whole
 from tasks.training.contract import Trainable
 from tasks.training.launched import count_processes
 from tasks.training.loop import CHECKPOINT, train
+from tasks.training.options import PLACES
 from tasks.training.plain_numbers import plain_numbers
 
 RECORD = "run.json"  # in the folder of each run that is finished
@@ -142,9 +143,9 @@ def train_run(task: Trainable, run: Run, place: Path, device: str) -> dict[str, 
         device: "cpu", or "auto" for a GPU where there is one.
 
     Returns:
-        The last measurement on the validation data; what the task has as `test_scores` once it is
-        exported, with "test_" before the names; "parameters", how many were trained; "seconds",
-        which training took, interrupted parts included.
+        The measurement on the validation data of what was exported; what the task has as
+        `test_scores` once it is exported, with "test_" before the names; "parameters", how many
+        were trained; "seconds", which training took, interrupted parts included.
 
     Raises:
         ValueError: The folder holds another experiment, or the loss is not finite.
@@ -193,12 +194,18 @@ def _read(path: Path) -> dict[str, Any]:
 def _is_same(kept: dict[str, Any], config: Any) -> bool:
     """Tell whether a record is of a configuration; options that came later count as their default.
 
-    So a study can be gone on with after an update that brought new options.
+    So a study can be gone on with after an update that brought new options, and with what it keeps
+    in another place.
     """
     from omegaconf import OmegaConf
 
     defaults: Any = OmegaConf.to_container(OmegaConf.structured(type(config)))
-    return _fill(kept, defaults) == json.loads(json.dumps(asdict(config), default=str))
+    asked = json.loads(json.dumps(asdict(config), default=str))
+    one, other = (
+        {name: value for name, value in entries.items() if name not in PLACES}
+        for entries in (_fill(kept, defaults), asked)
+    )
+    return one == other
 
 
 def _fill(given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,16 @@ def test_a_configuration_is_a_frozen_dataclass_with_a_loop(built):
     assert isinstance(config.loop, LoopOptions) and config.loop.steps == 2
 
 
+def test_a_goal_that_is_not_measured_is_told_before_anything_is_loaded(name, tmp_path):
+    kind, _ = EXPERIMENTS[name]()
+    path = tmp_path / "experiment.yaml"
+    path.write_text(f"task: {name}\n{SMALL[name]}\n")
+    for changes in (["best=nothing"], ["schedule=plateau", "watch=-nothing"]):
+        with pytest.raises(ValueError, match="no 'nothing' is measured; known: loss"):
+            read_config(kind, path, [f"loop.{change}" for change in changes])
+    assert read_config(kind, path, ["loop.best=-loss"]).loop.best == "-loss"
+
+
 def test_examples_come_from_their_own_seed(built):
     _, task, _ = built
     assert task.size >= 2

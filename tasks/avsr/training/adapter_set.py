@@ -148,6 +148,7 @@ class AdapterSetTraining:
         from tasks.avsr.training.validation import count_trained
 
         config = self.config
+        steps = measured.get("step", config.loop.steps)
         card = SetCard(
             name=config.name,
             model=config.model,
@@ -159,7 +160,7 @@ class AdapterSetTraining:
             data=f"{len(self.training)} clips of split {config.data.train!r}",
             licence=config.licence,
             parameters=count_trained(self.module),
-            command=f"mcgurk train, {config.loop.steps} steps, seed {config.loop.seed}",
+            command=f"mcgurk train, {steps:.0f} steps, seed {config.loop.seed}",
             seconds=measured["seconds"],
             scores={
                 name: round(value, 3)

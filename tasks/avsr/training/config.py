@@ -193,6 +193,7 @@ class LipConfig:
     def __post_init__(self):
         if self.objective not in ("frames", "ctc"):
             raise ValueError(f"objective is {self.objective!r}; expected frames or ctc.")
+        self.loop.check_goals(self.measures)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -226,6 +227,9 @@ class AgreementConfig:
     agreement: AgreementOptions = field(default_factory=AgreementOptions)
     loop: LoopOptions = field(default_factory=LoopOptions)
 
+    def __post_init__(self):
+        self.loop.check_goals(self.measures)
+
     @property
     def measures(self) -> tuple[str, ...]:
         """What a training can end with, by name."""
@@ -252,6 +256,9 @@ class SelectorConfig:
     selector: ScenarioOptions = field(default_factory=lambda: ScenarioOptions(channels=32))
     loop: LoopOptions = field(default_factory=LoopOptions)
     validation_clips: int = 30
+
+    def __post_init__(self):
+        self.loop.check_goals(self.measures)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -313,6 +320,7 @@ class SetConfig:
             raise ValueError(f"No fusion {self.fusion!r}; known: {known}, or ''.{guess}")
         if self.fusion == "joint" and not (self.lips and self.agreement):
             raise ValueError("Fusion 'joint' needs lips and agreement; name a file of each.")
+        self.loop.check_goals(self.measures)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tasks.audio_classification.classifier_files import load_classifier, read_ca
 from tasks.audio_classification.config import ClassificationConfig, SoundDataOptions
 from tasks.audio_classification.model import SoundModel
 from tasks.audio_classification.training import SoundClassification
+from tasks.scoring.calibration import fit_temperature
 from tasks.scoring.classification import accuracy
 from tasks.training.loop import LoopOptions, train
 
@@ -121,6 +122,36 @@ def test_kept_features_are_those_of_the_encoder(tones, encoder):
     assert not SoundClassification(experiment(tones, encoder, **CONFORMER)).keeps_features
 
 
+def test_the_best_classifier_is_exported_calibrated_and_scored_as_itself(tones, encoder, tmp_path):
+    loop = replace(LOOP, measure_every=5, best="-accuracy")  # the worst, which is not the last
+    config = experiment(tones, encoder, loop=loop)
+    task = SoundClassification(config)
+    found = train(task, loop, tmp_path, device="cpu")
+    rows = [json.loads(row) for row in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    worst = min(row["accuracy"] for row in rows)
+    assert found["accuracy"] == worst < rows[-1]["accuracy"]
+    task.model.eval()
+    assert accuracy(*task.classify("validation")) == worst
+    card = read_card(tmp_path)
+    assert card.command == f"mcgurk train, {found['step']:.0f} steps, seed 0"
+    assert card.temperature == fit_temperature(*task.classify("validation"))
+    assert card.scores["accuracy"] == accuracy(*task.classify("test"))
+
+
+def test_the_command_tells_the_best_and_what_it_is_best_by(tones, encoder, tmp_path, capsys):
+    config = yaml(tmp_path / "tones.yaml", tones, encoder)
+    changes = ["loop.best=-validation_loss", "loop.measure_every=0", "loop.stop_after=1"]
+    changes += ["loop.schedule=plateau", "loop.watch=-validation_loss", "loop.learning_rate=1.0"]
+    assert run(["train", config, *changes, "-o", str(tmp_path / "set")]) == 0
+    told = capsys.readouterr().out
+    rows = [json.loads(row) for row in (tmp_path / "set/metrics.jsonl").read_text().splitlines()]
+    best = min(rows, key=lambda row: row["validation_loss"])
+    assert f"The best by -validation_loss, kept of step {best['step']}: losses" in told
+    assert f"validation loss: {best['validation_loss']:.4g}" in told
+    assert rows[-1]["step"] < 60 and rows[-2] == best
+    assert rows[0]["step"] == 2  # an epoch: 16 sounds by 8
+
+
 def test_the_same_seed_gives_the_same_classifier_and_another_one_another(tones, encoder, tmp_path):
     def weights(seed: int) -> torch.Tensor:
         config = experiment(tones, encoder, loop=replace(LOOP, seed=seed, steps=3))
@@ -221,6 +252,8 @@ def test_entries_that_cannot_be_are_told(tones, encoder, tmp_path, capsys):
         ("encoder=ast-huge", "No audio encoder 'ast-huge'"),
         ("encoder=whisper-tiny.en window_s=31", "takes up to 30 s"),
         ("data.shots=100", "at most"),
+        ("loop.best=acuracy", "loop.best is 'acuracy', and no 'acuracy' is measured"),
+        ("loop.best=test_accuracy", "known: loss, accuracy, validation_loss."),
     ):
         changes = change.split(" ") if change.startswith("encoder") else [change]
         told = fails(capsys, "train", config, *changes, "-o", tmp_path / "out")

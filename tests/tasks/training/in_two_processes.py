@@ -4,6 +4,7 @@ Not a test of its own: test_processes.py starts it.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,6 +24,16 @@ OPTIONS = LoopOptions(
     accumulation=2,
     average=0.5,
 )
+# Its score rises and falls again, at which the learning rate falls and the training stops.
+CHOSEN = replace(
+    OPTIONS,
+    measure_every=1,
+    schedule="plateau",
+    watch="score",
+    patience=0,
+    best="score",
+    stop_after=2,
+)
 
 
 class Branches:
@@ -36,6 +47,7 @@ class Branches:
         self.batches = 0
         self.loaded: list[int] = []
         self.exports = 0
+        self.start = float(self.module.all.weight.detach().mean())
 
     def load(self, index, random):
         self.loaded.append(index)
@@ -48,7 +60,8 @@ class Branches:
         return {"x": torch.tensor([[x] for x in examples], dtype=torch.float32) / 10}
 
     def measure(self):
-        return {"weight": float(self.module.all.weight.detach().mean())}
+        weight = float(self.module.all.weight.detach().mean())
+        return {"weight": weight, "score": -abs(weight - self.start - 0.15)}
 
     def export(self, folder, measured):
         self.exports += 1
@@ -75,26 +88,38 @@ def state(task: Branches) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in task.module.state_dict().items()}
 
 
-def main(folder: Path) -> None:
+def learn(folder: Path, options: LoopOptions, stop_at: int) -> tuple[Branches, dict]:
+    """Train, and do it once more with a break; return the first task, and what became of both."""
     whole, resumed = Branches(), Branches()
-    found = train(whole, OPTIONS, folder / "whole")
+    found = train(whole, options, folder)
+    killed = folder.with_name(f"{folder.name}_killed")
     try:
-        train(Branches(stop_at=2 * 8), OPTIONS, folder / "killed")
+        train(Branches(stop_at), options, killed)
     except KeyboardInterrupt:
         pass
-    again = train(resumed, OPTIONS, folder / "killed")
-    several = torch.distributed.is_initialized()
     told = {
-        "count": torch.distributed.get_world_size() if several else 1,
         "found": found,
-        "again": again,
-        "start": state(Branches()),
+        "again": train(resumed, options, killed),
         "state": state(whole),
         "resumed": state(resumed),
+        "score": whole.measure()["score"],
+    }
+    return whole, told
+
+
+def main(folder: Path) -> None:
+    whole, told = learn(folder / "whole", OPTIONS, 2 * 8)
+    _, chosen = learn(folder / "chosen", CHOSEN, 2 * 5)
+    several = torch.distributed.is_initialized()
+    content = {
+        "count": torch.distributed.get_world_size() if several else 1,
+        **told,
+        "chosen": chosen,
+        "start": state(Branches()),
         "loaded": whole.loaded,
         "exports": whole.exports,
     }
-    torch.save(told, folder / f"{torch.distributed.get_rank() if several else 'one'}.pt")
+    torch.save(content, folder / f"{torch.distributed.get_rank() if several else 'one'}.pt")
 
 
 if __name__ == "__main__":

@@ -14,3 +14,11 @@ def test_losses_and_each_group_of_measures_get_a_plot_of_their_own(tmp_path, las
     draw_curves(rows, tmp_path / "three.png")
     one, three = (matplotlib.image.imread(tmp_path / f"{name}.png") for name in ("one", "three"))
     assert three.shape[0] == 2 * one.shape[0] and three.shape[1] == 2 * one.shape[1]
+
+
+def test_the_step_of_the_best_is_marked(tmp_path):
+    rows = [{"step": step, "loss": 2.0, "measured": True} for step in (1, 2, 3)]
+    for name, best in (("none", None), ("first", 1), ("second", 2)):
+        draw_curves(rows, tmp_path / f"{name}.png", best)
+    found = {path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(found) == 3

@@ -122,6 +122,9 @@ CHANGES = [
     {"precision": "float16"},
     {"average": 0.8},
     {"accumulation": 2, "precision": "bfloat16", "average": 0.5},
+    {"schedule": "plateau", "watch": "-loss", "patience": 0, "measure_every": 2},
+    {"best": "-error", "stop_after": 1, "least_steps": 10, "measure_every": 1},
+    {"best": "-error", "measure_every": 2, "average": 0.5},
 ]
 
 
@@ -224,3 +227,99 @@ def test_a_loss_that_is_no_number_is_named(tmp_path):
     task.module.forward = lambda batch: learn(batch) | {"part": torch.zeros(2)}
     with pytest.raises(ValueError, match=r"module of Line gives 'part' as tensor\(\[0., 0.\]\)"):
         train(task, OPTIONS, tmp_path, device="cpu")
+
+
+class Scripted(Line):
+    """A line whose score after each step is given, and which keeps its weights at each."""
+
+    def __init__(self, scores: list[float], stop_at: int = 0):
+        super().__init__(stop_at)
+        self.scores = scores
+        self.seen: dict[int, torch.Tensor] = {}
+
+    def measure(self):
+        step = int(self.layer.seen)
+        self.seen[step] = state(self)
+        return {"score": self.scores[step - 1]}
+
+
+# Highest after step 5, which the second of two kills comes long after.
+SCORES = [0.1, 0.3, 0.2, 0.4, 0.9, 0.5, 0.5, 0.6, 0.7, 0.8, 0.1, 0.2]
+EACH = replace(OPTIONS, measure_every=1, checkpoint_every=1)
+
+
+@pytest.mark.parametrize("average", [0.0, 0.7])
+def test_the_weights_of_the_best_measurement_are_exported_with_it(tmp_path, average):
+    options = replace(EACH, best="score", average=average)
+    task = Scripted(SCORES)
+    told = train(task, options, tmp_path / "whole", device="cpu")
+    assert told["step"] == task.exported["step"] == 5 and told["score"] == 0.9
+    assert torch.equal(state(task), task.seen[5]) and not torch.equal(task.seen[5], task.seen[12])
+    rows = (tmp_path / "whole" / METRICS).read_text().splitlines()
+    assert [json.loads(row)["score"] for row in rows] == SCORES  # it goes on to the end
+    for stop_at in (4 * 3 + 1, 4 * 10 + 1):  # before the best, and after it
+        folder = tmp_path / str(stop_at)
+        with pytest.raises(KeyboardInterrupt):
+            train(Scripted(SCORES, stop_at), options, folder, device="cpu")
+        resumed = Scripted(SCORES)
+        assert train(resumed, options, folder, device="cpu") == told
+        assert torch.equal(state(resumed), state(task))
+
+
+def test_a_training_stops_where_nothing_gets_better_and_stays_stopped(tmp_path):
+    options = replace(EACH, best="score", stop_after=3, least_steps=2)
+    task, shown = Scripted(SCORES), []
+    told = train(task, options, tmp_path, lambda done, of: shown.append((done, of)), device="cpu")
+    assert told["step"] == 5 and max(task.seen) == 8
+    assert shown[-2:] == [(7, 12), (8, 8)]  # the bar ends full
+    assert len((tmp_path / METRICS).read_text().splitlines()) == 8
+    again = Scripted(SCORES)
+    assert train(again, options, tmp_path, device="cpu") == told
+    assert not again.seen and again.loads == 0
+    assert torch.equal(state(again), state(task))
+
+
+def test_a_measure_that_stands_still_lowers_the_learning_rate(tmp_path, monkeypatch):
+    rates: list[float] = []
+
+    class Noting(torch.optim.AdamW):
+        def step(self, *given, **named):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(*given, **named)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Noting)
+    options = replace(EACH, schedule="plateau", watch="score", patience=1, factor=0.5)
+    task = Scripted([0.1, 0.3, *[0.2] * 10])
+    train(task, options, tmp_path, device="cpu")
+    height = options.learning_rate
+    falls = [0.5 * height, *[height] * 3, *[height / 2] * 2, *[height / 4] * 2]
+    assert rates == pytest.approx([*falls, *[height / 8] * 2, *[height / 16] * 2])
+
+
+def test_a_goal_that_is_not_measured_is_told_at_the_first_measurement(tmp_path):
+    task = Scripted(SCORES)
+    words = "loop.best is 'scor', and no 'scor' is measured; known: loss, score. Did you mean"
+    with pytest.raises(ValueError, match=words):
+        train(task, replace(EACH, best="scor"), tmp_path, device="cpu")
+    assert list(task.seen) == [1]
+
+
+def test_each_epoch_is_measured_where_that_is_asked_for(tmp_path):
+    options = replace(OPTIONS, epochs=3, measure_every=0)  # 10 examples by 4
+    task = Scripted(SCORES)
+    train(task, options, tmp_path, device="cpu")
+    assert list(task.seen) == [3, 6, 9]
+
+
+def test_a_checkpoint_of_before_there_was_a_best_is_gone_on_with(tmp_path):
+    whole = Line()
+    train(whole, OPTIONS, tmp_path / "whole", device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(stop_at=33), OPTIONS, tmp_path / "old", device="cpu")
+    path = tmp_path / "old" / CHECKPOINT
+    content = torch.load(path, weights_only=True)
+    del content["best"]
+    torch.save(content, path)
+    resumed = Line()
+    train(resumed, OPTIONS, tmp_path / "old", device="cpu")
+    assert torch.equal(state(resumed), state(whole))

@@ -19,7 +19,11 @@ def test_an_experiment_of_the_first_options_is_described_as_it_was_then():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"schedule": "linear"}, {"accumulation": 2}, {"precision": "bfloat16"}, {"average": 0.9}],
+    [
+        *({"schedule": "linear"}, {"accumulation": 2}, {"precision": "bfloat16"}, {"average": 0.9}),
+        {"schedule": "plateau", "watch": "dice", "factor": 0.1, "patience": 3, "threshold": 0.01},
+        {"best": "dice", "stop_after": 2, "min_delta": 0.1, "least_steps": 3, "least_epochs": 4},
+    ],
     ids=str,
 )
 def test_a_later_option_makes_another_experiment(changes):
@@ -27,12 +31,64 @@ def test_a_later_option_makes_another_experiment(changes):
     assert described[0] == {**json.loads(FIRST)[0], **changes}
 
 
-@pytest.mark.parametrize(
-    "name", ["steps", "batch", "checkpoint_every", "measure_every", "accumulation"]
-)
+def test_where_features_are_kept_makes_no_other_experiment():
+    settings = {"name": "a", "loop": {"steps": 7}}
+    for features in ("", "kept", "elsewhere"):
+        assert describe(LoopOptions(steps=7), {**settings, "features": features}) == FIRST
+
+
+@pytest.mark.parametrize("name", ["steps", "batch", "checkpoint_every", "accumulation"])
 def test_options_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"Option '{name}' is 0; expected 1 or more"):
         LoopOptions(**{name: 0})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["epochs", "measure_every", "patience", "stop_after", "min_delta", "least_steps"],
+)
+def test_options_below_0_are_refused(name):
+    with pytest.raises(ValueError, match=f"Option '{name}' is -1; expected 0 or more"):
+        LoopOptions(**{name: -1})
+
+
+def test_what_is_told_in_epochs_becomes_steps():
+    options = LoopOptions(batch=4, epochs=5, measure_every=0, least_epochs=2).in_steps(10)
+    assert (options.steps, options.measure_every, options.least_steps) == (15, 3, 6)
+    options = LoopOptions(batch=4, steps=7, measure_every=2, least_steps=5)
+    assert options.in_steps(10) == options
+
+
+PLATEAU = {"schedule": "plateau", "watch": "-validation_loss"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"schedule": "plateau"}, "'schedule' is 'plateau' and 'watch' ''; expected both"),
+        ({"watch": "dice"}, "'schedule' is 'cosine' and 'watch' 'dice'; expected both"),
+        ({"stop_after": 3}, "'stop_after' is 3 and 'best' is ''; name what is to get better"),
+        ({"best": "validation_loss"}, "Option 'best': 'validation_loss' would be best where"),
+        ({"schedule": "plateau", "watch": "loss"}, "Option 'watch': .* write '-loss'"),
+        ({**PLATEAU, "factor": 1.0}, "'factor' is 1.0; expected above 0 and below 1"),
+        ({**PLATEAU, "threshold": 1.0}, "'threshold' is 1.0; expected 0 to below 1"),
+    ],
+    ids=str,
+)
+def test_options_that_do_not_go_together_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        LoopOptions(**options)
+
+
+def test_a_goal_that_is_not_measured_in_training_is_told_with_what_is():
+    measures = ("loss", "dice", "validation_loss", "test_dice")
+    LoopOptions(best="dice", **PLATEAU).check_goals(measures)
+    with pytest.raises(ValueError, match="loop.best is 'dcie', .* Did you mean 'dice'?"):
+        LoopOptions(best="dcie").check_goals(measures)
+    with pytest.raises(ValueError, match="loop.watch is '-validation_loss', and no 'validation_l"):
+        LoopOptions(**PLATEAU).check_goals(("loss", "dice"))
+    with pytest.raises(ValueError, match="no 'test_dice' is measured; known: loss, dice, valid"):
+        LoopOptions(best="test_dice").check_goals(measures)  # the test part chooses nothing
 
 
 def test_unknown_names_are_told_with_those_that_are_known():

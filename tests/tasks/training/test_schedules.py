@@ -22,6 +22,7 @@ def test_each_rises_in_equal_parts_and_begins_at_its_height(name):
         ("cosine", lambda share: math.cos(math.pi * share / 2) ** 2),
         ("linear", lambda share: 1 - share),
         ("constant", lambda share: 1),
+        ("plateau", lambda share: 1),
     ],
 )
 def test_each_goes_on_as_its_name_says(name, expected):
@@ -29,4 +30,4 @@ def test_each_goes_on_as_its_name_says(name, expected):
 
 
 def test_the_table_is_tested_whole():
-    assert set(SCHEDULES) == {"cosine", "linear", "constant"}
+    assert set(SCHEDULES) == {"cosine", "linear", "constant", "plateau"}

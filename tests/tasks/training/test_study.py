@@ -29,6 +29,7 @@ class LineConfig:
     weights: int = 1
     scale: float = 1.0
     form: str = "straight"
+    features: str = ""
     loop: LoopOptions = field(default_factory=LoopOptions)
 
 
@@ -130,6 +131,23 @@ def test_rows_times_seeds_have_mean_and_deviation_in_the_table(study, capsys):
     assert [r.measures["missing"] for r in results] == pytest.approx(expected, abs=1e-5)
     assert {r.measures["parameters"] for r in results[3:]} == {2}
     assert (out / "parameters.png").stat().st_size > 1000 and not (out / "sweep.png").exists()
+
+
+def test_the_table_tells_the_best_measurements(study, capsys):
+    """What is missing falls with each step: the best by "missing" is the first."""
+    loop = ["base.loop.steps=9", "base.loop.measure_every=1", "base.loop.schedule=constant"]
+    assert train(study, "seeds=[0]", *loop, "base.loop.best=missing", "base.loop.stop_after=2") == 0
+    slow, fast = rows_of((study.parent / "out/table.md").read_text())[2:]
+    assert slow[2:4] == [f"{FAR - RATE:.3f} ± 0.000", f"{10 * (FAR - RATE):.2f} ± 0.00"]
+    assert fast[2] == f"{FAR - 2 * RATE:.3f} ± 0.000"
+    assert len((study.parent / "out/slow/0/metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_features_kept_in_another_place_make_no_other_run(study):
+    assert train(study) == 0
+    trained.clear()
+    assert train(study, "base.features=elsewhere") == 0
+    assert trained == []
 
 
 def test_json_gives_the_results_alone(study, capsys):
