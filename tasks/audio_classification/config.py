@@ -75,6 +75,8 @@ class ClassificationConfig:
         window_s: Seconds of sound that are classified at once; longer sounds take several.
         augment: How much of spectrograms is blanked in training.
         loop: How long and how fast it is trained.
+        features: Folder in which what the encoder makes of sounds is kept for further trainings,
+            where it stays the same: with no method and nothing blanked. "" keeps it in memory.
         licence: What the weights are licensed under, for the card; "" for nothing.
     """
 
@@ -89,6 +91,7 @@ class ClassificationConfig:
     window_s: float = 10.0
     augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     loop: LoopOptions = field(default_factory=LoopOptions)
+    features: str = ""
     licence: str = ""
 
     def __post_init__(self):

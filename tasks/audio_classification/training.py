@@ -13,11 +13,13 @@ from modalities.catalog import load_audio_encoder
 from tasks.audio_classification.card import ClassifierCard
 from tasks.audio_classification.classifier_files import save_classifier
 from tasks.audio_classification.config import ClassificationConfig, find_fold
-from tasks.audio_classification.evaluation.classify import classify_sounds, pool_sound
+from tasks.audio_classification.evaluation.classify import classify_sounds
 from tasks.audio_classification.model import SoundModel, spec_augment
+from tasks.audio_classification.pooled_sounds import PooledSounds
 from tasks.audio_classification.windows import Kept, Progress, SoundSource
 from tasks.scoring.calibration import fit_temperature
 from tasks.scoring.classification import accuracy, score
+from tasks.training.kept_features import KeptFeatures, hash_weights
 
 
 class SoundClassification:
@@ -68,7 +70,11 @@ class SoundClassification:
             for line in source.check(config.data.skip_bad, progress)
         ]
         self.size = len(self.parts["train"])
-        self.pooled: dict[str, dict[int, Tensor]] = {name: {} for name in self.parts}
+        self.features = self._keep_features()
+        self.pooled = {
+            name: PooledSounds(self.model, source, self.features)
+            for name, source in self.parts.items()
+        }
         self.test_scores: dict[str, float] = {}  # percent, once it is exported
         self._measured: tuple[Tensor, Tensor] | None = None
 
@@ -78,12 +84,25 @@ class SoundClassification:
         augment = self.config.augment
         return self.model.untouched and not (augment.frequency or augment.time)
 
+    def _keep_features(self) -> KeptFeatures:
+        """Return what the encoder's output is kept by, on disk where that is asked for."""
+        config, encoder = self.config, self.model.encoder
+        if not (config.features and self.keeps_features):
+            return KeptFeatures(None, {})
+        identity = {
+            "encoder": config.encoder,
+            "weights": hash_weights(encoder),
+            "window_s": config.window_s,
+            "pooling": config.pooling,
+        }
+        return KeptFeatures(Path(config.features), identity)
+
     def load(self, index: int, random: np.random.Generator) -> dict[str, Tensor]:
         """Return a window of a sound, and its class."""
         source = self.parts["train"]
         label = torch.tensor(self.classes.index(source.sounds[index].label))
         if self.keeps_features:
-            pooled = pool_sound(self.model, source, index, self.pooled["train"])
+            pooled = self.pooled["train"].of(index)
             return {"pooled": pooled[int(random.integers(len(pooled)))], "label": label}
         windows = source.windows(index)
         window = int(random.integers(len(windows.inputs)))
@@ -125,6 +144,7 @@ class SoundClassification:
             last = None if config.loop.best else self._measured
             temperature = fit_temperature(*(last or self.classify("validation")))
         scores = score(*self.classify("test"), self.classes, temperature)
+        self.features.flush()
         self.test_scores = scores
         steps = measured.get("step", config.loop.steps)
         card = ClassifierCard(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from modalities.audio.ast import random_ast
 from tasks.__main__ import run
 from tasks.audio_classification import SoundClassifier
 from tasks.audio_classification.classifier_files import load_classifier, read_card
@@ -120,6 +121,61 @@ def test_kept_features_are_those_of_the_encoder(tones, encoder):
             task.load(index, np.random.default_rng(0))
     assert len(calls) == 1  # one batch of 32 windows holds all
     assert not SoundClassification(experiment(tones, encoder, **CONFORMER)).keeps_features
+
+
+def count_pooled(task: SoundClassification, monkeypatch) -> list[int]:
+    """Count the batches that go through the encoder."""
+    calls: list[int] = []
+    pool = task.model.pool
+    monkeypatch.setattr(task.model, "pool", lambda *given: (calls.append(1), pool(*given))[1])
+    return calls
+
+
+def test_features_on_disk_spare_a_second_training_the_encoder(
+    tones, encoder, tmp_path, monkeypatch
+):
+    kept = experiment(tones, encoder, features=str(tmp_path / "kept"))
+    heads, calls = [], []
+    for name, config in (("memory", experiment(tones, encoder)), ("first", kept), ("second", kept)):
+        task = SoundClassification(config)
+        calls.append(count_pooled(task, monkeypatch))
+        train(task, config.loop, tmp_path / name, device="cpu")
+        heads.append(load_classifier(tmp_path / name)[0].head.state_dict())
+    assert list(map(len, calls)) == [3, 3, 0]  # a batch for each part
+    for head in heads[1:]:
+        assert all(torch.equal(value, heads[0][key]) for key, value in head.items())
+    cards = [read_card(tmp_path / name) for name in ("memory", "first", "second")]
+    assert cards[0] == cards[1] == cards[2]
+    assert len(list((tmp_path / "kept").rglob("*.safetensors"))) == 1
+    assert not SoundClassification(replace(kept, **CONFORMER)).keeps_features
+
+
+def test_kept_features_are_not_those_of_another_encoder_or_sound(
+    tones, encoder, tmp_path, monkeypatch
+):
+    changed = shutil.copytree(tones, tmp_path / "changed")
+    config = experiment(changed, encoder, features=str(tmp_path / "kept"))
+    first = SoundClassification(config)
+    first.classify("test")
+    first.features.flush()
+    again = SoundClassification(config)
+    calls = count_pooled(again, monkeypatch)
+    again.classify("test")
+    assert not calls
+    sound = again.parts["test"].sounds[0]
+    write_wav(Path(sound.media), tone(400, 0.5, 77))  # under the same name
+    heard = SoundClassification(config)
+    calls = count_pooled(heard, monkeypatch)
+    heard.classify("test")
+    assert len(calls) == 1
+    place = shutil.copytree(encoder, tmp_path / "encoder")
+    config = replace(config, encoder=str(place))
+    identities = [SoundClassification(config).features.identity]
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 48}
+    random_ast(num_hidden_layers=2, initializer_range=0.2, **sizes).model.save_pretrained(place)
+    identities.append(SoundClassification(config).features.identity)
+    assert identities[0]["weights"] != identities[1]["weights"]
+    assert identities[0] == {**identities[1], "weights": identities[0]["weights"]}
 
 
 def test_the_best_classifier_is_exported_calibrated_and_scored_as_itself(tones, encoder, tmp_path):
