@@ -45,7 +45,7 @@ write_cuts([Clip("a", "a.wav", "nothing", duration_s=1.0)], ".", "cuts.jsonl.gz"
 assert [clip.text for clip in find_cut_clips("cuts.jsonl.gz")] == ["nothing"]
 """
 FONTS = """
-from tasks.avsr.outputs.fonts import find_fonts
+from tasks.pictures.fonts import find_fonts
 found, missing = find_fonts("กขนमहঅক", [])
 assert not missing, missing
 assert sum("fontpkg" in str(path) for path in found) == 3, found

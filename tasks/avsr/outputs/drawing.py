@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from modalities.rates import CROP_SIDE
-from tasks.avsr.outputs.lettering import Lettering
+from tasks.pictures.lettering import Lettering
 
 TALKING = (90, 220, 120)
 SILENT = (200, 200, 200)
@@ -76,30 +76,19 @@ class Painter:
             width = self.lettering.width(line, size)
             x = (self.size[0] - width) // 2
             self._shade(x - MARGIN, baseline - size - 3, width + 2 * MARGIN, _step(size))
-            self._write(line, x, baseline, WHITE, size)
+            self.lettering.write(self.canvas, line, (x, baseline), WHITE, size)
 
     def _label(self, text: str, x: int, baseline: int, colour: tuple[int, int, int]) -> None:
         width = self.lettering.width(text, self.text_size)
         x = max(0, min(x, self.size[0] - width))
         baseline = min(max(self.text_size + 2, baseline), self.size[1] - 4)
         self._shade(x, baseline - self.text_size, width, self.text_size + 4)
-        self._write(text, x, baseline, colour, self.text_size)
+        self.lettering.write(self.canvas, text, (x, baseline), colour, self.text_size)
 
     def _shade(self, x: int, y: int, width: int, height: int) -> None:
         left, top = max(0, x), max(0, y)
         patch = self.canvas[top : max(0, y + height), left : max(0, x + width)]
         patch[:] = patch // 3
-
-    def _write(
-        self, text: str, x: int, baseline: int, colour: tuple[int, int, int], size: int
-    ) -> None:
-        """Blend a line in; what lies outside the picture is left out."""
-        mask, base = self.lettering.draw(text, size)  # [height, width]
-        top, left = baseline - base, x
-        inside = mask[max(0, -top) :, max(0, -left) :]
-        patch = self.canvas[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]]
-        share = inside[: patch.shape[0], : patch.shape[1], None].astype(np.float32) / 255
-        patch[:] = np.round(patch * (1 - share) + np.array(colour, np.float32) * share)
 
 
 def _even(length: int) -> int:

@@ -14,11 +14,11 @@ from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ANALYSIS_SIDE
 from tasks.avsr.outputs.drawing import Painter
-from tasks.avsr.outputs.fonts import check_font
-from tasks.avsr.outputs.lettering import Lettering
 from tasks.avsr.outputs.sound_copier import SoundCopier
 from tasks.avsr.outputs.subtitles import Cue, cut_subtitles
 from tasks.avsr.outputs.transcript import Transcript
+from tasks.pictures.fonts import check_font
+from tasks.pictures.lettering import Lettering
 
 
 def check_preview_path(path: Path, source: Path, fonts: Sequence[Path] = ()) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from unicodedata import category
 
 from modalities.speech.timed_text import Word
-from tasks.avsr.outputs.line_breaks import columns_of, is_unspaced, split_clusters
+from tasks.pictures.line_breaks import columns_of, is_unspaced, split_clusters
 
 LINE_COLUMNS = 42  # what broadcasters allow
 LINES = 2

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from data_prep.faces import FaceTrack
 from tasks.avsr.crop import write_mouths
 from tasks.avsr.inputs.media import ReadyMouth
-from tasks.avsr.outputs import fonts
 from tasks.avsr.outputs.drawing import TALKING, Painter
-from tasks.avsr.outputs.lettering import Lettering
 from tasks.avsr.outputs.preview import write_preview
 from tasks.avsr.outputs.transcript import Face, Segment, Transcript
+from tasks.pictures import fonts
+from tasks.pictures.lettering import Lettering
 
 SAID = "And so my fellow Americans, ask not what your country can do for you"
 FRAMES = 3

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modalities.speech.timed_text import Word
-from tasks.avsr.outputs.line_breaks import columns_of
 from tasks.avsr.outputs.subtitles import clean, cut_subtitles, separate
 from tasks.avsr.outputs.transcript import WRITERS, Segment, Transcript, clock
+from tasks.pictures.line_breaks import columns_of
 
 SPEECH = (
     "And so, my fellow Americans, ask not what your country can do for you, "

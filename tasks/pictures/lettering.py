@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tasks.avsr.outputs.fonts import find_fonts, script_of
-from tasks.avsr.outputs.line_breaks import split_clusters
+from tasks.pictures.fonts import find_fonts, script_of
+from tasks.pictures.line_breaks import split_clusters
 
 EASTERN = "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL SYLLABLE", "BOPOMOFO"
 RIGHT_TO_LEFT = ("R", "AL")
@@ -56,6 +56,30 @@ class Lettering:
     def width(self, text: str, size: int) -> int:
         """Return how many pixels a line takes."""
         return self.draw(text, size)[0].shape[1]
+
+    def write(
+        self,
+        canvas: np.ndarray,
+        text: str,
+        at: tuple[int, int],
+        colour: tuple[int, int, int],
+        size: int,
+    ) -> None:
+        """Blend a line into a picture; what lies outside of it is left out.
+
+        Args:
+            canvas: Uint8 [height, width, 3], changed in place.
+            text: Without line breaks.
+            at: Column where the line begins, and row of its baseline.
+            colour: In the order of the picture's channels, each 0 to 255.
+            size: How high letters are from line to line, in pixels.
+        """
+        mask, base = self.draw(text, size)  # [height, width]
+        left, top = at[0], at[1] - base
+        inside = mask[max(0, -top) :, max(0, -left) :]
+        patch = canvas[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]]
+        share = inside[: patch.shape[0], : patch.shape[1], None].astype(np.float32) / 255
+        patch[:] = np.round(patch * (1 - share) + np.array(colour, np.float32) * share)
 
     def _split(self, word: str, size: int, width: int, start: str) -> list[str]:
         parts = [""]

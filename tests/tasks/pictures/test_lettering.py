@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.avsr.outputs import fonts
-from tasks.avsr.outputs.fonts import check_font, find_fonts
-from tasks.avsr.outputs.lettering import Lettering
-from tasks.avsr.outputs.line_breaks import split_clusters
+from tasks.pictures import fonts
+from tasks.pictures.fonts import check_font, find_fonts
+from tasks.pictures.lettering import Lettering
+from tasks.pictures.line_breaks import split_clusters
 
 SIZE = 32
 HEBREW, ARABIC = "\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627"
