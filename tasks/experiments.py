@@ -82,6 +82,18 @@ def _audio_classification_evaluation():
     return SoundEvaluationConfig, run_evaluation
 
 
+def _segmentation_evaluation():
+    from tasks.segmentation.evaluation.config import SegmentationEvaluationConfig
+    from tasks.segmentation.evaluation.run import run_evaluation
+
+    # Handed in, so that a segmenter can evaluate itself without a circle of imports.
+    return SegmentationEvaluationConfig, partial(run_evaluation, load=_load_segmenter)
+
+
+def _load_segmenter(folder_or_name: str, device: str) -> Any:
+    return import_module("tasks.segmentation.segmenter").Segmenter.load(folder_or_name, device)
+
+
 def _avsr_collection():
     from tasks.avsr.training.config import CollectConfig
 
@@ -190,6 +202,20 @@ EVALUATIONS: dict[str, Evaluation] = {
         holds="classifier.json",
         writes=("scores.json", "report.md"),
         one_folder=("classifier", "model", "sounds", "data", "part"),
+    ),
+    "segmentation_evaluation": Evaluation(
+        _segmentation_evaluation,
+        target="segmenter",
+        options={
+            "masks": "masks",
+            "part": "part",
+            "seed": "seed",
+            "skip_bad": "skip_bad",
+            "device": "device",
+        },
+        holds="segmenter.json",
+        writes=("scores.json", "masks.csv", "report.md", "worst.png"),
+        one_folder=("segmenter", "masks", "data", "part", "prompts", "text", "unrelated"),
     ),
 }
 # Trained parts that belong together: written to a folder, with progress and a device.

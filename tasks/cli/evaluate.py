@@ -13,6 +13,7 @@ from tasks.cli.evaluate_options import (
     Changes,
     Clips,
     Device,
+    Masks,
     Model,
     Noise,
     Normaliser,
@@ -52,6 +53,7 @@ def evaluate(
     normaliser: Normaliser = None,
     clips: Clips = None,
     sounds: Sounds = None,
+    masks: Masks = None,
     part: Part = None,
     skip_bad: SkipBad = None,
     device: Device = None,
@@ -59,10 +61,11 @@ def evaluate(
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well clips or sounds are recognised.
+    """Measure how well clips or sounds are recognised, or images are segmented.
 
     Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
-    trained classifier: how often it is right, and how well it knows that.
+    trained classifier: how often it is right, and how well it knows that. Of a trained segmenter:
+    how well its masks fit, for each image and class, with a picture of the worst.
     """
     from modalities.outputs import check_outputs
     from tasks.cli.progress import progress_bar
@@ -121,8 +124,8 @@ def find_evaluation(target: Path) -> tuple[str, "Evaluation"]:
         return name, EVALUATIONS[name]
     if not target.is_dir():
         raise FileNotFoundError(
-            f"{str(target)!r} is no folder; expected one with clips, or of a trained classifier, "
-            "or an evaluation in YAML."
+            f"{str(target)!r} is no folder; expected one with clips, or of a trained classifier or "
+            "segmenter, or an evaluation in YAML."
         )
     marked = [name for name, e in EVALUATIONS.items() if e.holds and (target / e.holds).is_file()]
     [others] = [name for name, e in EVALUATIONS.items() if not e.holds]

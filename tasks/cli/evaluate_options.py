@@ -11,8 +11,8 @@ Target = Annotated[
     Path,
     typer.Argument(
         metavar="TARGET",
-        help="Folder of clips, prepared or raw; of a trained classifier; or an evaluation in "
-        "YAML, as in configs/.",
+        help="Folder of clips, prepared or raw; of a trained classifier or segmenter; or an "
+        "evaluation in YAML, as in configs/.",
     ),
 ]
 Changes = Annotated[
@@ -56,7 +56,11 @@ VoicesFromClips = Annotated[
 Seed = Annotated[
     int | None,
     typer.Option(
-        help=with_default("Clips: draws noise, faces and intervals; another one draws others.", "0")
+        help=with_default(
+            "Clips: draws noise, faces and intervals. Segmenter: draws prompts. Another one draws "
+            "others.",
+            "0",
+        )
     ),
 ]
 Normaliser = Annotated[
@@ -79,18 +83,30 @@ Sounds = Annotated[
         )
     ),
 ]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MANIFEST",
+        help=with_default(
+            "Segmenter: images with masks, as `mcgurk prepare` writes them.", "its own data"
+        ),
+    ),
+]
 Part = Annotated[
     str | None,
     typer.Option(
         help=with_default(
-            "Classifier: which of its sounds: train, validation, test or all.",
-            "test; all of --sounds",
+            "Classifier, segmenter: which sounds or images: train, validation, test or all.",
+            "test; all of --sounds, and where nothing is parted",
         )
     ),
 ]
 SkipBad = Annotated[
     bool | None,
-    typer.Option("--skip-bad", help="Classifier: leave out sounds that cannot be used."),
+    typer.Option(
+        "--skip-bad",
+        help="Classifier, segmenter: leave out sounds, images and masks that cannot be used.",
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help=with_default("auto, cpu, cuda or mps.", "auto"))]
 Processes = Annotated[

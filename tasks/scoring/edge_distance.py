@@ -5,6 +5,8 @@ for one of 8,000 x 8,000 pixels. The same figure from the pixels of the edges al
 where the edges are short, as they are but in noise.
 """
 
+import warnings
+
 import cv2
 import numpy as np
 
@@ -35,9 +37,11 @@ def measure_image(predicted: np.ndarray, truth: np.ndarray, spacing: tuple[float
     from monai.metrics import compute_hausdorff_distance
 
     said, right = (torch.from_numpy(mask.copy())[None, None].float() for mask in (predicted, truth))
-    found = compute_hausdorff_distance(
-        said, right, include_background=True, percentile=PERCENTILE, spacing=list(spacing)
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # monai's, about a call of its own
+        found = compute_hausdorff_distance(
+            said, right, include_background=True, percentile=PERCENTILE, spacing=list(spacing)
+        )
     return float(found.item())
 
 

@@ -110,6 +110,9 @@ MISTAKES = {
     "evaluate, no collection": ("evaluate", ".", "--sets", "gird"),
     "evaluate, another's option": ("evaluate", ".", "--part", "test"),
     "evaluate, no classifier": ("evaluate", "sounds.yaml"),
+    "evaluate, masks, key": ("evaluate", "masks.yaml", "treshold=0.3"),
+    "evaluate, masks, no data set": ("evaluate", "masks.yaml", "data.dataset=bsui"),
+    "evaluate, no masks": ("evaluate", "masks.yaml", "masks=no.jsonl"),
     "classify, no set": ("classify", CLIP, "--sets", "birds"),
     "classify, no file": ("classify", "no.wav", "--sets", "."),
     "sets show, no collection": ("sets", "show", "gird"),
@@ -132,6 +135,7 @@ def test_a_mistake_is_told_before_anything_of_models_is_loaded(tmp_path, argumen
     (tmp_path / "sounds.yaml").write_text(
         "task: audio_classification_evaluation\nclassifier: nowhere\n"
     )
+    (tmp_path / "masks.yaml").write_text("task: segmentation_evaluation\nsegmenter: scenes\n")
     for task in ("lips", "agreement", "selector", "avsr"):
         (tmp_path / f"{task}.yaml").write_text(f"task: {task}\n")
     (tmp_path / "sets.yaml").write_text("task: avsr_collection\nsesl: {}\n")

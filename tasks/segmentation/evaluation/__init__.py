@@ -1,0 +1,1 @@
+"""Evaluation of segmenters: scores by image and by class, and a sheet of the worst cases."""
