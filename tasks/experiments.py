@@ -56,6 +56,12 @@ def _audio_classification():
     )
 
 
+def _segmentation():
+    from tasks.segmentation.config import SegmentationConfig
+
+    return SegmentationConfig, _later("tasks.segmentation.training", "Segmentation")
+
+
 def _study():
     from tasks.training.study import StudyConfig, run_study
 
@@ -133,6 +139,7 @@ EXPERIMENTS: dict[str, Loader] = {
     "selector": _selector,
     "avsr": _avsr,
     "audio_classification": _audio_classification,
+    "segmentation": _segmentation,
 }
 
 
@@ -158,6 +165,10 @@ WRITES: dict[str, tuple[str, ...]] = {
     "audio_classification": (
         *OF_EACH,
         *("classifier.json", "head.safetensors", "encoder.safetensors", "adapter/"),
+    ),
+    "segmentation": (
+        *OF_EACH,
+        *("segmenter.json", "model.safetensors", "decoder.safetensors", "adapter/"),
     ),
     "study": ("results.json", "table.md", "parameters.png", "sweep.png"),
     "audio_classification_study": ("results.json", "table.md", "parameters.png", "shots.png"),

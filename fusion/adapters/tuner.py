@@ -116,7 +116,8 @@ class MethodModel(BaseTuner):
         site = self.sites[current_key]
         method = our_method(peft_config.method)
         host = unwrap(target)
-        weight = next(host.parameters())
+        # A place between frozen parts has no weights of its own.
+        weight = next(host.parameters(), next(self.model.parameters()))
         with weight.device:
             adapter = method(site, self.options, self.shared)
         if self.shared is not None and site.name == next(iter(self.sites)):

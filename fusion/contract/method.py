@@ -80,6 +80,8 @@ class Method:
         acts_on: How sites are found, see `find_sites`.
         convolutions: Whether it can be put at convolutions; others are passed over.
         embeddings: Whether it can be put at embedding tables; others are passed over.
+        taps: Whether it can be put between frozen parts, see `modalities.tap`; others are passed
+            over.
         merges: Whether what it does can be added to the weights.
         per_sample: Whether rows of a batch can have different adapters.
         changed_at_start: Why a fresh adapter changes the model's output; "" where it does not.
@@ -95,6 +97,7 @@ class Method:
     acts_on: ClassVar[str] = "linear"
     convolutions: ClassVar[bool] = False
     embeddings: ClassVar[bool] = False
+    taps: ClassVar[bool] = False
     merges: ClassVar[bool] = False
     per_sample: ClassVar[bool] = True
     changed_at_start: ClassVar[str] = ""
@@ -137,6 +140,7 @@ class Method:
         found = find_sites(model, roles, cls.acts_on, layers, selection_of(model).blocks)
         right = [site for site in found if cls.convolutions or not site.convolves]
         right = [site for site in right if cls.embeddings or not site.embeds]
+        right = [site for site in right if cls.taps or not site.taps]
         sites = [site for site in right if cls.accepts(site, options)]
         if not sites:
             raise ValueError(

@@ -7,10 +7,11 @@ from typing import Any
 from torch import nn
 
 from fusion.contract.blocks import BLOCKS, Block, SubLayer
+from modalities.tap import Skip, Tap
 
 SITE = "mcgurk_site"  # the holder of adapters inside a module that has some
 LINEAR_ROLES = ("q", "k", "v", "o", "fc1", "fc2", "gate")
-ROLES = (*LINEAR_ROLES, "attention", "mlp", "norm", "block", "input", "embed", "conv")
+ROLES = (*LINEAR_ROLES, "attention", "mlp", "norm", "block", "input", "embed", "conv", "tap")
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -60,6 +61,16 @@ class Site:
     def convolves(self) -> bool:
         """Whether the module is a convolution: its features are channels, before the places."""
         return isinstance(self.module, CONVOLUTIONS)
+
+    @property
+    def taps(self) -> bool:
+        """Whether the module is a place between frozen parts, see `modalities.tap`."""
+        return isinstance(self.module, Tap)
+
+    @property
+    def skips(self) -> bool:
+        """Whether it adds nothing of its own, so that an adapter here takes what it reads."""
+        return isinstance(self.module, Skip)
 
     @property
     def embeds(self) -> bool:
@@ -156,6 +167,8 @@ def _walk(model: nn.Module, acts_on: str, blocks: Blocks) -> Iterator[Site]:
         elif isinstance(module, CONVOLUTIONS):
             stack, layer, count = _place(name, lists)
             yield Site(name, "conv", stack, layer, count, module, *_dims(module))
+        elif isinstance(module, Tap):
+            yield Site(name, "tap", name.rpartition(".")[0], -1, 0, module, *_dims(module))
         elif isinstance(module, nn.Embedding) and _is_word_table(name):
             dim = module.embedding_dim
             yield Site(name, "embed", "", -1, 0, module, dim, dim)
@@ -198,6 +211,8 @@ def _dims(module: nn.Module) -> tuple[int, int]:
     """Return what a linear layer or a convolution reads and returns: features, or channels."""
     if isinstance(module, CONVOLUTIONS):
         return module.in_channels, module.out_channels
+    if isinstance(module, Tap):
+        return module.dim, module.dim
     assert isinstance(module, nn.Linear)
     return module.in_features, module.out_features
 
@@ -294,8 +309,9 @@ def _by_name(model: nn.Module, name: str) -> Site:
     if name not in modules:
         raise ValueError(f"No role or module {name!r}; roles: {', '.join(ROLES)}.")
     module = modules[name]
-    if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+    if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | Tap):
         role = "fc1" if isinstance(module, nn.Linear) else "conv"
+        role = "tap" if isinstance(module, Tap) else role
         return Site(name, role, "", -1, 0, module, *_dims(module))
     if _is_norm(module):
         dim = int(module.weight.numel())  # type: ignore[union-attr]

@@ -24,6 +24,7 @@ from fusion.methods.prompts import DeepPrompts, ShallowPrompts
 from fusion.methods.scale_shift import ScaleShift
 from fusion.methods.shira import Shira
 from fusion.methods.sparse_tuning import SparseTuning
+from fusion.methods.vlsm import Vlsm
 from modalities.spelling import did_you_mean
 
 METHODS: dict[str, type[Method]] = {
@@ -49,6 +50,7 @@ METHODS: dict[str, type[Method]] = {
     "hyperformer": Hyperformer,
     "convpass": Convpass,
     "conformer": Conformer,
+    "vlsm": Vlsm,
     # what attention and the first block read
     "prefix": Prefix,
     "shallow_prompts": ShallowPrompts,

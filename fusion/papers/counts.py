@@ -123,6 +123,15 @@ def _llama(**sizes: Any) -> nn.Module:
     return LlamaModel(LlamaConfig(**sizes))  # the defaults are the 7 B model's
 
 
+def _clipseg() -> nn.Module:
+    from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
+
+    from modalities.vision_language.clipseg import ClipSeg
+    from modalities.vision_language.clipseg_files import PUBLISHED as SIZES
+
+    return ClipSeg(CLIPSegForImageSegmentation(CLIPSegConfig(**SIZES)))
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "AST": _ast,
     "BERT-base": _bert,
@@ -130,6 +139,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "BART-base": _bart,
     "T5-base": lambda: _t5(d_model=768, d_ff=3072, num_layers=12, num_heads=12),
     "T0-3B": lambda: _t5(d_model=2048, d_kv=64, d_ff=5120, num_heads=32, num_layers=24),
+    "CLIPSeg rd64": _clipseg,
     "LLaMA-7B": _llama,
     "LLaMA-65B": lambda: _llama(
         hidden_size=8192, intermediate_size=22016, num_hidden_layers=80, num_attention_heads=64
@@ -147,6 +157,12 @@ def _norms(*roles: str) -> Attached:
     return Attached("norm_tuning", where=tuple(f"{NORM_OF}{role}" for role in roles))
 
 
+# VLSM-Adapter: in the layers below the last that the decoder reads, or between the parts
+_DENSE_V = Attached("vlsm", where=("vision.attention", "vision.mlp"), layers=range(9))
+_DENSE_L = Attached("vlsm", where=("text.attention", "text.mlp"), layers=range(9))
+_SHALLOW_V = Attached("vlsm", {"rank": 512}, ("vision.tap",))
+_SHALLOW_L = Attached("vlsm", {"rank": 512}, ("text.tap",))
+_CONDITION = Attached("vlsm", {"rank": 256}, ("condition.tap",))
 V2 = (Attached("bias_scale", where=LINEAR), Attached("norm_tuning"))
 PUBLISHED = (
     # PETL-AST (2312.03694), without head
@@ -381,4 +397,11 @@ PUBLISHED = (
         319_815_680,
         "320 M",
     ),
+    # VLSM-Adapter (2405.06196)
+    Published("DA-V", "CLIPSeg rd64", (_DENSE_V,), 1_784_448),
+    Published("DA-VL", "CLIPSeg rd64", (_DENSE_V, _DENSE_L), 2_974_464, "3 M"),
+    Published("DA-VLC", "CLIPSeg rd64", (_DENSE_V, _DENSE_L, _CONDITION), 3_237_376),
+    Published("SA-V", "CLIPSeg rd64", (_SHALLOW_V,), 2_363_136),
+    Published("SA-VL", "CLIPSeg rd64", (_SHALLOW_V, _SHALLOW_L), 3_939_072),
+    Published("SA-VLC", "CLIPSeg rd64", (_SHALLOW_V, _SHALLOW_L, _CONDITION), 4_201_984, "4.2 M"),
 )

@@ -13,6 +13,7 @@ SMALL: dict[str, dict] = {
     "mosa": {"rank": 4, "experts": 2},
     "convpass": {"rank": 4, "dropout": 0.0},
     "conformer": {"rank": 4, "kernel": 4},
+    "vlsm": {"rank": 16},
     "soft_moa": {"rank": 2, "experts": 3, "slots": 2},
     "dense_moa": {"rank": 2, "experts": 3},
     "compacter": {"rank": 4},

@@ -1,0 +1,1 @@
+"""Models that take pictures and text together."""

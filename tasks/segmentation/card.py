@@ -1,0 +1,72 @@
+"""What is known about a trained segmenter, read without torch."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modalities.text_file import read_text
+
+CARD = "segmenter.json"
+
+
+@dataclass(frozen=True)
+class SegmenterCard:
+    """What is known about a segmenter.
+
+    Attributes:
+        model: The frozen CLIPSeg, by the name it was loaded with; of a U-Net the one whose pictures
+            it shares.
+        method: As `SegmentationConfig` has it.
+        options: Of the method.
+        train_decoder: Whether the decoder was trained as well.
+        labels: Classes it was trained on, in the order of a U-Net's channels.
+        prompts: Which prompts were given, as `PromptOptions` has them.
+        loss: "dice_bce" or "paper".
+        data: What it was trained on, in words.
+        images: Which images trained and tested it, as `MaskDataOptions` has them.
+        licence: What the weights are licensed under; "" where nobody said.
+        command: The command that trained it.
+        trained: Parameters that were trained.
+        parameters: Parameters of the bare frozen model, or all of a U-Net.
+        scores: On the validation and test images.
+        left_out: Images that could not be used.
+        note: What it is not, where there is something to say.
+    """
+
+    model: str
+    method: str
+    options: dict[str, Any]
+    train_decoder: bool
+    labels: tuple[str, ...]
+    prompts: dict[str, Any]
+    loss: str
+    data: str
+    images: dict[str, Any]
+    licence: str
+    command: str
+    trained: int
+    parameters: int
+    scores: dict[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    note: str = ""
+
+
+def read_card(folder: str | Path) -> SegmenterCard:
+    """Read what is known about a segmenter.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged.
+    """
+    path = Path(folder) / CARD
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
+        )
+    try:
+        data: dict[str, Any] = json.loads(read_text(path))
+        lists = {name: tuple(data.pop(name)) for name in ("labels", "left_out")}
+        return SegmenterCard(**lists, **data)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({error}); train the segmenter again.") from error

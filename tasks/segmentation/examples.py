@@ -1,0 +1,98 @@
+"""Images and masks as a model reads them, each file read once."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from data_prep.masks.images import read_pair
+from data_prep.masks.manifest import MaskedImage
+from modalities.vision_language.clipseg import ClipSeg
+from tasks.training.kept_features import KeptFeatures
+
+Rows = tuple[MaskedImage, ...]
+
+
+def by_image(rows: Iterable[MaskedImage]) -> list[Rows]:
+    """Put the rows of one image together, in the order of the images."""
+    found: dict[str, list[MaskedImage]] = {}
+    for row in rows:
+        found.setdefault(row.image, []).append(row)
+    return [tuple(group) for group in found.values()]
+
+
+class Examples:
+    """Images made ready for a model, and their masks in its size.
+
+    Masks are kept in memory, a byte a pixel; images are read anew, unless what the frozen encoder
+    makes of them is kept.
+
+    Args:
+        rows: Of one part of the data.
+        clipseg: Makes pictures ready, and sees them where `features` are kept.
+        features: Keeps what the frozen encoders make; None where they do not stay as they are.
+    """
+
+    def __init__(
+        self, rows: Sequence[MaskedImage], clipseg: ClipSeg, features: KeptFeatures | None = None
+    ):
+        self.groups = by_image(rows)
+        self.clipseg, self.features = clipseg, features
+        self.truths: dict[str, Tensor] = {}
+        self.texts: dict[str, dict[str, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def picture(self, group: Rows) -> dict[str, Tensor]:
+        """Return "pixels" of an image, or "states" where they are kept.
+
+        Raises:
+            ValueError: The image or a mask cannot be read, or they differ in size.
+        """
+        if self.features is None:
+            return {"pixels": self._pixels(group)}
+        return self.features.of(f"image {group[0].image}", lambda: self._see(group))
+
+    def truth(self, row: MaskedImage) -> Tensor:
+        """Return a mask in the model's size, [side, side], 0 or 1.
+
+        Raises:
+            ValueError: It cannot be read, or differs in size from its image.
+        """
+        if row.id not in self.truths:
+            self._pixels((row,))
+        return self.truths[row.id].float()
+
+    def text(self, text: str) -> dict[str, Tensor]:
+        """Return what the frozen text encoder makes of a prompt, with a batch axis of one."""
+        if text not in self.texts:
+            tokens = self.clipseg.tokenize([text])
+            with torch.no_grad():
+                found = self.clipseg.read(*self._here(tokens.ids, tokens.mask))
+            self.texts[text] = {"condition": found.condition.cpu(), "skips": found.skips.cpu()}
+        return self.texts[text]
+
+    def _pixels(self, group: Rows) -> Tensor:
+        side = self.clipseg.pictures.side
+        for row in group:
+            image, mask = read_pair(row)
+            small = interpolate(
+                torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None],
+                (side, side),
+                mode="nearest-exact",
+            )
+            self.truths[row.id] = small[0, 0].bool()
+        return self.clipseg.pictures.prepare(image.values)
+
+    @torch.no_grad()
+    def _see(self, group: Rows) -> dict[str, Tensor]:
+        [pixels] = self._here(self._pixels(group)[None])
+        states = torch.cat(self.clipseg.see(pixels))  # [layers, 1 + patches, dim]
+        return {"states": states.cpu()}
+
+    def _here(self, *tensors: Tensor) -> list[Tensor]:
+        device = next(self.clipseg.parameters()).device
+        return [tensor.to(device) for tensor in tensors]

@@ -1,0 +1,132 @@
+"""Trained segmenters on disk: a card, adapters in PEFT's layout, and what else was trained."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from fusion.adapters.interface import Adapters
+from modalities.vision_language.clipseg_files import load_clipseg
+from modalities.whole_file import replace_when_whole
+from tasks.segmentation.card import CARD, SegmenterCard, read_card
+from tasks.segmentation.config import SegmentationConfig
+from tasks.segmentation.model import ADAPTER, PromptedModel, Segmentable, UNetModel, build_model
+from tasks.segmentation.variants import DECODER, FULL, UNET
+
+ADAPTERS, WHOLE, DECODER_FILE = "adapter", "model.safetensors", "decoder.safetensors"
+
+
+def save_segmenter(folder: str | Path, model: Segmentable, card: SegmenterCard) -> None:
+    """Write a segmenter.
+
+    Args:
+        folder: For it.
+        model: Trained.
+        card: About it; its file comes last, so that a folder without it was not finished.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    if model.adapters is not None:
+        model.adapters.save(folder / ADAPTERS, ADAPTER)
+    for file, part in _trained_parts(model, card).items():
+        _write(folder / file, part.state_dict())
+    with replace_when_whole(folder / CARD) as partial:
+        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+
+
+def load_segmenter(
+    folder: str | Path, model: str | None = None
+) -> tuple[Segmentable, SegmenterCard]:
+    """Read a segmenter, ready to predict.
+
+    Args:
+        folder: That training wrote.
+        model: Another name or place of the same frozen model.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged, or was trained for another model.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    clipseg = load_clipseg(model or card.model)
+    if card.method == UNET:
+        config = SegmentationConfig(model=card.model, method=UNET, options=card.options)
+        built: Segmentable = build_model(config, clipseg, len(card.labels))
+    else:
+        # Its adapters say themselves where they go.
+        built = PromptedModel(clipseg, SegmentationConfig(model=card.model, method=DECODER))
+    try:
+        for file, part in _trained_parts(built, card).items():
+            part.load_state_dict(_read(folder / file))
+        if (folder / ADAPTERS).is_dir() and card.method not in (UNET, FULL, DECODER):
+            Adapters(clipseg).load(folder / ADAPTERS, ADAPTER)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"{folder} was trained for {card.model}, and does not fit {clipseg.name}: "
+            f"{str(error).strip().splitlines()[-1].strip()}"
+        ) from error
+    return built.eval(), card
+
+
+def bare_segmenter(name: str) -> tuple[PromptedModel, SegmenterCard]:
+    """Take a CLIPSeg as it is, with nothing trained.
+
+    Args:
+        name: A name, folder or hub id, see `load_clipseg`.
+
+    Raises:
+        ValueError: No such model.
+    """
+    config = SegmentationConfig(model=name, method=DECODER)
+    model = PromptedModel(load_clipseg(name), config).requires_grad_(False)
+    card = SegmenterCard(
+        model=name,
+        method="",
+        options={},
+        train_decoder=False,
+        labels=(),
+        prompts={},
+        loss="",
+        data="",
+        images={},
+        licence="",
+        command="",
+        trained=0,
+        parameters=model.size,
+    )
+    return model.eval(), card
+
+
+def _trained_parts(model: Segmentable, card: SegmenterCard) -> dict[str, nn.Module]:
+    """Return what else than adapters was trained, by the name of its file."""
+    if isinstance(model, UNetModel):
+        return {WHOLE: model.network}
+    if card.method == FULL:
+        return {WHOLE: model.clipseg.model}
+    trained = card.method == DECODER or card.train_decoder
+    return {DECODER_FILE: model.clipseg.model.decoder} if trained else {}
+
+
+def _write(path: Path, state: dict[str, Tensor]) -> None:
+    from safetensors.torch import save_file
+
+    with replace_when_whole(path) as partial:
+        save_file({name: value.contiguous() for name, value in state.items()}, partial)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}; the segmenter is not whole.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); train the segmenter again.") from error
