@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,13 @@ class Evaluated:
     report: Path
     data: Any
     notes: Sequence[str] = field(default=())
+
+
+def no_bar(
+    label: str, tell: Callable[[float], str]
+) -> AbstractContextManager[Callable[[float, float | None], None]]:
+    """Open nothing, where nobody looks; see `OpenBar`."""
+    return nullcontext(lambda done, whole: None)
 
 
 def to_table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -147,7 +147,7 @@ class ClipSeg(FrozenEncoder):
 
     @property
     def config(self) -> Any:
-        """transformers' own, with those of text and vision in it."""
+        """The configuration that transformers has, with those of text and vision in it."""
         return self.model.config
 
     @cached_property

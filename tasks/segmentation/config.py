@@ -137,7 +137,8 @@ class SegmentationConfig:
     @property
     def measures(self) -> tuple[str, ...]:
         """What a training can end with, by name."""
-        return ("loss", "dice", "iou", "validation_loss", "test_dice", "test_iou", "test_hd95")
+        tested = ("test_dice", "test_iou", "test_hd95_px", "test_hd95_mm", "test_dice_unrelated")
+        return ("loss", "dice", "iou", "validation_loss", *tested)
 
 
 def _check_method(name: str, options: dict[str, Any], own: tuple[str, ...]) -> None:

@@ -76,16 +76,13 @@ class Examples:
         return self.texts[text]
 
     def _pixels(self, group: Rows) -> Tensor:
-        side = self.clipseg.pictures.side
-        for row in group:
-            image, mask = read_pair(row)
-            small = interpolate(
-                torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None],
-                (side, side),
-                mode="nearest-exact",
-            )
+        pictures = self.clipseg.pictures
+        read = [read_pair(row) for row in group]
+        for row, (_, mask) in zip(group, read, strict=True):
+            whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
+            small = interpolate(whole, (pictures.side, pictures.side), mode="nearest-exact")
             self.truths[row.id] = small[0, 0].bool()
-        return self.clipseg.pictures.prepare(image.values)
+        return pictures.prepare(read[0][0].values)
 
     @torch.no_grad()
     def _see(self, group: Rows) -> dict[str, Tensor]:

@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.masks.manifest import MaskedImage
-from tasks.segmentation.config import FIXED, RANDOM, PromptOptions
+from tasks.segmentation.config import RANDOM, PromptOptions
+
+LABEL = "{label}"  # stands for the class in a sentence for all
+NEVER_DRAWN = "p0"  # the empty prompt
 
 
 class Prompt(NamedTuple):
@@ -29,34 +32,42 @@ def draw_prompt(row: MaskedImage, options: PromptOptions, random: np.random.Gene
     if options.unrelated and random.random() < options.unrelated:
         texts = options.unrelated_texts
         return Prompt(texts[int(random.integers(len(texts)))], unrelated=True)
-    return Prompt(draw_text(row, options, random))
+    return Prompt(draw_text(row, options.use, options.text, random))
 
 
-def draw_text(row: MaskedImage, options: PromptOptions, random: np.random.Generator) -> str:
+def draw_text(row: MaskedImage, use: str, text: str, random: np.random.Generator) -> str:
     """Draw one of an image's own prompts.
 
+    Args:
+        row: An image with its prompts.
+        use: "random" for a key, any but p0 as likely as the others, or a key.
+        text: One sentence for all instead, in which "{label}" stands for the class; "" for none.
+        random: Draws the key, and then one of its wordings.
+
     Source:
-        VLSM-Adapter's software: a key uniformly of those after p0, then of its wordings one.
+        VLSM-Adapter's software.
 
     Raises:
         ValueError: The image has no such prompt.
     """
-    if options.use == FIXED:
-        return options.text.replace("{label}", row.label)
-    names = sorted((name for name in row.prompts if name != "p0"), key=_number)
-    if options.use != RANDOM:
-        names = [name for name in row.prompts if name == options.use]
-    if not names:
-        wanted = "prompt after p0" if options.use == RANDOM else f"prompt {options.use!r}"
+    if text:
+        return text.replace(LABEL, row.label)
+    keys = sorted((k for k in row.prompts if k != NEVER_DRAWN and row.prompts[k]), key=_number)
+    if use != RANDOM:
+        keys = [key for key in row.prompts if key == use and row.prompts[key]]
+    if not keys:
+        wanted = (
+            f"prompts after {NEVER_DRAWN} to draw from" if use == RANDOM else f"prompts {use!r}"
+        )
         known = ", ".join(row.prompts) or "none"
         raise ValueError(
-            f"{row.id} has no {wanted}; it has {known}. Set prompts.use to one of them, or to "
-            f"{FIXED!r} with a text."
+            f"{row.id} has no {wanted}; it has {known}. Make some with `mcgurk prepare`, or give "
+            f"one sentence for all, as 'the {LABEL}'."
         )
-    wordings = row.prompts[names[int(random.integers(len(names)))]]
+    wordings = row.prompts[keys[int(random.integers(len(keys)))]]
     return wordings[int(random.integers(len(wordings)))]
 
 
-def _number(name: str) -> tuple[int, str]:
-    digits = name.removeprefix("p")
-    return (int(digits) if digits.isdecimal() else 0, name)
+def _number(key: str) -> tuple[int, str]:
+    digits = key.removeprefix("p")
+    return (int(digits) if digits.isdecimal() else 0, key)

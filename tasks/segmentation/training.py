@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -10,12 +11,15 @@ from torch import Tensor, nn
 
 from data_prep.masks.manifest import MaskedImage
 from modalities.vision_language.clipseg_files import load_clipseg
+from tasks.scoring.masks import summarise_masks
 from tasks.segmentation.card import SegmenterCard
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.data import find_masks
+from tasks.segmentation.evaluation.outcomes import Asked, measure_masks
 from tasks.segmentation.examples import Examples
 from tasks.segmentation.losses import mask_losses
 from tasks.segmentation.model import Batch, PromptedModel, build_model, count_trained
+from tasks.segmentation.predictor import Predictor
 from tasks.segmentation.prompts import Prompt, draw_prompt, draw_text
 from tasks.segmentation.segmenter_files import save_segmenter
 from tasks.training.kept_features import KeptFeatures
@@ -127,26 +131,38 @@ class Segmentation:
 
     def _shown(self, part: Examples, group: Sequence[MaskedImage]) -> dict[str, object]:
         """Give every mask of an image a prompt that is the same each time."""
-        prompts = [
-            Prompt(draw_text(row, self.config.prompts, np.random.default_rng([0, number])))
-            for number, row in enumerate(group)
-        ]
+        prompts = [Prompt(self._text_of(row)) for row in group]
         return self._example(part, group, prompts)
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
-        """Write the segmenter, measured on the test images."""
-        from tasks.segmentation.evaluation.scores import score_rows
-        from tasks.segmentation.segmenter import Segmenter
-
+        """Write the segmenter, measured on the test images in their own size."""
         card = self._card(measured)
         rows = [row for group in self.parts["test"].groups for row in group]
         if rows:
             device = str(next(self.model.parameters()).device)
-            segmenter = Segmenter(self.model, card, device)
-            scores = score_rows(segmenter, rows, self.config.prompts)
-            card.scores.update({f"test_{name}": value for name, value in scores.items()})
+            card.scores.update(self._test(Predictor(self.model, card, device), rows))
         self.test_scores = card.scores
         save_segmenter(folder, self.model, card)
+
+    def _test(self, predictor: Predictor, rows: Sequence[MaskedImage]) -> dict[str, float]:
+        """Score the test images, each with the same prompt each time."""
+        options = self.config.prompts
+        prompts = {row.id: self._text_of(row) for row in rows}
+        unrelated = options.unrelated_texts if options.unrelated else ()
+        found = measure_masks(predictor, rows, Asked(prompts, unrelated))
+        outcomes = found.outcomes
+        scores = summarise_masks([o.score for o in outcomes], [o.unit for o in outcomes])
+        told = {"dice": 100 * scores.dice, "iou": 100 * scores.iou}
+        told |= {name: v for name in ("hd95_px", "hd95_mm") if (v := getattr(scores, name))}
+        if unrelated:
+            others = [score.dice for outcome in outcomes for score in outcome.unrelated]
+            told["dice_unrelated"] = 100 * float(np.mean(others))
+        return {f"test_{name}": float(value) for name, value in told.items()}
+
+    def _text_of(self, row: MaskedImage) -> str:
+        options = self.config.prompts
+        random = np.random.default_rng(crc32(row.id.encode()))
+        return draw_text(row, options.use, options.text, random)
 
     def _card(self, measured: dict[str, float]) -> SegmenterCard:
         config = self.config

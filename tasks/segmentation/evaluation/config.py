@@ -5,11 +5,11 @@ from typing import Any
 
 from data_prep.datasets.masks.catalog import MASK_DATASETS
 from fusion.contract.options import check_choice
+from tasks.segmentation.config import RANDOM
 
-ALL, RANDOM = "all", "random"
+ALL = "all"
 PARTS = ("train", "validation", "test", ALL)
 MOST = 60  # masks on a sheet
-LABEL = "{label}"  # stands for the class in a sentence for all
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,13 @@ Read = tuple[MaskedImage, ReadImage, np.ndarray]  # of a row, with the mask, [he
 class Segments(Protocol):
     """What is asked of a segmenter."""
 
-    def probability(self, image: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
-        """Return float32 [prompts, height, width], 0 to 1, of an image [height, width, 3]."""
+    def probability(
+        self, image: np.ndarray, prompts: Sequence[str], labels: Sequence[str]
+    ) -> np.ndarray:
+        """Return float32 [prompts, height, width], 0 to 1, of an image [height, width, 3].
+
+        `labels` are the classes of the prompts, for what reads none.
+        """
         ...
 
 
@@ -159,9 +164,10 @@ def _segment(
     if not read:
         return
     prompts = [*(asked.prompts[row.id] for row, _, _ in read), *asked.unrelated]
+    labels = [*(row.label for row, _, _ in read), *[read[0][0].label] * len(asked.unrelated)]
     start = perf_counter()
     try:
-        masks = segmenter.probability(read[0][1].values, prompts) > asked.threshold
+        masks = segmenter.probability(read[0][1].values, prompts, labels) > asked.threshold
     except ValueError as error:
         for row, _, _ in read:
             _leave_out(row, error, asked.skip_bad, found)

@@ -8,9 +8,9 @@ import numpy as np
 
 from data_prep.masks.manifest import MaskedImage
 from modalities.spelling import did_you_mean
-from tasks.segmentation.evaluation.config import LABEL, RANDOM, SegmentationEvaluationConfig
-
-NEVER_DRAWN = "p0"  # the empty prompt
+from tasks.segmentation.config import RANDOM
+from tasks.segmentation.evaluation.config import SegmentationEvaluationConfig
+from tasks.segmentation.prompts import draw_text
 
 
 def choose_prompts(
@@ -25,25 +25,17 @@ def choose_prompts(
     Raises:
         ValueError: A mask has no prompt of that key, or none at all to draw from.
     """
-    if config.text:
-        return {row.id: config.text.replace(LABEL, row.label) for row in rows}
-    _check_key(rows, config.prompts)
-    return {row.id: _choose(row, config) for row in rows}
-
-
-def _choose(row: MaskedImage, config: SegmentationEvaluationConfig) -> str:
-    random = np.random.default_rng([config.seed, crc32(row.id.encode())])
-    key = config.prompts
-    if key == RANDOM:
-        keys = [key for key in row.prompts if key != NEVER_DRAWN and row.prompts[key]]
-        if not keys:
-            raise ValueError(
-                f"{row.id} has no prompts to draw from; expected some beside p0. Make them with "
-                "`mcgurk prepare`, or give one sentence for all, as text='the {label}'."
-            )
-        key = keys[random.integers(len(keys))]
-    wordings = row.prompts[key]
-    return wordings[random.integers(len(wordings))]
+    if not config.text:
+        _check_key(rows, config.prompts)
+    return {
+        row.id: draw_text(
+            row,
+            config.prompts,
+            config.text,
+            np.random.default_rng([config.seed, crc32(row.id.encode())]),
+        )
+        for row in rows
+    }
 
 
 def _check_key(rows: Sequence[MaskedImage], key: str) -> None:
