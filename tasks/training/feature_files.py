@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ class FeatureFiles:
         with replace_when_whole(path) as partial:
             save_file(tensors, partial, {IDENTITY: self.identity})
         self._open.pop(path, None)
-        self._take(path, tensors)
+        # Ours from now on, where another program has computed the same, to the last bit or not.
+        self._places |= self._take(path, tensors)
 
     def _look(self) -> None:
         """Take in the files that have come since the last time."""
@@ -86,17 +87,18 @@ class FeatureFiles:
                 file = self._file(path)
                 # The folder's name is a hash, and files can be copied by hand.
                 if (file.metadata() or {}).get(IDENTITY) == self.identity:
-                    self._take(path, file.keys())
+                    for key, places in self._take(path, file.keys()).items():
+                        self._places.setdefault(key, places)
                 self._seen.add(path.name)
 
-    def _take(self, path: Path, names: Any) -> None:
+    def _take(self, path: Path, names: Iterable[str]) -> dict[str, dict[str, tuple[Path, str]]]:
+        """Return where the features in a file are, which is not looked into again."""
         found: dict[str, dict[str, tuple[Path, str]]] = {}
         for at in names:
             name, _, key = at.partition(":")
             found.setdefault(key, {})[name] = (path, at)
-        for key, places in found.items():
-            self._places.setdefault(key, places)
         self._seen.add(path.name)
+        return found
 
     def _file(self, path: Path) -> Any:
         from safetensors import SafetensorError, safe_open

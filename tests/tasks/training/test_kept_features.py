@@ -189,6 +189,18 @@ def test_two_programs_in_one_folder_and_a_killed_one_spoil_nothing(tmp_path):
         assert kept.of(str(number), dict)["states"].eq(number).all()
 
 
+def test_what_a_program_has_computed_stays_its_own_beside_another_programs(tmp_path):
+    mine, other = KeptFeatures(tmp_path, IDENTITY), KeptFeatures(tmp_path, IDENTITY)
+    mine.add("1", {"states": value("1")})
+    other.add("1", {"states": value("1") + 1e-7})
+    other.add("2", {"states": value("2")})
+    other.flush()
+    assert torch.equal(mine.of("2", dict)["states"], value("2"))
+    for _ in range(2):
+        assert torch.equal(mine.of("1", dict)["states"], value("1"))
+        mine.flush()
+
+
 def test_threads_that_ask_at_once_get_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(kept_features, "FILE_BYTES", 300)
     kept, wrong = KeptFeatures(tmp_path, IDENTITY), []
