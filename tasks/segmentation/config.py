@@ -133,6 +133,7 @@ class SegmentationConfig:
                 )
         else:
             _check_method(self.method, self.options, own)
+        self.loop.check_goals(self.measures)
 
     @property
     def measures(self) -> tuple[str, ...]:

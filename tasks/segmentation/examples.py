@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 from data_prep.masks.images import read_pair
 from data_prep.masks.manifest import MaskedImage
 from modalities.vision_language.clipseg import ClipSeg
-from tasks.training.kept_features import KeptFeatures
+from tasks.training.kept_features import KeptFeatures, hash_tensors
 
 Rows = tuple[MaskedImage, ...]
 
@@ -41,6 +41,7 @@ class Examples:
         self.groups = by_image(rows)
         self.clipseg, self.features = clipseg, features
         self.truths: dict[str, Tensor] = {}
+        self.keys: dict[str, str] = {}  # of kept features, by image
         self.texts: dict[str, dict[str, Tensor]] = {}
 
     def __len__(self) -> int:
@@ -54,7 +55,12 @@ class Examples:
         """
         if self.features is None:
             return {"pixels": self._pixels(group)}
-        return self.features.of(f"image {group[0].image}", lambda: self._see(group))
+        image = group[0].image
+        if image not in self.keys:  # by what is in it: a file may change while features are kept
+            pixels = self._pixels(group)
+            self.keys[image] = hash_tensors({"pixels": pixels})
+            return self.features.of(self.keys[image], lambda: self._see(pixels))
+        return self.features.of(self.keys[image], lambda: self._see(self._pixels(group)))
 
     def truth(self, row: MaskedImage) -> Tensor:
         """Return a mask in the model's size, [side, side], 0 or 1.
@@ -85,8 +91,8 @@ class Examples:
         return pictures.prepare(read[0][0].values)
 
     @torch.no_grad()
-    def _see(self, group: Rows) -> dict[str, Tensor]:
-        [pixels] = self._here(self._pixels(group)[None])
+    def _see(self, pixels: Tensor) -> dict[str, Tensor]:
+        [pixels] = self._here(pixels[None])
         states = torch.cat(self.clipseg.see(pixels))  # [layers, 1 + patches, dim]
         return {"states": states.cpu()}
 

@@ -49,11 +49,13 @@ class Segmentation:
         self.model = build_model(config, clipseg, len(self.labels))
         self.module: nn.Module = self.model
         self.trained = count_trained(self.model)
-        features = None
+        self.features = None
         if self.model.untouched:
             folder = Path(config.features) if config.features else None
-            features = KeptFeatures(folder, {"model": clipseg.identity})
-        self.parts = {name: Examples(rows, clipseg, features) for name, rows in masks.parts.items()}
+            self.features = KeptFeatures(folder, {"model": clipseg.identity})
+        self.parts = {
+            name: Examples(rows, clipseg, self.features) for name, rows in masks.parts.items()
+        }
         self.size = len(self.parts["train"])
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, object]:
@@ -142,6 +144,8 @@ class Segmentation:
             device = str(next(self.model.parameters()).device)
             card.scores.update(self._test(Predictor(self.model, card, device), rows))
         self.test_scores = card.scores
+        if self.features is not None:
+            self.features.flush()
         save_segmenter(folder, self.model, card)
 
     def _test(self, predictor: Predictor, rows: Sequence[MaskedImage]) -> dict[str, float]:

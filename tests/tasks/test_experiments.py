@@ -35,6 +35,8 @@ SMALL: dict[str, str] = {
     "audio_classification": "data: {folder: FOLDER/sounds, validation: 0.2}\nencoder: FOLDER/ast\n"
     "window_s: 0.5\nmethod: bottleneck\noptions: {rank: 2}\naugment: {frequency: 4, time: 9}\n"
     f"{LOOP}",
+    "segmentation": "data: {folder: FOLDER/masks}\nmodel: FOLDER/clipseg\nmethod: sa_vlc\n"
+    f"options: {{rank: 4, condition_rank: 4}}\n{LOOP}",
 }
 
 
@@ -56,6 +58,7 @@ def folder(tmp_path_factory, write_prepared) -> Path:
     save_network(agreement, folder / "agreement.safetensors")
     sizes = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48)
     random_ast(**sizes).model.save_pretrained(folder / "ast")
+    write_masks_and_clipseg(folder)
     random = np.random.default_rng(0)
     for number in range(12):
         path = folder / "sounds" / ("loud" if number % 2 else "soft") / f"{number}.wav"
@@ -65,6 +68,27 @@ def folder(tmp_path_factory, write_prepared) -> Path:
             noise = random.standard_normal(8000) * (8000 if number % 2 else 500)
             file.writeframes(noise.clip(-32_768, 32_767).astype("<i2").tobytes())
     return folder
+
+
+def write_masks_and_clipseg(folder: Path) -> None:
+    """Render a few scenes, and save a CLIPSeg of the smallest size."""
+    from modalities.vision_language.clipseg import Pictures
+    from modalities.vision_language.clipseg_files import random_clipseg, save_clipseg
+    from tools.render_scenes import RenderOptions, render
+
+    render(folder / "masks", RenderOptions(count=10, size=48, prompts=2, wordings=1))
+    layer = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2)
+    sizes = dict(
+        projection_dim=16,
+        reduce_dim=8,
+        extract_layers=[0, 1, 2],
+        decoder_num_attention_heads=2,
+        decoder_intermediate_size=16,
+        use_complex_transposed_convolution=True,
+        vision_config=dict(layer, image_size=48, patch_size=16),
+        text_config=layer,
+    )
+    save_clipseg(random_clipseg(config=sizes, pictures=Pictures(side=48)), folder / "clipseg")
 
 
 @pytest.fixture(scope="module", params=SMALL)
