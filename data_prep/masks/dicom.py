@@ -21,12 +21,12 @@ class DicomPicture:
         stored: The first picture's values as they are stored, [height, width] or, in colours,
             [height, width, 3].
         dataset: pydicom's, of which the tags are read.
-        note: What is not plain about it.
+        count: How many pictures the file holds.
     """
 
     stored: np.ndarray
     dataset: Any
-    note: str = ""
+    count: int = 1
 
 
 def is_dicom(path: str | Path) -> bool:
@@ -70,7 +70,7 @@ def read_dicom(path: str | Path) -> DicomPicture:
             "data. It is damaged or another kind of file, or pydicom needs a decoder for it: "
             "pip install pylibjpeg[all]."
         ) from error
-    return DicomPicture(stored, dataset, f"the first of {count} pictures" if count > 1 else "")
+    return DicomPicture(stored, dataset, count)
 
 
 def _to_bytes(colours: np.ndarray) -> np.ndarray:
@@ -94,10 +94,10 @@ def brightness_of(
     data = picture.dataset
     if picture.stored.ndim == 3:
         bits = int(data.get("BitsStored", 8))
-        return picture.stored.astype(np.float32) / (2**bits - 1), picture.note
+        return picture.stored.astype(np.float32) / (2**bits - 1), ""
     pixels = import_extra("pydicom.pixels", "segmentation", "DICOM pictures")
     values = pixels.apply_modality_lut(picture.stored, data).astype(np.float64)
-    notes = [picture.note] if picture.note else []
+    note = ""
     if window is not None:
         shown = apply_window(values, *window)
     elif data.get("VOILUTSequence"):
@@ -106,11 +106,11 @@ def brightness_of(
         centre, width = (_first(data[name].value) for name in ("WindowCenter", "WindowWidth"))
         shown = apply_window(values, centre, width, str(data.get("VOILUTFunction") or "LINEAR"))
     else:
-        notes.append("no window, so all values are shown")
+        note = "no window, so all values are shown"
         shown = _stretch(values, picture)
     if data.get("PhotometricInterpretation") == "MONOCHROME1":  # its lowest value is white
         shown = 1.0 - shown
-    return shown.astype(np.float32), "; ".join(notes)
+    return shown.astype(np.float32), note
 
 
 def apply_window(

@@ -1,5 +1,7 @@
 """Pictures and masks of any kind in one form, and the two of a row together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +10,13 @@ import numpy as np
 from data_prep.masks.binary import to_binary
 from data_prep.masks.dicom import apply_window, brightness_of, is_dicom, read_dicom, spacing_of
 from data_prep.masks.manifest import MaskedImage
-from data_prep.masks.raster import Raster, read_raster
+from data_prep.masks.metaimage import SUFFIX, read_metaimage
+from data_prep.masks.raster import read_raster
 
 # What a folder is searched for; files are told apart by what is in them.
 PICTURES = frozenset(
     ".png .jpg .jpeg .jpe .jfif .bmp .tif .tiff .gif .webp .pgm .ppm .pbm .pnm .jp2 .dcm .dicom "
-    ".ima".split()
+    ".ima .mhd".split()
 )
 DEEPEST_TWELVE = 4095
 
@@ -37,8 +40,8 @@ def read_image(path: str | Path, window: tuple[float, float] | None = None) -> R
     """Read a picture with its full depth, upright.
 
     Args:
-        path: PNG, TIFF, JPEG, DICOM and whatever else Pillow reads. Of several pictures in a file
-            the first is taken, with a note.
+        path: PNG, TIFF, JPEG, DICOM, MetaImage (.mhd) and whatever else Pillow reads. Of several
+            pictures in a file the first is taken, with a note.
         window: Centre and width of the values to show, for grey pictures of more than 8 bits; None:
             of DICOM the file's own, of others the whole range of their kind of number.
 
@@ -46,39 +49,55 @@ def read_image(path: str | Path, window: tuple[float, float] | None = None) -> R
         FileNotFoundError: There is no such file.
         ValueError: It is no picture, damaged, or has a range that cannot be known without a window.
     """
+    spacing_mm = None
     if is_dicom(path):
         picture = read_dicom(path)
-        try:
+        count, spacing_mm = picture.count, spacing_of(picture.dataset)
+        with _named(path):
             shown, note = brightness_of(picture, window)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        return ReadImage(_three_channels(shown), spacing_of(picture.dataset), note)
-    raster = read_raster(path)
-    shown, note = _scale(raster, window, path)
-    return ReadImage(_three_channels(shown), None, note)
+    elif Path(path).suffix.lower() == SUFFIX:
+        meta = read_metaimage(path)
+        count, spacing_mm = meta.count, meta.spacing_mm
+        shown, note = _scale(meta.values, window, path)
+    else:
+        raster = read_raster(path)
+        count = raster.count
+        shown, told = _scale(raster.values, window, path)
+        note = "; ".join(filter(None, (raster.note, told)))
+    if count > 1:
+        note = "; ".join(filter(None, (f"the first of {count} pictures", note)))
+    return ReadImage(_three_channels(shown), spacing_mm, note)
+
+
+@contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _scale(
-    raster: Raster, window: tuple[float, float] | None, path: str | Path
+    values: np.ndarray, window: tuple[float, float] | None, path: str | Path
 ) -> tuple[np.ndarray, str]:
-    values, note = raster.values, raster.note
-    if window is not None and values.ndim == 2 and values.dtype not in (np.bool_, np.uint8):
-        return apply_window(values.astype(np.float64), *window).astype(np.float32), note
+    """Return values in 0 to 1, and what there is to say about their range."""
     if values.dtype == np.bool_:
-        return values.astype(np.float32), note
+        return values.astype(np.float32), ""
     if values.dtype == np.uint8:
-        return values.astype(np.float32) / np.float32(255), note
+        return values.astype(np.float32) / np.float32(255), ""
+    if window is not None and values.ndim == 2:
+        with _named(path):
+            return apply_window(values.astype(np.float64), *window).astype(np.float32), ""
     if values.dtype == np.float32:
-        return _check_range(values, path), note
+        return _check_range(values, path), ""
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise ValueError(
             f"{path} has values from {low} to {high}; expected 0 to 65535. Give a window, centre "
             "and width, or save it with 16 bits."
         )
-    if 0 < high <= DEEPEST_TWELVE:
-        told = f"its brightest value is {high} of 65535, so it is dark without a window"
-        note = "; ".join(filter(None, (note, told)))
+    dark = f"its brightest value is {high} of 65535, so it is dark without a window"
+    note = dark if 0 < high <= DEEPEST_TWELVE else ""
     return values.astype(np.float32) / np.float32(65535), note
 
 
@@ -111,12 +130,23 @@ def read_mask(path: str | Path, value: int = 0) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no picture; or no mask of one class, and no value is given.
+        ValueError: It is no picture, or several; or no mask of one class, and no value is given.
     """
+    lossy = False
     if is_dicom(path):
-        return to_binary(read_dicom(path).stored, value, False, path)
-    raster = read_raster(path, indices=value != 0)
-    return to_binary(raster.values, value, raster.lossy, path)
+        picture = read_dicom(path)
+        values, count = picture.stored, picture.count
+    elif Path(path).suffix.lower() == SUFFIX:
+        meta = read_metaimage(path)
+        values, count = meta.values, meta.count
+    else:
+        raster = read_raster(path, indices=value != 0)
+        values, count, lossy = raster.values, raster.count, raster.lossy
+    if count > 1:  # which of them is meant cannot be known
+        raise ValueError(
+            f"The mask {path} holds {count} pictures; expected one. Save each as a file."
+        )
+    return to_binary(values, value, lossy, path)
 
 
 def read_pair(row: MaskedImage) -> tuple[ReadImage, np.ndarray]:

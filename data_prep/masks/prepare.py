@@ -17,9 +17,9 @@ from data_prep.workers.resume import FAILED, Progress, check_manifest_folder, wr
 
 Say = Callable[[MaskedImage, MaskStatistics], Prompts]
 EMPTY = "Masks in which nothing is marked"
-NO_FOLDS = "No folds are given: {} train, {} choose the model and {} test, drawn with seed {}"
-NO_VALIDATION = "No validation is given: {} rows of train were taken for it, drawn with seed {}"
-TOO_FEW = "No folds are given, and there are too few pictures to draw some: all train"
+NO_FOLDS = "Folds were drawn with seed {}: {} train, {} choose the model, {} test"
+NO_VALIDATION = "Validation was drawn from train with seed {}: {} rows"
+TOO_FEW = "There are too few pictures to draw validation and test: all train"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ def prepare_masks(
         progress: Called with the pictures done, and all.
         unread: Why other rows could not be found out about, by their ids; they count as failed.
         clean: Take out what trains and tests, see `data_prep.masks.hygiene.clean_splits`.
-        seed: Draws folds where a data set has none; another one draws others.
+        seed: Draws folds where there are none, or train alone; another one draws others. Rows with
+            published prompts keep the published folds.
 
     Returns:
         The rows, and what there is to say about them.
@@ -99,8 +100,10 @@ def prepare_masks(
     hashes = {row.image: one.pixels for one in found for row in one.rows}
     failed = dict(unread or {}) | {key: why for one in found for key, why in one.failed.items()}
     notes = _join(one.notes for one in found)
-    kept, told = _give_folds([made[row.id] for row in rows if row.id in made], hashes, seed)
-    notes.update(told)
+    kept = [made[row.id] for row in rows if row.id in made]
+    if not any(row.prompts for row in rows):  # else folds are published together with these
+        kept, told = _give_folds(kept, hashes, seed)
+        notes.update(told)
     repeats = find_repeats(kept, hashes)
     if clean:
         kept, gone = clean_splits(kept, hashes)
@@ -138,14 +141,14 @@ def examine(rows: Sequence[MaskedImage], say: Say) -> Examined:
     """
     try:
         image = read_image(rows[0].image)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         return Examined(failed={row.id: str(error) for row in rows})
     notes: defaultdict[str, list[str]] = defaultdict(list)
     made, failed = [], {}
     for row in rows:
         try:
             mask = read_row_mask(row, image.values.shape[:2])
-        except (ValueError, FileNotFoundError) as error:
+        except (ValueError, OSError) as error:
             failed[row.id] = str(error)
             continue
         statistics = describe_mask(mask)
@@ -185,8 +188,8 @@ def _give_folds(
             rows = hold_back(rows, hashes, seed=seed)
         except ValueError:  # one group trains: nothing can be taken of it
             return rows, {}
-        return rows, {NO_VALIDATION.format(_count(rows)["validation"], seed): []}
-    if given != {""}:
+        return rows, {NO_VALIDATION.format(seed, _count(rows)["validation"]): []}
+    if given not in ({""}, {"train"}):
         return rows, {}
     try:
         rows = split_masks(rows, hashes, seed=seed)
@@ -194,7 +197,7 @@ def _give_folds(
         return [replace(row, fold="train") for row in rows], {TOO_FEW: []}
     counts = _count(rows)
     numbers = [counts[fold] for fold in ("train", "validation", "test")]
-    return rows, {NO_FOLDS.format(*numbers, seed): []}
+    return rows, {NO_FOLDS.format(seed, *numbers): []}
 
 
 def _count(rows: Iterable[MaskedImage]) -> Counter[str]:

@@ -27,11 +27,13 @@ class Raster:
             float32, as the file has them.
         format: Pillow's name of the format, as "PNG".
         note: What was made of it that is not plain, "" if nothing.
+        count: How many pictures the file holds.
     """
 
     values: np.ndarray
     format: str
     note: str = ""
+    count: int = 1
 
     @property
     def lossy(self) -> bool:
@@ -60,13 +62,15 @@ def read_raster(path: str | Path, indices: bool = False) -> Raster:
         from PIL import Image
 
         with Image.open(path) as picture:
-            notes = _describe(picture)
+            # A phone's JPEG may carry a second, smaller picture of the same.
+            count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+            note = "CMYK turned into RGB" if picture.mode == "CMYK" else ""
             deep = picture.mode in ("RGB", "RGBA", "LA") and ";16" in _codec_of(picture)
             picture.load()  # Pillow tells what is damaged; OpenCV prints it and goes on
             values = _deep_colours(path) if deep else _values_of(picture, indices)
             turn = picture.getexif().get(ORIENTATION, 1)
             kind = picture.format or ""
-    return Raster(_turn(values, turn), kind, "; ".join(notes))
+    return Raster(_turn(values, turn), kind, note, count)
 
 
 @contextmanager
@@ -86,17 +90,6 @@ def _named_errors(path: Path) -> Iterator[None]:
             f"{path} cannot be read as a picture ({told}); expected PNG, TIFF, JPEG or another. "
             "It is damaged or something else: get or save it anew."
         ) from error
-
-
-def _describe(picture: "Image") -> list[str]:
-    notes = []
-    count = getattr(picture, "n_frames", 1)
-    # A phone's JPEG may carry a second, smaller picture of the same.
-    if count > 1 and picture.format != "MPO":
-        notes.append(f"the first of {count} pictures")
-    if picture.mode == "CMYK":
-        notes.append("CMYK turned into RGB")
-    return notes
 
 
 def _codec_of(picture: "Image") -> str:

@@ -30,7 +30,7 @@ def prepare_masks(options: PrepareOptions) -> None:
     from data_prep.masks.prepare import check_mask_manifest, prepare_masks
     from data_prep.workers.resume import FAILED
     from modalities.outputs import check_outputs
-    from tasks.cli.failures import refuse_nothing
+    from tasks.cli.failures import refuse_nothing, tell_some
     from tasks.cli.progress import progress_bar
 
     own, manifest = options.own[MASKS], options.output / MANIFEST
@@ -61,7 +61,8 @@ def prepare_masks(options: PrepareOptions) -> None:
     if done.repeats.overlaps and not own["clean_splits"]:
         print("--clean-splits leaves out what trains and tests.")
     if done.failed:
-        _print_failed(done, manifest.with_name(FAILED))
+        print(f"{len(done.failed)} are left out; {manifest.with_name(FAILED)} says why.")
+        print(tell_some(done.failed))
 
 
 def _as_data(done: "PreparedMasks") -> dict[str, object]:
@@ -77,17 +78,12 @@ def _as_data(done: "PreparedMasks") -> dict[str, object]:
 
 
 def _print_rows(done: "PreparedMasks", manifest: Path) -> None:
-    data = _as_data(done)
-    for name in ("folds", "labels"):
-        counts = data[name]
-        assert isinstance(counts, dict)
-        data[name] = ", ".join(f"{label or 'no fold'} {count}" for label, count in counts.items())
-    print(f"{manifest}: {data['rows']} rows of {data['images']} pictures.")
-    print(f"Folds: {data['folds']}. Labels: {data['labels']}.")
+    images = len({row.image for row in done.rows})
+    folds = Counter(row.fold or "none" for row in done.rows)
+    labels = Counter(row.label for row in done.rows)
+    print(f"{manifest}: {len(done.rows)} rows of {images} pictures.")
+    print(f"Folds: {_list(folds)}. Labels: {_list(labels)}.")
 
 
-def _print_failed(done: "PreparedMasks", path: Path) -> None:
-    from tasks.cli.failures import tell_some
-
-    print(f"{len(done.failed)} are left out; {path} says why.")
-    print(tell_some(done.failed))
+def _list(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -71,10 +71,8 @@ MASK_DATASETS: dict[str, MaskDataset] = {
     ),
     "camus": MaskDataset(
         tuple(HEART.items()),
-        layout="",
-        convert="CAMUS's own .mhd and .nii.gz are not read: convert pictures and masks to PNG, "
-        "as images/NAME.png and masks/NAME.png with values 1, 2 and 3, and prepare them by "
-        "`folder` with --label '1=left ventricular cavity' and so on.",
+        layout="training/patient0001/ with patient0001_2CH_ED.mhd and patient0001_2CH_ED_gt.mhd; "
+        "convert the .nii.gz of later editions to these",
         label_of=_heart_label,
         group=PATIENT,
     ),

@@ -103,6 +103,8 @@ def find_pairs(
         try:
             check_name(image.path)
             own = match(image)
+            for path in own:
+                check_name(path)
         except ValueError as error:
             remarks.fail(printable(name), error)
             continue

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,29 +52,39 @@ def find_published(
             if remarks is not None:
                 remarks.note("Splits that are not here", f"anns/{name}.json")
             continue
-        missing = []
+        missing: dict[str, list[str]] = {}
         for entry in read_entries(table):
-            image, mask = _paths_of(entry, folder)
-            key = unique("_".join(Path(entry["mask_name"]).with_suffix("").parts), rows)
-            absent = [str(path) for path in (image, mask) if not path.is_file()]
-            if absent:
-                missing += absent
-                if remarks is not None:
-                    remarks.fail(key, ValueError(f"{table} names {', '.join(absent)}: not there."))
-                continue
-            names = entry["img_name"], entry["mask_name"]
-            rows[key] = MaskedImage(
-                id=key,
-                image=str(image),
-                mask=str(mask),
-                label=label_of(*names),
-                fold=fold,
-                prompts=_prompts_of(entry),
-                group=group_of(*names),
-            )
-        if remarks is None:
-            refuse_missing(missing, table)
+            row = _read_row(entry, folder, fold, label_of, group_of)
+            row = replace(row, id=unique(row.id, (*rows, *missing)))
+            if absent := [path for path in row.files() if not Path(path).is_file()]:
+                missing[row.id] = absent
+            else:
+                rows[row.id] = row
+        _tell_missing(missing, table, remarks)
     return list(rows.values())
+
+
+def _read_row(
+    entry: dict[str, Any], folder: Path, fold: str, label_of: Namer, group_of: Namer
+) -> MaskedImage:
+    image, mask = str(entry["img_name"]), str(entry["mask_name"])
+    return MaskedImage(
+        id="_".join(Path(mask).with_suffix("").parts),
+        image=_find(folder / "images", image),
+        mask=_find(folder / "masks", mask),
+        label=label_of(image, mask),
+        fold=fold,
+        prompts=_prompts_of(entry),
+        group=group_of(image, mask),
+    )
+
+
+def _tell_missing(missing: dict[str, list[str]], table: Path, remarks: Remarks | None) -> None:
+    if remarks is None:
+        refuse_missing([path for absent in missing.values() for path in absent], table)
+        return
+    for name, absent in missing.items():
+        remarks.fail(name, ValueError(f"{table} names {', '.join(absent)}: not there."))
 
 
 def read_entries(table: Path) -> list[dict[str, Any]]:
@@ -101,16 +112,9 @@ def read_entries(table: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _paths_of(entry: dict[str, Any], folder: Path) -> tuple[Path, Path]:
-    return (
-        _find(folder / "images", entry["img_name"]),
-        _find(folder / "masks", entry["mask_name"]),
-    )
-
-
-def _find(folder: Path, name: str) -> Path:
+def _find(folder: Path, name: str) -> str:
     places = [folder / below / name for below in BELOW]
-    return next((place for place in places if place.is_file()), places[0])
+    return str(next((place for place in places if place.is_file()), places[0]))
 
 
 def _prompts_of(entry: dict[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -85,6 +85,14 @@ def test_of_several_pictures_the_first_is_taken_and_told(save, name):
     np.testing.assert_array_equal(found.values[..., 0], np.float32(GREY) / 255)
 
 
+@pytest.mark.parametrize("name", ["m.gif", "m.tif"])
+def test_a_mask_of_several_pictures_is_refused(save, name):
+    pages = [Image.fromarray(DISC * 255), Image.fromarray(DISC.T * 0)]
+    path = save(name, pages[0], save_all=True, append_images=pages[1:])
+    with pytest.raises(ValueError, match="holds 2 pictures; expected one"):
+        read_mask(path)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_stand_upright_as_viewers_show_them(save, orientation):
     from PIL import ImageOps

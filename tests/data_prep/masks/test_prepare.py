@@ -40,7 +40,7 @@ def test_rows_get_prompts_and_folds(rows, tmp_path):
     }
     assert sorted(row.fold for row in done.rows) == ["test"] + ["train"] * 8 + ["validation"]
     (note,) = done.notes
-    assert note == "No folds are given: 8 train, 1 choose the model and 1 test, drawn with seed 0"
+    assert note == "Folds were drawn with seed 0: 8 train, 1 choose the model, 1 test"
 
 
 def test_published_prompts_and_folds_stay(rows, tmp_path):
@@ -54,7 +54,16 @@ def test_validation_is_taken_from_train_where_it_is_missing(rows, tmp_path):
     given += [MaskedImage("t", given[0].mask, given[0].mask, "polyp", "test")]
     done = prepare_masks(given, tmp_path / "out", say_label, 1)
     assert sum(row.fold == "validation" for row in done.rows) == 2
-    assert "No validation is given: 2 rows of train" in next(iter(done.notes))
+    assert "Validation was drawn from train with seed 0: 2 rows" in next(iter(done.notes))
+
+
+def test_folds_are_drawn_of_a_set_of_which_only_train_has_masks(rows, tmp_path):
+    done = prepare_masks(rows(10, "train"), tmp_path / "out", say_label, 1)
+    assert {row.fold for row in done.rows} == {"train", "validation", "test"}
+    given = rows(10, "train", prompts={"p1": ("as published",)})
+    assert {row.fold for row in prepare_masks(given, tmp_path / "out", say_label, 1).rows} == {
+        "train"
+    }
 
 
 def test_too_few_to_split_all_train(rows, tmp_path):
@@ -78,7 +87,7 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(rows, save, tmp_path):
 def test_classes_of_a_picture_are_rows_of_their_own(save, tmp_path):
     picture = str(save("a.png", DISC))
     mask = str(save("m.png", (DISC > 0).astype(np.uint8) + (np.arange(30) < 3).astype(np.uint8)))
-    given = [MaskedImage(f"a{n}", picture, mask, f"c{n}", "train", value=n) for n in (1, 2, 3)]
+    given = [MaskedImage(f"a{n}", picture, mask, f"c{n}", "test", value=n) for n in (1, 2, 3)]
     done = prepare_masks(given, tmp_path / "out", say_label, 1)
     assert len(done.rows) == 3 and not done.repeats.told()
     assert done.notes == {"Masks in which nothing is marked": ["a2", "a3"]}

@@ -47,7 +47,7 @@ def test_a_folder_of_pictures_becomes_a_manifest(folder, tmp_path, capsys):
     assert rows["3"].prompts["p5"] == ("one medium round polyp",)
     told = capsys.readouterr().out
     assert "10 rows of 10 pictures." in told and "Labels: polyp 10." in told
-    assert "No folds are given: 8 train, 1 choose the model and 1 test, drawn with seed 0." in told
+    assert "Folds were drawn with seed 0: 8 train, 1 choose the model, 1 test." in told
 
 
 def test_a_seed_and_a_label_are_taken(folder, tmp_path):

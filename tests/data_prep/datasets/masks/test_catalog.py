@@ -77,8 +77,23 @@ def test_camus_has_a_row_a_structure_and_keeps_patients_together(tmp_path):
     ]  # fmt: skip
     assert {row.group for row in rows} == {"patient0451"}
     assert {Path(row.image).parent.name for row in rows} == {"train"}
-    with pytest.raises(ValueError, match="CAMUS's own .mhd and .nii.gz are not read: convert"):
+    with pytest.raises(ValueError, match="Its own layout is training/patient0001/ .*convert the"):
         MASK_DATASETS["camus"](tmp_path / "images")
+
+
+def test_camus_as_it_is_published_itself(tmp_path):
+    top = "training/patient0001/patient0001_2CH"
+    for name in ("ED", "ED_gt", "sequence"):
+        (tmp_path / f"{top}_{name}.mhd").parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{top}_{name}.mhd").touch()
+    remarks = Remarks()
+    rows = MASK_DATASETS["camus"](tmp_path, remarks)
+    assert [(row.value, row.label) for row in rows] == [
+        (1, "left ventricular cavity"), (2, "myocardium"), (3, "left atrium cavity")
+    ]  # fmt: skip
+    assert {(row.fold, row.group) for row in rows} == {("train", "patient0001")}
+    assert {Path(row.mask).name for row in rows} == {"patient0001_2CH_ED_gt.mhd"}
+    assert list(remarks.failed) == ["patient0001_patient0001_2CH_sequence"]
 
 
 def test_chexlocalize_names_findings_by_masks(tmp_path):
