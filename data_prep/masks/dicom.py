@@ -1,5 +1,6 @@
 """DICOM pictures as a radiologist sees them: rescaled, windowed, bright where they are to be."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from modalities.extras import import_extra
 SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 CENTIMETRES = 3  # code of a physical unit in regions of ultrasound
 MM_PER_CM = 10.0
+# Files of many pictures keep these in groups, for all pictures or for each.
+GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+IN_GROUPS = frozenset(
+    "PixelSpacing RescaleSlope RescaleIntercept WindowCenter WindowWidth VOILUTFunction".split()
+)
 
 
 @dataclass(frozen=True)
@@ -57,20 +63,33 @@ def read_dicom(path: str | Path) -> DicomPicture:
     pydicom = import_extra("pydicom", "segmentation", "DICOM pictures")
     pixels = import_extra("pydicom.pixels", "segmentation", "DICOM pictures")
     try:
-        dataset = pydicom.dcmread(path)
-        count = int(dataset.get("NumberOfFrames") or 1)
-        # Turns YBR into RGB, and leaves the tag as it was: never convert by the tag after this.
-        stored = pixels.pixel_array(dataset, index=0)
-        if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-            stored = _to_bytes(pixels.apply_color_lut(stored, dataset))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd in a file and does no harm
+            dataset = pydicom.dcmread(path)
+            count = int(dataset.get("NumberOfFrames") or 1)
+            # Turns YBR into RGB, and leaves the tag as it was: never convert by the tag after this.
+            stored = pixels.pixel_array(dataset, index=0)
+            if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
+                stored = _to_bytes(pixels.apply_color_lut(stored, dataset))
+            _lift_groups(dataset)
     except Exception as error:  # many kinds, from the reader, the tags and the decoders
         told = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise ValueError(
             f"{path} cannot be read as a DICOM picture ({told[:200]}); expected one with pixel "
             "data. It is damaged or another kind of file, or pydicom needs a decoder for it: "
-            "pip install pylibjpeg[all]."
+            "pip install 'pylibjpeg[all]'."
         ) from error
     return DicomPicture(stored, dataset, count)
+
+
+def _lift_groups(dataset: Any) -> None:
+    """Put what the groups say of the first picture where files of one picture have it."""
+    for name in GROUPS:
+        first = next(iter(dataset.get(name) or ()), ())
+        for group in first:
+            for element in group.value[0] if group.VR == "SQ" and group.value else ():
+                if element.keyword in IN_GROUPS and element.keyword not in dataset:
+                    setattr(dataset, element.keyword, element.value)
 
 
 def _to_bytes(colours: np.ndarray) -> np.ndarray:
@@ -93,7 +112,8 @@ def brightness_of(
     """
     data = picture.dataset
     if picture.stored.ndim == 3:
-        bits = int(data.get("BitsStored", 8))
+        # Of a palette the tag tells the bits of its numbers, not of its colours.
+        bits = 8 if picture.stored.dtype == np.uint8 else int(data.BitsStored)
         return picture.stored.astype(np.float32) / (2**bits - 1), ""
     pixels = import_extra("pydicom.pixels", "segmentation", "DICOM pictures")
     values = pixels.apply_modality_lut(picture.stored, data).astype(np.float64)

@@ -63,7 +63,7 @@ class MaskDataset:
             FileNotFoundError: There is no such folder.
             ValueError: It has another layout, or files are missing.
         """
-        folder = require_folder(folder, f"{ANNS}, or {self.layout}")
+        folder = require_folder(folder, ", or ".join(filter(None, (ANNS, self.layout))))
         noted = Raised() if remarks is None else remarks
         rows = self._find(folder, noted, remarks)
         if isinstance(noted, Raised):

@@ -1,5 +1,7 @@
 """DICOM pictures look as viewers show them; what pydicom leaves to its caller is done."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,53 @@ def test_ultrasound_has_its_spacing_in_a_region_in_centimetres(save_dicom):
     regions = Sequence([region(3, 0.01), region(3, 0.02)])
     path = save_dicom("b.dcm", RAMP, SequenceOfUltrasoundRegions=regions)
     assert read_image(path).spacing_mm is None
+
+
+def test_tags_of_files_of_many_pictures_are_found_in_their_groups(save_dicom):
+    from pydicom import Dataset
+    from pydicom.sequence import Sequence
+
+    def group(**tags):
+        data = Dataset()
+        for tag, value in tags.items():
+            setattr(data, tag, value)
+        return data
+
+    shared = group(
+        PixelMeasuresSequence=Sequence([group(PixelSpacing=[0.5, 0.25])]),
+        PixelValueTransformationSequence=Sequence(
+            [group(RescaleSlope=1, RescaleIntercept=-1024, RescaleType="HU")]
+        ),
+    )
+    each = [
+        group(FrameVOILUTSequence=Sequence([group(WindowCenter=centre, WindowWidth=101)]))
+        for centre in (-500, 0)
+    ]
+    path = save_dicom(
+        "a.dcm",
+        np.stack([RAMP, RAMP]),
+        NumberOfFrames=2,
+        SharedFunctionalGroupsSequence=Sequence([shared]),
+        PerFrameFunctionalGroupsSequence=Sequence(each),
+    )
+    found = read_image(path)
+    assert found.spacing_mm == (0.5, 0.25)
+    expected = np.clip((RAMP - 1024.0 + 500.5) / 100 + 0.5, 0, 1)
+    np.testing.assert_allclose(found.values[..., 0], expected, atol=1e-6)
+
+
+def test_every_file_that_comes_with_pydicom_is_read_or_told_by_name():
+    pydicom = pytest.importorskip("pydicom")
+    read = 0
+    for path in sorted(Path(pydicom.__file__).parent.rglob("*.dcm")):
+        try:
+            values = read_image(path).values
+        except ValueError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+            continue
+        read += 1
+        assert values.ndim == 3 and 0 <= values.min() <= values.max() <= 1, path
+    assert read >= 50
 
 
 def test_a_mask_may_be_dicom_and_a_file_without_a_suffix(save_dicom):
