@@ -7,8 +7,8 @@ words what is a mask and what trains; the rest of path and name is the same for 
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_prep.datasets.checks import SHOWN
@@ -88,6 +88,8 @@ def find_pairs(
         ValueError: There is no picture, or no mask.
     """
     found = [_read_path(path, folder) for path in find_files(folder, PICTURES)]
+    if not any(one.is_mask for one in found):  # NAME_mask.png beside NAME.png in images/
+        found = [replace(one, is_mask=_is_named_mask(one.path)) for one in found]
     images = [one for one in found if not one.is_mask]
     masks = [one for one in found if one.is_mask]
     if not images or not masks:
@@ -138,28 +140,30 @@ def _add_rows(
         )
 
 
-def unique(name: str, taken: Iterable[str]) -> str:
+def unique(name: str, taken: Container[str]) -> str:
     """Return a name that is not taken: itself, or with the first number that makes it so."""
-    taken, number, tried = set(taken), 2, name
+    number, tried = 2, name
     while tried in taken:
         tried, number = f"{name}_{number}", number + 1
     return tried
 
 
 def _read_path(path: Path, folder: Path) -> Found:
-    fold, folders, kinds = "", [], []
+    """Read what folders say: the nearest that names a kind or a part counts, else the file."""
+    fold, folders, is_mask = "", [], _is_named_mask(path)
     for part in path.relative_to(folder).parts[:-1]:
         words = " ".join(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", part)).lower()
         folds = [FOLD_WORDS[word] for word in words.split() if word in FOLD_WORDS]
-        kind = (
-            "mask" if MASK_FOLDER.search(words) else "image" if IMAGE_FOLDER.search(words) else ""
-        )
+        of_masks, of_images = MASK_FOLDER.search(words), IMAGE_FOLDER.search(words)
+        names_kind = bool(of_masks) != bool(of_images)  # both: "labelled data"
+        is_mask = bool(of_masks) if names_kind else is_mask
         fold = folds[0] if folds else fold
-        kinds += [kind] if kind else []
-        folders += [] if folds or kind else [part]
-    by_name = bool(IS_MASK.fullmatch(path.stem.lower()))
-    is_mask = "mask" in kinds if kinds else by_name
+        folders += [] if folds or names_kind else [part]
     return Found(path, fold, tuple(folders), is_mask)
+
+
+def _is_named_mask(path: Path) -> bool:
+    return bool(IS_MASK.fullmatch(path.stem.lower()))
 
 
 def _core(stem: str) -> str:

@@ -45,7 +45,8 @@ def find_published(
     Source:
         https://github.com/naamiinepal/medvlsm
     """
-    rows: dict[str, MaskedImage] = {}
+    rows: list[MaskedImage] = []
+    taken: set[str] = set()
     for name, fold in FOLDS.items():
         table = folder / f"anns/{name}.json"
         if not table.is_file():
@@ -55,13 +56,14 @@ def find_published(
         missing: dict[str, list[str]] = {}
         for entry in read_entries(table):
             row = _read_row(entry, folder, fold, label_of, group_of)
-            row = replace(row, id=unique(row.id, (*rows, *missing)))
+            row = replace(row, id=unique(row.id, taken))
+            taken.add(row.id)
             if absent := [path for path in row.files() if not Path(path).is_file()]:
                 missing[row.id] = absent
             else:
-                rows[row.id] = row
+                rows.append(row)
         _tell_missing(missing, table, remarks)
-    return list(rows.values())
+    return rows
 
 
 def _read_row(

@@ -196,6 +196,13 @@ FOLDERS = {
     "folds in names": ("train_images/a.png", "train_masks/a.png", "train"),
     "beside": ("a.png", "a_mask.png", ""),
     "beside in folds": ("train/a.png", "train/a_mask.png", "train"),
+    "below a folder of a misleading name": (
+        "segmentation/images/a.png",
+        "segmentation/masks/a.png",
+        "",
+    ),
+    "both in a folder of images": ("images/a.png", "images/a_mask.png", ""),
+    "both in labelled data": ("labelled_data/a.png", "labelled_data/a_mask.png", ""),
     "segmentation": ("x/a.tif", "x/a_segmentation.tif", ""),
     "camel case": ("TestDataset/images/a.png", "TestDataset/masks/a.png", "test"),
     "in more folders": ("patient 1/images/a.png", "patient 1/GroundTruth/a.png", ""),
