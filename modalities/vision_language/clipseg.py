@@ -124,6 +124,7 @@ class ClipSeg(FrozenEncoder):
         super().__init__()
         config: Any = model.config
         self.model, self.tokenizer, self.name = model, tokenizer, name
+        self._config: Any = config  # "config" would make PEFT take this for a transformers model
         self.pictures = pictures or Pictures()
         self.layers = tuple(config.extract_layers)
         self.bridge = Bridge(
@@ -143,12 +144,7 @@ class ClipSeg(FrozenEncoder):
     @property
     def longest(self) -> int:
         """Tokens of the longest prompt that is read whole, its two ends among them."""
-        return self.config.text_config.max_position_embeddings
-
-    @property
-    def config(self) -> Any:
-        """The configuration that transformers has, with those of text and vision in it."""
-        return self.model.config
+        return self._config.text_config.max_position_embeddings
 
     @cached_property
     def identity(self) -> str:
@@ -228,7 +224,7 @@ class ClipSeg(FrozenEncoder):
 
     def _ends(self, ids: Tensor) -> Tensor:
         """Return where each prompt ends, as transformers finds it."""
-        end = self.config.text_config.eos_token_id
+        end = self._config.text_config.eos_token_id
         if end == LEGACY_END:
             return ids.argmax(-1)
         return (ids == end).int().argmax(-1)

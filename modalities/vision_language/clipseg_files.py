@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from modalities.pretrained import find_folder, load_model
 from modalities.text_file import read_text
@@ -101,7 +102,24 @@ def random_clipseg(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CLIPSegForImageSegmentation(CLIPSegConfig(**given))
+        _start_decoder(model)
     return ClipSeg(model, tokenizer, pictures or SMALL_PICTURES, RANDOM)
+
+
+def _start_decoder(model: "CLIPSegForImageSegmentation") -> None:
+    """Start the decoder's own layers as torch does, and the published training did.
+
+    transformers draws their weights with a deviation of 1: the first logits are in the hundreds,
+    from which nothing is learnt.
+    """
+    decoder = model.decoder
+    for part in (decoder.film_mul, decoder.film_add, decoder.reduces):
+        for layer in part.modules():
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
+    for layer in decoder.transposed_convolution.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.reset_parameters()
 
 
 def save_clipseg(clipseg: ClipSeg, folder: str | Path, *, half: bool = False) -> None:
@@ -123,7 +141,8 @@ def save_clipseg(clipseg: ClipSeg, folder: str | Path, *, half: bool = False) ->
     if half:
         state = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    clipseg.config.save_pretrained(folder)
+    config: Any = clipseg.model.config
+    config.save_pretrained(folder)
     if clipseg.tokenizer is not None:
         clipseg.tokenizer.save_pretrained(folder)
     pictures = clipseg.pictures

@@ -74,9 +74,11 @@ def write_masks_and_clipseg(folder: Path) -> None:
     """Render a few scenes, and save a CLIPSeg of the smallest size."""
     from modalities.vision_language.clipseg import Pictures
     from modalities.vision_language.clipseg_files import random_clipseg, save_clipseg
-    from tools.render_scenes import RenderOptions, render
+    from tools.render_scenes import RenderOptions, render_folder
 
-    render(folder / "masks", RenderOptions(count=10, size=48, prompts=2, wordings=1))
+    render_folder(
+        folder / "masks", RenderOptions(count=10, size=48, prompts=2, wordings=1), workers=1
+    )
     layer = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2)
     sizes = dict(
         projection_dim=16,
