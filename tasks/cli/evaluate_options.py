@@ -87,9 +87,8 @@ Masks = Annotated[
     Path | None,
     typer.Option(
         metavar="MANIFEST",
-        help=with_default(
-            "Segmenter: images with masks, as `mcgurk prepare` writes them.", "its own data"
-        ),
+        help="Segmenter: images with masks, as `mcgurk prepare` writes them; a published data set "
+        "is named by data.dataset=NAME data.folder=FOLDER instead.",
     ),
 ]
 Part = Annotated[
