@@ -139,7 +139,8 @@ class SegmentationConfig:
     def measures(self) -> tuple[str, ...]:
         """What a training can end with, by name."""
         tested = ("test_dice", "test_iou", "test_hd95_px", "test_hd95_mm", "test_dice_unrelated")
-        return ("loss", "dice", "iou", "validation_loss", *tested)
+        losses = ("loss", "dice_loss", "cross_entropy", "validation_loss")
+        return (*losses, "dice", "iou", *tested)
 
 
 def _check_method(name: str, options: dict[str, Any], own: tuple[str, ...]) -> None:

@@ -57,6 +57,7 @@ class Segmentation:
             name: Examples(rows, clipseg, self.features) for name, rows in masks.parts.items()
         }
         self.size = len(self.parts["train"])
+        self.test_scores: dict[str, float] = {}  # once it is exported
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, object]:
         """Return an image with some of its masks, and a prompt for each."""
@@ -142,8 +143,8 @@ class Segmentation:
         rows = [row for group in self.parts["test"].groups for row in group]
         if rows:
             device = str(next(self.model.parameters()).device)
-            card.scores.update(self._test(Predictor(self.model, card, device), rows))
-        self.test_scores = card.scores
+            self.test_scores = self._test(Predictor(self.model, card, device), rows)
+            card.scores.update({f"test_{name}": v for name, v in self.test_scores.items()})
         if self.features is not None:
             self.features.flush()
         save_segmenter(folder, self.model, card)
@@ -161,7 +162,7 @@ class Segmentation:
         if unrelated:
             others = [score.dice for outcome in outcomes for score in outcome.unrelated]
             told["dice_unrelated"] = 100 * float(np.mean(others))
-        return {f"test_{name}": float(value) for name, value in told.items()}
+        return {name: float(value) for name, value in told.items()}
 
     def _text_of(self, row: MaskedImage) -> str:
         options = self.config.prompts
