@@ -17,6 +17,7 @@ import numpy as np
 from data_prep.json_lines import read_entries
 from data_prep.masks.manifest import MANIFEST, MaskedImage
 from data_prep.masks.scenes import Prompt, Scene, ask, render_scene
+from data_prep.masks.scenes.scene import LOOKS
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, check_manifest_folder, complete_manifest
 from modalities.whole_file import replace_when_whole
@@ -37,6 +38,7 @@ class RenderOptions:
         size: Edge of a picture in pixels, at least 48.
         prompts: At most so many a picture.
         wordings: At most so many a prompt.
+        look: A name of `LOOKS` for all; "" for any.
     """
 
     count: int = 4000
@@ -44,6 +46,7 @@ class RenderOptions:
     size: int = 128
     prompts: int = 5
     wordings: int = 3
+    look: str = ""
 
     def __post_init__(self):
         if not 1 <= self.count <= SEEDS or self.seed < 0 or self.size < 48:
@@ -51,6 +54,8 @@ class RenderOptions:
                 f"count is {self.count}, seed {self.seed} and size {self.size}; expected 1 to "
                 f"{SEEDS:,} pictures, a seed of 0 or more and at least 48 pixels."
             )
+        if self.look and self.look not in LOOKS:
+            raise ValueError(f"No look {self.look!r}; known: {', '.join(LOOKS)}.")
         if self.prompts < 1 or self.wordings < 1:
             raise ValueError(
                 f"prompts is {self.prompts} and wordings {self.wordings}; expected 1 or more."
@@ -62,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.render_scenes", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DST")
     for name, default in asdict(RenderOptions()).items():
-        parser.add_argument(f"--{name}", type=int, default=default)
+        parser.add_argument(f"--{name}", type=type(default), default=default)
     parser.add_argument("--workers", type=int, help="processes; as many as cores without")
     given = vars(parser.parse_args())
     folder, workers = given.pop("folder"), given.pop("workers")
@@ -109,7 +114,9 @@ def render_folder(folder: Path, options: RenderOptions, workers: int | None = No
 
 def _keep_settings(path: Path, options: RenderOptions) -> None:
     """Write down what is drawn, or find that it is drawn otherwise."""
-    settings = {name: value for name, value in asdict(options).items() if name != "count"}
+    settings = {
+        name: value for name, value in asdict(options).items() if name != "count" and value != ""
+    }
     if not path.exists():
         with replace_when_whole(path) as partial_file:
             partial_file.write_text(json.dumps(settings) + "\n", encoding="utf-8")
@@ -144,7 +151,7 @@ def _draw_piece(folder: Path, options: RenderOptions, start: int) -> Outcome[Mas
     rows: list[MaskedImage] = []
     for number in range(start, _last(start, options) + 1):
         seed = options.seed * SEEDS + number
-        scene = render_scene(seed, options.size)
+        scene = render_scene(seed, options.size, options.look)
         prompts = ask(scene, seed, options.prompts, options.wordings)
         rows += _write_scene(folder, number, scene, prompts)
     return Outcome(tuple(rows))

@@ -62,7 +62,7 @@ def draw_text(row: MaskedImage, use: str, text: str, random: np.random.Generator
         known = ", ".join(row.prompts) or "none"
         raise ValueError(
             f"{row.id} has no {wanted}; it has {known}. Make some with `mcgurk prepare`, or give "
-            f"one sentence for all, as 'the {LABEL}'."
+            f"one sentence for all, as text='the {LABEL}'."
         )
     wordings = row.prompts[keys[int(random.integers(len(keys)))]]
     return wordings[int(random.integers(len(wordings)))]

@@ -70,3 +70,12 @@ def test_scenes_of_other_options_are_not_mixed(folder, monkeypatch, capsys):
 def test_options_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="count is 0"):
         RenderOptions(count=0)
+
+
+def test_one_look_for_all(tmp_path):
+    render_folder(tmp_path, RenderOptions(count=12, size=48, look="ultrasound"), 1)
+    for row in read(tmp_path):
+        image = np.asarray(Image.open(row.image))
+        assert np.ptp(image.astype(int), axis=2).max() == 0  # ultrasound is grey
+    with pytest.raises(ValueError, match="No look 'xray'; known: colours"):
+        RenderOptions(look="xray")

@@ -18,6 +18,7 @@ from data_prep.masks.scenes.painting import (
 )
 from data_prep.masks.scenes.palette import GREY, RGB, choose_names, vary
 from data_prep.masks.scenes.ultrasound import LEVELS, paint_ultrasound
+from modalities.spelling import did_you_mean
 
 LOOKS = {"colours": 0.28, "greys": 0.17, "ultrasound": 0.35, "endoscopy": 0.2}  # how often
 LUMPS = ("circle", "oval", "blob", "irregular")
@@ -58,7 +59,7 @@ class Scene:
     ground: str
 
 
-def render_scene(seed: int, size: int = 128) -> Scene:
+def render_scene(seed: int, size: int = 128, look: str = "") -> Scene:
     """Draw a picture of shapes in colours, in greys, or like ultrasound or endoscopy.
 
     It is drawn by rule: no picture of a patient was used, and what is called a tumor or a polyp
@@ -67,14 +68,18 @@ def render_scene(seed: int, size: int = 128) -> Scene:
     Args:
         seed: Another number, another picture; the same number, the same one to the bit.
         size: Edge in pixels, at least 48.
+        look: A name of `LOOKS`; without one it is drawn, too.
 
     Raises:
-        ValueError: The size is too small for what is drawn.
+        ValueError: The size is too small for what is drawn, or there is no such look.
     """
+    if look and look not in LOOKS:
+        raise ValueError(f"No look {look!r}; known: {', '.join(LOOKS)}.{did_you_mean(look, LOOKS)}")
     if size < 48:
         raise ValueError(f"Size is {size}; expected 48 pixels or more. Ask for a larger picture.")
     random = np.random.default_rng(seed)
-    look = str(random.choice(list(LOOKS), p=list(LOOKS.values())))
+    drawn = str(random.choice(list(LOOKS), p=list(LOOKS.values())))
+    look = look or drawn
     if look == "ultrasound":
         return _draw_ultrasound(size, random)
     if look == "endoscopy":

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from data_prep.datasets.masks.catalog import MASK_DATASETS
-from data_prep.masks.manifest import MANIFEST, MaskedImage, read_masks
+from data_prep.masks.manifest import MaskedImage
 from tasks.reports import Evaluated, OpenBar
+from tasks.segmentation.card import CARD, read_card
+from tasks.segmentation.config import MaskDataOptions
+from tasks.segmentation.data import find_masks, read_rows
 from tasks.segmentation.evaluation.config import ALL, SegmentationEvaluationConfig
 from tasks.segmentation.evaluation.outcomes import Asked, Segments, measure_masks
 from tasks.segmentation.evaluation.prompts import choose_prompts
@@ -57,7 +59,8 @@ def find_rows(config: SegmentationEvaluationConfig) -> tuple[list[MaskedImage], 
     """Find what is to be segmented.
 
     Args:
-        config: Names a manifest, or a data set, and a part of it.
+        config: Names a manifest, a data set, or a segmenter that says what it was trained on; and
+            a part of it.
 
     Returns:
         The rows, one or more, and what they are in words.
@@ -66,17 +69,16 @@ def find_rows(config: SegmentationEvaluationConfig) -> tuple[list[MaskedImage], 
         FileNotFoundError: There is no such file or folder.
         ValueError: None is named, it holds something else, or has no such part.
     """
-    if config.data is not None:
-        rows = MASK_DATASETS[config.data.dataset](config.data.folder)
-        place = f"{config.data.dataset} in {config.data.folder}"
-    elif config.masks:
-        path = Path(config.masks)
-        rows, place = list(read_masks(path / MANIFEST if path.is_dir() else path)), config.masks
+    if config.masks:
+        rows, place = read_rows(MaskDataOptions(folder=config.masks)), config.masks
+    elif config.data is not None:
+        options = MaskDataOptions(config.data.dataset, config.data.folder)
+        rows, place = read_rows(options), f"{options.dataset} in {options.folder}"
     else:
-        raise ValueError(
-            "No masks are named; expected a manifest that `mcgurk prepare` wrote, as --masks "
-            "MANIFEST, or a data set, as data.dataset=busi data.folder=FOLDER."
-        )
+        options = trained_on(config.segmenter)
+        # Parted as it was trained, where the data set has no parts of its own.
+        rows = [row for part in find_masks(options).parts.values() for row in part]
+        place = f"{options.dataset} in {options.folder}"
     folds = sorted({row.fold for row in rows if row.fold})
     part = config.part or ("test" if folds else ALL)
     kept = [row for row in rows if part in (ALL, row.fold)]
@@ -84,6 +86,23 @@ def find_rows(config: SegmentationEvaluationConfig) -> tuple[list[MaskedImage], 
         known = ", ".join((*folds, ALL)) if folds else f"{ALL}, as they are not parted"
         raise ValueError(f"{place} has no masks for {part!r}; expected one of {known}.")
     return kept, place if part == ALL else f"{place}, {part}"
+
+
+def trained_on(segmenter: str) -> MaskDataOptions:
+    """Return which images a segmenter was trained and tested on.
+
+    Raises:
+        ValueError: It does not say it: it is bare, or damaged.
+    """
+    if not (Path(segmenter) / CARD).is_file():
+        raise ValueError(
+            "No masks are named; expected a manifest that `mcgurk prepare` wrote, as --masks "
+            "MANIFEST, or a data set, as data.dataset=busi data.folder=FOLDER."
+        )
+    try:
+        return MaskDataOptions(**read_card(segmenter).images)
+    except TypeError as error:
+        raise ValueError(f"{segmenter} is damaged ({error}); train the segmenter again.") from error
 
 
 def _tell_prompts(config: SegmentationEvaluationConfig) -> str:

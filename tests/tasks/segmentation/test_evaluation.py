@@ -36,7 +36,7 @@ class Colours:
             raise FileNotFoundError("There is no segmenter nowhere.")
         return cls()
 
-    def probability(self, image: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
+    def probability(self, image: np.ndarray, prompts: Sequence[str], labels: Sequence[str]) -> np.ndarray:
         self.asked.append(tuple(prompts))
         channels = [0 if "red" in prompt else 2 if "blue" in prompt else None for prompt in prompts]
         return np.stack([self._find(image, channel) for channel in channels])
@@ -279,7 +279,7 @@ def test_what_reading_an_image_decided_is_told(evaluates, tmp_path):
 
 
 def test_an_image_that_the_segmenter_refuses_is_named(evaluates, fails, monkeypatch):
-    def refuse(self, image, prompts):
+    def refuse(self, image, prompts, labels):
         if image.shape[:2] == (30, 30):
             raise ValueError("Too small.")
         return np.zeros((len(prompts), *image.shape[:2]), np.float32)
