@@ -17,6 +17,7 @@ import numpy as np
 from data_prep.json_lines import read_entries
 from data_prep.masks.manifest import MANIFEST, MaskedImage
 from data_prep.masks.scenes import Prompt, Scene, ask, render_scene
+from data_prep.masks.scenes.prompts import ABSENT
 from data_prep.masks.scenes.scene import LOOKS
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, check_manifest_folder, complete_manifest
@@ -39,6 +40,7 @@ class RenderOptions:
         prompts: At most so many a picture.
         wordings: At most so many a prompt.
         look: A name of `LOOKS` for all; "" for any.
+        absent: Share of the prompts that fit nothing, 0 to below 1.
     """
 
     count: int = 4000
@@ -47,6 +49,7 @@ class RenderOptions:
     prompts: int = 5
     wordings: int = 3
     look: str = ""
+    absent: float = ABSENT
 
     def __post_init__(self):
         if not 1 <= self.count <= SEEDS or self.seed < 0 or self.size < 48:
@@ -54,6 +57,8 @@ class RenderOptions:
                 f"count is {self.count}, seed {self.seed} and size {self.size}; expected 1 to "
                 f"{SEEDS:,} pictures, a seed of 0 or more and at least 48 pixels."
             )
+        if not 0 <= self.absent < 1:
+            raise ValueError(f"absent is {self.absent}; expected 0 to below 1.")
         if self.look and self.look not in LOOKS:
             raise ValueError(f"No look {self.look!r}; known: {', '.join(LOOKS)}.")
         if self.prompts < 1 or self.wordings < 1:
@@ -152,7 +157,7 @@ def _draw_piece(folder: Path, options: RenderOptions, start: int) -> Outcome[Mas
     for number in range(start, _last(start, options) + 1):
         seed = options.seed * SEEDS + number
         scene = render_scene(seed, options.size, options.look)
-        prompts = ask(scene, seed, options.prompts, options.wordings)
+        prompts = ask(scene, seed, options.prompts, options.wordings, options.absent)
         rows += _write_scene(folder, number, scene, prompts)
     return Outcome(tuple(rows))
 

@@ -90,7 +90,8 @@ class SegmentationConfig:
         method: A name of `VARIANTS` (as "da_vl"), "decoder" to train that alone, "full" to train
             all, "unet" for a plain U-Net in its place, or a name of `fusion.methods.METHODS`.
         options: Of a variant `rank` and `condition_rank`; of a method the fields of its dataclass
-            that differ from their defaults; of "unet" its `encoder`.
+            that differ from their defaults; of "unet" its `encoder`; of "full" `text`, false to
+            leave the text encoder as it is.
         where: Roles, for a name of METHODS; empty for the method's own.
         train_decoder: Whether the decoder is trained as well, beside adapters.
         prompts: Which prompts are given.

@@ -45,7 +45,7 @@ class PromptedModel(nn.Module):
         self.size = sum(p.numel() for p in clipseg.model.parameters())
         self.adapters = attach_method(clipseg, config)
         if config.method == FULL:
-            train_all(clipseg)
+            train_all(clipseg, text=config.options.get("text", True))
         if config.method == DECODER or config.train_decoder:
             clipseg.model.decoder.requires_grad_(True)
 
@@ -161,13 +161,19 @@ def attach_method(clipseg: ClipSeg, config: SegmentationConfig) -> Adapters | No
     return Adapters(clipseg)
 
 
-def train_all(clipseg: ClipSeg) -> None:
-    """Let all of a CLIPSeg learn that leads to a mask."""
+def train_all(clipseg: ClipSeg, text: bool = True) -> None:
+    """Let all of a CLIPSeg learn that leads to a mask, or with `text` false what sees and paints.
+
+    While a new model sees nothing yet, prompts are noise to it, and a text encoder that learns
+    from the first step on soon says the same of all of them.
+    """
     clip = clipseg.model.clip
     clipseg.model.requires_grad_(True)
     for idle in (clip.visual_projection, clip.vision_model.post_layernorm):
         idle.requires_grad_(False)
     clip.logit_scale.requires_grad_(False)
+    for part in (clip.text_model, clip.text_projection):
+        part.requires_grad_(text)
     last = max(clipseg.layers)
     clip.vision_model.encoder.layers[last + 1 :].requires_grad_(False)
 

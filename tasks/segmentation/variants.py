@@ -61,7 +61,7 @@ VARIANTS: dict[str, Variant] = {
 OPTIONS: dict[str, dict[str, type]] = {
     **dict.fromkeys(VARIANTS, {"rank": int, "condition_rank": int}),
     DECODER: {},
-    FULL: {},
+    FULL: {"text": bool},
     UNET: {"encoder": str},
 }
 
@@ -80,7 +80,7 @@ def check_variant_options(name: str, options: Mapping[str, Any]) -> None:
                 f"{did_you_mean(option, known)}"
             )
         kind = known[option]
-        good = isinstance(value, kind) and not isinstance(value, bool)
+        good = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
         if not good or (kind is int and value < 1):
-            expected = "1 or more" if kind is int else "a name"
+            expected = {int: "1 or more", bool: "true or false"}.get(kind, "a name")
             raise ValueError(f"Option {option!r} of {name!r} is {value!r}; expected {expected}.")

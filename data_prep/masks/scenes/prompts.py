@@ -12,7 +12,7 @@ from data_prep.masks.scenes.scene import Scene, Thing
 from data_prep.masks.scenes.wording import say
 
 AXES = ("shape", "colour", "size", "place", "nature")
-NEGATIVE = 0.09  # of the prompts beside the empty pictures' ones, which fit nothing either
+ABSENT = 0.09  # of the prompts beside the empty pictures' ones, which fit nothing either
 TRIES = 12
 PLACES = tuple(
     f"{vertical} {horizontal}".strip() or "center"
@@ -64,18 +64,21 @@ def draw_mask(words: Mapping[str, str], scene: Scene) -> np.ndarray:
     return mask
 
 
-def ask(scene: Scene, seed: int, prompts: int = 5, wordings: int = 3) -> list[Prompt]:
-    """Ask different things of a scene, about an eighth of them such as are not there.
+def ask(
+    scene: Scene, seed: int, prompts: int = 5, wordings: int = 3, absent: float = ABSENT
+) -> list[Prompt]:
+    """Ask different things of a scene, some of them such as are not there.
 
     Args:
         scene: From `render_scene`.
         seed: Another number, other prompts.
         prompts: At most so many; simple scenes have fewer.
         wordings: At most so many of each.
+        absent: Share of the prompts that fit nothing, 0 to 1; those of empty pictures do so anyway.
     """
     random = np.random.default_rng((seed, 1))  # not the draws that made the scene
     asked: dict[frozenset[tuple[str, str]], Prompt] = {}
-    for words in _phrases(scene, prompts, random):
+    for words in _phrases(scene, prompts, absent, random):
         count = sum(fits(words, thing) for thing in scene.things)
         said = [say(words, count, scene.look, random) for _ in range(wordings)]
         if not scene.things and words == {"noun": "tumor"}:
@@ -85,7 +88,9 @@ def ask(scene: Scene, seed: int, prompts: int = 5, wordings: int = 3) -> list[Pr
     return list(asked.values())
 
 
-def _phrases(scene: Scene, prompts: int, random: np.random.Generator) -> Iterator[dict[str, str]]:
+def _phrases(
+    scene: Scene, prompts: int, absent: float, random: np.random.Generator
+) -> Iterator[dict[str, str]]:
     main = {"noun": MAIN.get(scene.look, "")}
     there = any(fits(main, thing) for thing in scene.things)
     if scene.look in MAIN and (there or random.random() < 0.5):
@@ -96,7 +101,7 @@ def _phrases(scene: Scene, prompts: int, random: np.random.Generator) -> Iterato
         return
     for _ in range(prompts):
         words = _true_words(scene.things[int(random.integers(len(scene.things)))], random)
-        yield _absent(words, scene, random) if random.random() < NEGATIVE else words
+        yield _absent(words, scene, random) if random.random() < absent else words
 
 
 def _true_words(thing: Thing, random: np.random.Generator) -> dict[str, str]:

@@ -36,7 +36,9 @@ class Colours:
             raise FileNotFoundError("There is no segmenter nowhere.")
         return cls()
 
-    def probability(self, image: np.ndarray, prompts: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    def probability(
+        self, image: np.ndarray, prompts: Sequence[str], labels: Sequence[str]
+    ) -> np.ndarray:
         self.asked.append(tuple(prompts))
         channels = [0 if "red" in prompt else 2 if "blue" in prompt else None for prompt in prompts]
         return np.stack([self._find(image, channel) for channel in channels])
