@@ -82,6 +82,7 @@ def load_model(kind: type[Model], folder: Path, types: tuple[str, ...], **option
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are told below, with the weight's name
                 **options,
             )  # type: ignore[misc]
     except Exception as error:  # many classes for the many ways a folder can be damaged
@@ -90,7 +91,8 @@ def load_model(kind: type[Model], folder: Path, types: tuple[str, ...], **option
             f"({reason_of(error)}). Save or download it again, as safetensors."
         ) from error
     # transformers only warns of these, and goes on with random weights.
-    if wrong := sorted({*info["missing_keys"], *info["mismatched_keys"]}, key=str):
+    reshaped = {name for name, *_ in info["mismatched_keys"]}
+    if wrong := sorted({*info["missing_keys"], *reshaped}):
         raise ValueError(
             f"{folder} lacks the weight {wrong[0]}, or has it in another shape; expected all of "
             "config.json's model. Save or download it again."

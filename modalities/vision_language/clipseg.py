@@ -1,6 +1,7 @@
 """CLIPSeg in three steps: see a picture, read prompts, decode a mask for each."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,12 +28,23 @@ class Pictures:
     Attributes:
         side: Height and width that all are brought to, whatever their shape, in pixels.
         mean: Of red, green and blue, where white is 1; it is subtracted.
-        deviation: What the rest is divided by.
+        deviation: What the rest is divided by, each above 0.
     """
 
     side: int = 352
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     deviation: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self):
+        for name in ("mean", "deviation"):
+            values = getattr(self, name)
+            numbers = len(values) == 3 and all(isinstance(v, int | float) for v in values)
+            if not numbers or not all(map(math.isfinite, values)):
+                raise ValueError(f"{name} {values}, where three numbers are expected")
+        if min(self.deviation) <= 0 or self.side < 1:
+            raise ValueError(
+                f"deviation {self.deviation} and side {self.side}, where more than 0 is expected"
+            )
 
     def prepare(self, image: np.ndarray | Tensor) -> Tensor:
         """Make a picture ready, [height, width, 3] from 0 to 1 -> [3, side, side]."""

@@ -25,6 +25,7 @@ CLIPSEGS = {
 }
 RANDOM = "clipseg-random"  # of the size of "scenes", weights that know nothing
 PREPROCESSOR = "preprocessor_config.json"
+TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 # What "scenes" is: CLIPSeg's plan, small enough for two cores.
 SMALL: dict[str, Any] = dict(
     projection_dim=128,
@@ -163,6 +164,12 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """
     from transformers import CLIPTokenizer
 
+    # Without these transformers makes an empty tokenizer, to which all prompts are one.
+    if not any(all((folder / file).is_file() for file in files) for files in TOKENIZER_FILES):
+        raise ValueError(
+            f"{folder} has no tokenizer; expected {' or '.join(map(' and '.join, TOKENIZER_FILES))}"
+            " beside the weights. Save it there, or download it again."
+        )
     try:
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # many classes for the many ways a folder can be damaged
