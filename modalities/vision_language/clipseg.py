@@ -48,7 +48,9 @@ class Pictures:
 
     def prepare(self, image: np.ndarray | Tensor) -> Tensor:
         """Make a picture ready, [height, width, 3] from 0 to 1 -> [3, side, side]."""
-        values = torch.as_tensor(image, dtype=torch.float32).movedim(-1, 0)
+        if isinstance(image, np.ndarray):  # torch takes no turned, foreign or read-only ones
+            image = torch.from_numpy(np.array(image, np.float32, order="C"))
+        values = image.float().movedim(-1, 0)
         size = (self.side, self.side)
         values = interpolate(values[None], size, mode="bilinear", antialias=True)[0]
         mean, deviation = (torch.tensor(of)[:, None, None] for of in (self.mean, self.deviation))

@@ -32,6 +32,8 @@ class SegmenterCard:
         scores: On the validation and test images.
         left_out: Images that could not be used.
         note: What it is not, where there is something to say.
+        weights: Hash of the frozen model, its words and its pictures, as `ClipSeg.identity` has it;
+            "" where it is not known, and any model of that name is taken.
     """
 
     model: str
@@ -50,6 +52,7 @@ class SegmenterCard:
     scores: dict[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     note: str = ""
+    weights: str = ""
 
 
 def read_card(folder: str | Path) -> SegmenterCard:

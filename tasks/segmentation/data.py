@@ -41,17 +41,14 @@ def find_masks(options: MaskDataOptions) -> Masks:
     if options.skip_bad:
         rows, bad = _readable(rows)
         left_out += bad
+    _check_some(rows, left_out, options)
     hashes = hash_images(rows) if options.clean_splits else None
     rows = _part(rows, options, hashes)
     if hashes is not None:
         rows, gone = clean_splits(rows, hashes)
         left_out += [f"{name}: {reason}" for name, reason in gone.items()]
     parts = {fold: tuple(row for row in rows if row.fold == fold) for fold in FOLDS}
-    if not parts["train"]:
-        raise ValueError(
-            f"{options.folder or 'The data'} has no images with masks to train on; expected some "
-            "in the fold train."
-        )
+    _check_some(parts["train"], left_out, options)
     return Masks(parts, tuple(sorted({row.label for row in rows})), tuple(left_out))
 
 
@@ -67,6 +64,17 @@ def read_rows(options: MaskDataOptions) -> list[MaskedImage]:
         return MASK_DATASETS[options.dataset](options.folder)
     path = Path(options.folder).expanduser()
     return list(read_masks(path / MANIFEST if path.is_dir() or not path.suffix else path))
+
+
+def _check_some(
+    rows: Sequence[MaskedImage], left_out: Sequence[str], options: MaskDataOptions
+) -> None:
+    if not rows:
+        why = f" Left out are {len(left_out)}, as {left_out[0]}." if left_out else ""
+        raise ValueError(
+            f"{options.folder or 'The data'} has no images with masks to train on; expected some "
+            f"in the fold train, or in none.{why}"
+        )
 
 
 def _with_masks(rows: Sequence[MaskedImage]) -> tuple[list[MaskedImage], list[str]]:

@@ -76,9 +76,12 @@ class Examples:
         """Return what the frozen text encoder makes of a prompt, with a batch axis of one."""
         if text not in self.texts:
             tokens = self.clipseg.tokenize([text])
-            with torch.no_grad():
-                found = self.clipseg.read(*self._here(tokens.ids, tokens.mask))
-            self.texts[text] = {"condition": found.condition.cpu(), "skips": found.skips.cpu()}
+            ids, mask = tokens.ids, tokens.mask
+            if self.features is None:
+                self.texts[text] = self._read(ids, mask)
+            else:
+                key = hash_tensors({"ids": ids, "mask": mask})
+                self.texts[text] = self.features.of(key, lambda: self._read(ids, mask))
         return self.texts[text]
 
     def _pixels(self, group: Rows) -> Tensor:
@@ -95,6 +98,11 @@ class Examples:
         [pixels] = self._here(pixels[None])
         states = torch.cat(self.clipseg.see(pixels))  # [layers, 1 + patches, dim]
         return {"states": states.cpu()}
+
+    @torch.no_grad()
+    def _read(self, ids: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        found = self.clipseg.read(*self._here(ids, mask))
+        return {"condition": found.condition.cpu(), "skips": found.skips.cpu()}
 
     def _here(self, *tensors: Tensor) -> list[Tensor]:
         device = next(self.clipseg.parameters()).device

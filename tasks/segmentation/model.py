@@ -145,6 +145,11 @@ def attach_method(clipseg: ClipSeg, config: SegmentationConfig) -> Adapters | No
     if variant is None:
         options = dict(config.options)
         return attach(clipseg, config.method, options, config.where or None, name=ADAPTER)
+    if "text.tap" in variant.where and not clipseg.bridge.text:
+        raise ValueError(
+            f"{variant.title} adds states of the text encoder to the condition; {clipseg.name} has "
+            "them in another width. Take 'sa_v' or a dense variant, as 'da_vl'."
+        )
     below: Sequence[int] = range(max(clipseg.layers))
     for placement in variant.placements:
         width = config.options.get("rank", variant.rank)

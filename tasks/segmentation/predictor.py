@@ -102,8 +102,8 @@ class Predictor:
                 know a class.
         """
         check_image(image)
-        if not prompts:
-            raise ValueError("No prompts; expected one or more.")
+        if isinstance(prompts, str) or not prompts:
+            raise ValueError(f"Prompts are {prompts!r}; expected a list of one or more.")
         pixels = self.model.pictures.prepare(image)[None].to(self.device)
         with torch.no_grad():
             if isinstance(self.model, PromptedModel):

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from fusion.adapters.interface import Adapters
+from fusion.adapters.parts import frozen_state
 from modalities.vision_language.clipseg_files import load_clipseg
 from modalities.whole_file import replace_when_whole
 from tasks.segmentation.card import CARD, SegmenterCard, read_card
@@ -34,7 +35,7 @@ def save_segmenter(folder: str | Path, model: Segmentable, card: SegmenterCard) 
     if model.adapters is not None:
         model.adapters.save(folder / ADAPTERS, ADAPTER)
     for file, part in _trained_parts(model, card).items():
-        _write(folder / file, part.state_dict())
+        _write(folder / file, frozen_state(part))
     with replace_when_whole(folder / CARD) as partial:
         partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 
@@ -55,6 +56,11 @@ def load_segmenter(
     folder = Path(folder)
     card = read_card(folder)
     clipseg = load_clipseg(model or card.model)
+    if card.method != UNET and card.weights not in ("", clipseg.identity):
+        raise ValueError(
+            f"{folder} was trained on {card.model}, and {clipseg.name} has other weights, words or "
+            "pictures; expected the same model. Take that one, or train anew."
+        )
     if card.method == UNET:
         config = SegmentationConfig(model=card.model, method=UNET, options=card.options)
         built: Segmentable = build_model(config, clipseg, len(card.labels))
@@ -64,7 +70,9 @@ def load_segmenter(
     try:
         for file, part in _trained_parts(built, card).items():
             part.load_state_dict(_read(folder / file))
-        if (folder / ADAPTERS).is_dir() and card.method not in (UNET, FULL, DECODER):
+        if card.method not in (UNET, FULL, DECODER):
+            if not (folder / ADAPTERS).is_dir():
+                raise FileNotFoundError(_not_whole(folder / ADAPTERS))
             Adapters(clipseg).load(folder / ADAPTERS, ADAPTER)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
@@ -125,8 +133,12 @@ def _read(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}; the segmenter is not whole.")
+        raise FileNotFoundError(_not_whole(path))
     try:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged ({error}); train the segmenter again.") from error
+
+
+def _not_whole(path: Path) -> str:
+    return f"There is no {path}; the segmenter is not whole. Copy or train it again."

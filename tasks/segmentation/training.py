@@ -45,6 +45,7 @@ class Segmentation:
         self.labels = masks.labels
         self.left_out = list(masks.left_out)
         clipseg = load_clipseg(config.model)
+        self.weights = clipseg.identity  # before any of it is trained
         torch.manual_seed(config.loop.seed)
         self.model = build_model(config, clipseg, len(self.labels))
         self.module: nn.Module = self.model
@@ -52,7 +53,7 @@ class Segmentation:
         self.features = None
         if self.model.untouched:
             folder = Path(config.features) if config.features else None
-            self.features = KeptFeatures(folder, {"model": clipseg.identity})
+            self.features = KeptFeatures(folder, {"model": self.weights})
         self.parts = {
             name: Examples(rows, clipseg, self.features) for name, rows in masks.parts.items()
         }
@@ -187,6 +188,7 @@ class Segmentation:
             parameters=self.model.size,
             scores={k: v for k, v in measured.items() if k in ("dice", "iou", "seconds")},
             left_out=tuple(self.left_out),
+            weights=self.weights,
         )
 
 

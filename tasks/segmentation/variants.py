@@ -40,6 +40,11 @@ class Variant:
     rank: int
 
     @property
+    def where(self) -> tuple[str, ...]:
+        """All roles that take a block."""
+        return tuple(role for placement in self.placements for role in placement.where)
+
+    @property
     def shallow(self) -> bool:
         """Whether the encoders are left alone, so that what they make can be kept."""
         return not any(placement.below for placement in self.placements)
