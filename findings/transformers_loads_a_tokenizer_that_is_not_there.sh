@@ -6,8 +6,8 @@
 #   was saved and no tokenizer, returns a tokenizer of 1 to 5 entries, the special ones. No error, no warning. CLIP's makes each
 #   character an end mark. A CLIPSeg that is given its numbers answers all prompts alike, to the bit.
 #
-# Expected: the OSError "Can't load tokenizer for ..." that the library had up to version 4 and still has for folders
-#   without a config.json when AutoTokenizer is asked.
+# Expected: an OSError, as from_pretrained of the model and of the image processor raises where the folder lacks their files; and
+#   as the tokenizers' own did in version 4 of the library.
 #
 # Who is hurt: whoever saves with model.save_pretrained(folder), forgets the tokenizer's or processor's, and loads both from there
 #   with the class by its name: training and evaluation run, the loss falls as far as it can without text, and the

@@ -84,11 +84,15 @@ def read_masks(path: str | Path) -> Iterator[MaskedImage]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is damaged, or the manifest is of something else.
+        ValueError: A line is damaged, two have one id, or the manifest is of something else.
     """
     path = Path(path)
     folder = path.parent.resolve()
+    known: set[str] = set()
     for row in read_entries(path, MaskedImage.from_json, "prepare"):
+        if row.id in known:  # masks and prompts go by it
+            raise ValueError(f"{path} has the id {row.id!r} twice; expected one for each row.")
+        known.add(row.id)
         yield _with_paths(row, lambda name: str(folder / name))
 
 

@@ -66,8 +66,13 @@ class Segmentation:
         group = part.groups[index]
         count = min(self.config.prompts.each, len(group))
         rows = [group[int(n)] for n in random.choice(len(group), count, replace=False)]
-        prompts = [draw_prompt(row, self.config.prompts, random) for row in rows]
+        prompts = [self._draw(row, random) for row in rows]
         return self._example(part, rows, prompts)
+
+    def _draw(self, row: MaskedImage, random: np.random.Generator) -> Prompt:
+        if not isinstance(self.model, PromptedModel):  # unrelated ones would hide what it is taught
+            return Prompt(self._text_of(row))
+        return draw_prompt(row, self.config.prompts, random)
 
     def _example(
         self, part: Examples, rows: Sequence[MaskedImage], prompts: Sequence[Prompt]
@@ -166,6 +171,8 @@ class Segmentation:
         return {name: float(value) for name, value in told.items()}
 
     def _text_of(self, row: MaskedImage) -> str:
+        if not isinstance(self.model, PromptedModel):
+            return row.label
         options = self.config.prompts
         random = np.random.default_rng(crc32(row.id.encode()))
         return draw_text(row, options.use, options.text, random)

@@ -104,6 +104,12 @@ def test_what_cannot_be_read_is_left_out_where_that_is_asked(own_squares):
     assert len(found.left_out) == 3 and any(str(broken) in line for line in found.left_out)
 
 
+def test_two_rows_of_one_id_are_refused(own_squares):
+    rewrite(own_squares, lambda rows: [replace(r, id=r.id.replace("3_", "4_")) for r in rows])
+    with pytest.raises(ValueError, match="manifest.jsonl has the id '4_red' twice"):
+        find_masks(options(own_squares))
+
+
 def test_what_is_not_there_is_told(squares, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         find_masks(options(tmp_path / "nowhere"))

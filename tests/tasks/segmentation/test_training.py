@@ -97,6 +97,18 @@ def test_an_unrelated_prompt_asks_for_an_empty_mask(experiment):
     assert seen == {True, False}
 
 
+def test_unet_is_taught_every_mask_whatever_the_prompts_are(experiment, own_squares, tmp_path):
+    """It reads none, so that an empty mask for an unrelated one would only confuse it."""
+    path = own_squares / "manifest.jsonl"
+    write_masks(path, [replace(row, prompts={}) for row in read_masks(path)])
+    prompts = PromptOptions(unrelated=0.9)
+    task = Segmentation(experiment(folder=own_squares, method="unet", prompts=prompts))
+    for seed in range(8):
+        assert task.load(seed % task.size, np.random.default_rng(seed))["truth"].any()  # type: ignore[attr-defined]
+    fit(task.config, tmp_path / "out")
+    assert "test_dice" in read_card(tmp_path / "out").scores
+
+
 # What is measured
 
 
