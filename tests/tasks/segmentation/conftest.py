@@ -67,6 +67,24 @@ def write_squares(folder: Path) -> Path:
     return folder
 
 
+def count_calls(clipseg: ClipSeg, monkeypatch) -> dict[str, int]:
+    """Count how often the encoders are run."""
+    calls = {"see": 0, "read": 0}
+
+    def counted(name: str):
+        plain = getattr(clipseg, name)
+
+        def call(*given):
+            calls[name] += 1
+            return plain(*given)
+
+        monkeypatch.setattr(clipseg, name, call)
+
+    for name in calls:
+        counted(name)
+    return calls
+
+
 @pytest.fixture(scope="session")
 def squares(tmp_path_factory) -> Path:
     """A folder with a manifest; not to be changed."""

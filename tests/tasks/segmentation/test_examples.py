@@ -13,7 +13,7 @@ from modalities.vision_language.clipseg import ClipSeg
 from tasks.segmentation.examples import Examples, by_image
 from tasks.training.kept_features import KeptFeatures
 
-from .conftest import tiny_clipseg
+from .conftest import count_calls, tiny_clipseg
 
 
 @pytest.fixture(scope="module")
@@ -23,24 +23,6 @@ def clipseg() -> ClipSeg:
 
 def rows_of(folder: Path) -> list[MaskedImage]:
     return list(read_masks(folder / "manifest.jsonl"))
-
-
-def count_calls(clipseg: ClipSeg, monkeypatch) -> dict[str, int]:
-    """Count how often the encoders are run."""
-    calls = {"see": 0, "read": 0}
-
-    def counted(name: str):
-        plain = getattr(clipseg, name)
-
-        def call(*given):
-            calls[name] += 1
-            return plain(*given)
-
-        monkeypatch.setattr(clipseg, name, call)
-
-    for name in calls:
-        counted(name)
-    return calls
 
 
 def test_rows_of_an_image_are_one_example(squares, clipseg):

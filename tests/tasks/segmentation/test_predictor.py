@@ -11,8 +11,7 @@ from tasks.segmentation.model import PromptedModel, UNetModel, build_model
 from tasks.segmentation.predictor import PROMPTS_AT_ONCE, Box, Predictor, Segmented
 from tasks.segmentation.segmenter_files import bare_segmenter
 
-from .conftest import tiny_clipseg
-from .test_examples import count_calls
+from .conftest import count_calls, tiny_clipseg
 
 PROMPTS = ["a red thing", "the blue one", "a green circle at the left"]
 
@@ -60,10 +59,6 @@ def test_any_size_is_answered_in_its_own(predictor, size):
 
 def test_the_place_of_what_is_found_is_kept(predictor):
     """A mask that is a plain copy of the red channel lies where the red is, in any size."""
-
-    class Red(PromptedModel):
-        pass
-
     image = np.zeros((40, 100, 3), np.float32)
     image[10:30, 60:90, 0] = 1
     model = predictor.model

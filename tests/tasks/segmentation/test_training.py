@@ -18,7 +18,7 @@ from tasks.segmentation.segmenter_files import load_segmenter
 from tasks.segmentation.training import Segmentation, overlap
 from tasks.training.loop import CHECKPOINT, train
 
-from .test_examples import count_calls
+from .conftest import count_calls
 
 
 def fit(config, folder: Path) -> dict[str, float]:
