@@ -35,7 +35,7 @@ class Lettering:
         """Cut a text into lines, between words, or inside one that is too long for a line.
 
         Args:
-            text: A subtitle.
+            text: Any, a subtitle say.
             size: How high letters are from line to line, in pixels.
             width: The most pixels that a line may take.
 
@@ -52,6 +52,23 @@ class Lettering:
             else:
                 lines += self._split(start + word, size, width, start)
         return lines
+
+    def fit(self, text: str, size: int, width: int, most: int) -> list[str]:
+        """Cut a text into lines as `wrap` does; one of too many lines ends in three dots.
+
+        Args:
+            text: Any.
+            size: How high letters are from line to line, in pixels.
+            width: The most pixels that a line may take.
+            most: Lines, 1 or more.
+        """
+        wrapped = self.wrap(text, size, width)
+        if len(wrapped) <= most:
+            return wrapped
+        last = wrapped[most - 1]
+        while last and self.width(f"{last}\u2026", size) > width:
+            last = last[:-1]
+        return [*wrapped[: most - 1], f"{last.rstrip()}\u2026"]
 
     def width(self, text: str, size: int) -> int:
         """Return how many pixels a line takes."""
@@ -115,7 +132,7 @@ class Lettering:
             return text, ()
         if scripts:
             self.missing |= dict.fromkeys(scripts)
-            return f"[subtitle in {' and '.join(scripts)}: no font]", tuple(fonts)
+            return f"[text in {' and '.join(scripts)}: no font]", tuple(fonts)
         unseen = symbols | {"\ufe0f", "\ufe0e"}  # the latter choose between forms of an emoji
         seen = "".join(c for c in text if c not in unseen).split()
         # What joined the parts of an emoji may be left of it, and is drawn as nothing.

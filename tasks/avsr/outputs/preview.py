@@ -4,17 +4,15 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
 
 from data_prep.faces import FaceView, crop_mouth, replay
 from data_prep.media import VideoFrame, probe, stream_video
+from data_prep.media.redrawn import redraw
 from modalities.outputs import check_outputs
 from modalities.rates import VIDEO_RATE_HZ
-from modalities.whole_file import replace_when_whole
 from tasks.avsr.inputs.media import ANALYSIS_SIDE
 from tasks.avsr.outputs.drawing import Painter
-from tasks.avsr.outputs.sound_copier import SoundCopier
 from tasks.avsr.outputs.subtitles import Cue, cut_subtitles
 from tasks.avsr.outputs.transcript import Transcript
 from tasks.pictures.fonts import check_font
@@ -74,21 +72,11 @@ def write_preview(
     lettering = Lettering(fonts)
     painter = Painter(width, height, lettering)
     cues = cut_subtitles(transcript.segments, transcript.duration_s)
-    with replace_when_whole(path) as partial, av.open(str(partial), "w") as container:
-        picture = container.add_stream("libx264", rate=VIDEO_RATE_HZ, options={"crf": "20"})
-        picture.width, picture.height = painter.size
-        picture.pix_fmt = "yuv420p"
-        sound = SoundCopier(source, container, audio_track)
+    with redraw(source, path, painter.size, VIDEO_RATE_HZ, audio_track) as write:
         for frame, faces in replay(transcript.tracks, chain([first], frames)):
-            drawn = _draw(painter, frame, faces, transcript, cues)
-            encoded = av.VideoFrame.from_ndarray(drawn, format="rgb24")
-            encoded.pts = frame.index
-            container.mux(picture.encode(encoded))
-            sound.copy_until(frame.time_s)
+            write(_draw(painter, frame, faces, transcript, cues), frame.index)
             if progress:
                 progress(frame.time_s, transcript.duration_s)
-        container.mux(picture.encode(None))
-        sound.finish()
     return _tell_missing(lettering)
 
 

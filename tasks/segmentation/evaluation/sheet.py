@@ -12,6 +12,7 @@ import numpy as np
 
 from modalities.whole_file import replace_when_whole
 from tasks.pictures.lettering import Lettering
+from tasks.pictures.outlines import dashes_of, find_contours, stroke
 from tasks.scoring.masks import BOTH, PREDICTED, TRUTH
 from tasks.segmentation.evaluation.outcomes import Case, MaskOutcome
 
@@ -22,9 +23,7 @@ GAP, MARGIN, PAIR_GAP = 28, 24, 6
 TEXT, SMALL = 17, 15  # height of letters, pixels
 LINES = 3  # of a prompt
 PAPER, INK, GREY, BACK = (255, 255, 255), (25, 25, 25), (95, 95, 95), (238, 238, 238)
-BLUE, ORANGE, EDGE = (86, 180, 233), (255, 160, 20), (0, 0, 0)  # RGB
-LINE = 2  # pixels
-DASH = 7  # pixels: length of a dash, and of what is between two
+BLUE, ORANGE = (86, 180, 233), (255, 160, 20)  # RGB
 TOLD = {BOTH: "both empty", TRUTH: "truth empty", PREDICTED: "nothing found"}
 
 
@@ -102,9 +101,9 @@ def draw_tile(case: Case) -> Tile:
     corner = np.array([left, top])
     truth, predicted = (_fit(mask, size, corner) for mask in (case.truth, case.predicted))
     for contour in truth:
-        _stroke(outlined, [contour], BLUE)
+        stroke(outlined, [contour], BLUE)
     for contour in predicted:
-        _stroke(outlined, dashes_of(contour), ORANGE)
+        stroke(outlined, dashes_of(contour), ORANGE)
     return Tile(case.outcome, plain, outlined)
 
 
@@ -114,41 +113,6 @@ def _fit(mask: np.ndarray, size: tuple[int, int], corner: np.ndarray) -> list[np
         mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     factors = np.array([size[0] / mask.shape[1], size[1] / mask.shape[0]])
     return [(outline + 0.5) * factors - 0.5 + corner for outline in find_contours(mask)]
-
-
-def find_contours(mask: np.ndarray) -> list[np.ndarray]:
-    """Return the outlines of a mask, holes too, each closed, float [points, 2] as column and row.
-
-    Args:
-        mask: Bool [height, width].
-    """
-    found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    outlines = [contour[:, 0].astype(np.float64) for contour in found]
-    return [np.concatenate([outline, outline[:1]]) for outline in outlines]
-
-
-def dashes_of(contour: np.ndarray) -> list[np.ndarray]:
-    """Cut a closed outline, [points, 2], into dashes; a short one stays whole."""
-    steps = np.hypot(*np.diff(contour, axis=0).T)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    count = int(along[-1] // (2 * DASH))
-    if not count:
-        return [contour]
-    starts = np.arange(count) * along[-1] / count
-    return [_part(contour, along, start, start + DASH) for start in starts]
-
-
-def _part(contour: np.ndarray, along: np.ndarray, start: float, stop: float) -> np.ndarray:
-    inner = along[(along > start) & (along < stop)]
-    places = np.concatenate([[start], inner, [stop]])
-    return np.stack([np.interp(places, along, axis) for axis in contour.T], 1)
-
-
-def _stroke(canvas: np.ndarray, lines: list[np.ndarray], colour: tuple[int, int, int]) -> None:
-    """Draw lines, each [points, 2], with a black edge below all of them."""
-    fixed = [np.round(line * 16).astype(np.int32)[:, None] for line in lines]
-    for shade, thick in ((EDGE, LINE + 2), (colour, LINE)):
-        cv2.polylines(canvas, fixed, False, shade, thick, cv2.LINE_AA, 4)
 
 
 def draw_sheet(tiles: list[Tile]) -> np.ndarray:
@@ -174,7 +138,7 @@ def _legend(sheet: np.ndarray, lettering: Lettering) -> None:
     x, baseline = MARGIN, MARGIN + TEXT - 4
     for name, colour in (("truth", BLUE), ("prediction", ORANGE)):
         line = np.array([[x, baseline - 6], [x + 45, baseline - 6]], float)
-        _stroke(sheet, [line] if colour == BLUE else dashes_of(line), colour)
+        stroke(sheet, [line] if colour == BLUE else dashes_of(line), colour)
         lettering.write(sheet, name, (x + 56, baseline), INK, TEXT)
         x += 56 + lettering.width(name, TEXT) + 32
     lettering.write(sheet, "lowest Dice first", (x, baseline), GREY, SMALL)
@@ -208,10 +172,4 @@ def tell_score(outcome: MaskOutcome) -> str:
 
 def shorten(text: str, lettering: Lettering, width: int, lines: int = LINES) -> list[str]:
     """Cut a text into lines of a width in pixels; what is too long ends in three dots."""
-    wrapped = lettering.wrap(text, SMALL, width)
-    if len(wrapped) <= lines:
-        return wrapped
-    last = wrapped[lines - 1]
-    while last and lettering.width(f"{last}\u2026", SMALL) > width:
-        last = last[:-1]
-    return [*wrapped[: lines - 1], f"{last.rstrip()}\u2026"]
+    return lettering.fit(text, SMALL, width, lines)

@@ -83,7 +83,7 @@ def test_a_conjunct_is_one_shape_and_a_short_i_stands_in_front():
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_without_a_font_is_named_and_leaves_a_note(bare, script):
     lines = bare.wrap(f"{SCRIPTS[script]} abc", SIZE, 1000)
-    assert lines == [f"[subtitle in {script}: no font]"]
+    assert lines == [f"[text in {script}: no font]"]
     assert list(bare.missing) == [script]
 
 
@@ -95,7 +95,7 @@ def test_east_asian_text_needs_no_font(bare, text):
 
 
 def test_east_asian_text_beside_hebrew_is_not_drawn_backwards(bare):
-    assert bare.wrap(f"{HEBREW} {CHINESE}", SIZE, 1000)[0].startswith("[subtitle in Chinese")
+    assert bare.wrap(f"{HEBREW} {CHINESE}", SIZE, 1000)[0].startswith("[text in Chinese")
 
 
 @pytest.mark.parametrize(

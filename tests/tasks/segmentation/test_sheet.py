@@ -12,9 +12,7 @@ from tasks.segmentation.evaluation.sheet import (
     SIDE,
     SMALL,
     WorstCases,
-    dashes_of,
     draw_tile,
-    find_contours,
     shorten,
     tell_score,
 )
@@ -86,19 +84,6 @@ def test_the_two_colours_differ_in_grey_and_from_black_and_white():
     yellow_to_blue = [colour[2] - (colour[0] + colour[1]) / 2 for colour in (BLUE, ORANGE)]
     assert yellow_to_blue[0] - yellow_to_blue[1] > 200  # seen without red or green
     assert all(60 < grey < 200 for grey in greys)
-
-
-def test_an_outline_is_closed_and_dashes_cover_half_of_it():
-    mask = np.zeros((60, 60), bool)
-    mask[10:50, 10:50] = True
-    mask[25:30, 25:30] = False
-    outlines = find_contours(mask)
-    assert len(outlines) == 2 and all((line[0] == line[-1]).all() for line in outlines)
-    whole = max(outlines, key=len)
-    length = np.hypot(*np.diff(whole, axis=0).T).sum()
-    dashes = dashes_of(whole)
-    drawn = sum(np.hypot(*np.diff(dash, axis=0).T).sum() for dash in dashes)
-    assert len(dashes) > 5 and 0.4 < drawn / length < 0.55
 
 
 def test_a_long_prompt_is_cut_to_lines_that_fit():

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from tasks.avsr.outputs.sound_copier import SoundCopier
+from data_prep.media.sound_copier import SoundCopier
 
 RATE_HZ, SECONDS = 44_100, 3
 CONTAINERS = {"mkv": ("mpeg4", "aac"), "webm": ("libvpx", "libopus"), "mp4": ("mpeg4", "aac")}
