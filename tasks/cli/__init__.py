@@ -12,6 +12,7 @@ from tasks.cli.mix import mix
 from tasks.cli.plain_usage import PlainUsage
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
+from tasks.cli.segment import segment
 from tasks.cli.sets import app as sets
 from tasks.cli.train import train
 from tasks.cli.transcribe import transcribe
@@ -24,7 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (transcribe, crop, probe, prepare, mix, methods, train, evaluate, classify):
+COMMANDS = (
+    *(transcribe, crop, probe, prepare, mix, methods),
+    *(train, evaluate, classify, segment),
+)
+for command in COMMANDS:
     app.command(cls=PlainUsage)(command)
 app.add_typer(sets, name="sets", no_args_is_help=True)
 

@@ -61,7 +61,7 @@ def evaluate(
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well clips or sounds are recognised, or images are segmented.
+    """Measure how well sound is recognised, or masks fit.
 
     Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
     trained classifier: how often it is right, and how well it knows that. Of a trained segmenter:

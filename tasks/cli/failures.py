@@ -6,13 +6,15 @@ from pathlib import Path
 SHOWN = 10
 
 
-def refuse_nothing(made: int, failed: Mapping[str, str], path: Path, things: str = "clips") -> None:
+def refuse_nothing(
+    made: int, failed: Mapping[str, str], path: Path | None, things: str = "clips"
+) -> None:
     """Tell of each clip why nothing came of it, where nothing came of any.
 
     Args:
         made: Clips that something came of, now or by a former call.
         failed: Why nothing came of the others, by their ids.
-        path: File that holds all reasons; a message holds ten at most.
+        path: File that holds all reasons, a message holds ten at most; None where none is written.
         things: What they are, where they are no clips.
 
     Raises:
@@ -20,8 +22,9 @@ def refuse_nothing(made: int, failed: Mapping[str, str], path: Path, things: str
     """
     if made:
         return
+    where = "" if path is None else f", as {path} says"
     raise ValueError(
-        f"Of {len(failed)} {things} not one could be taken, as {path} says: "
+        f"Of {len(failed)} {things} not one could be taken{where}: "
         + " ".join(tell_some(failed).split("\n"))
     )
 

@@ -61,7 +61,7 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn a raw data set into a manifest: of clips with mouth crops, or of pictures with masks.
+    """Turn raw data into a manifest, of clips or of masks.
 
     Of clips it goes on where it was interrupted. Of pictures and masks all are read, and repeats
     among train, validation and test are told.

@@ -55,7 +55,7 @@ READS = {
     "methods counts": (("methods", "--counts"), ("numpy", "av", "rich")),
     **{
         f"help of {name}": ((name, "--help"), ("numpy", "av", "rich"))
-        for name in ("transcribe", "train", "evaluate", "sets", "prepare")
+        for name in ("transcribe", "train", "evaluate", "sets", "prepare", "segment")
     },
 }
 
@@ -115,6 +115,14 @@ MISTAKES = {
     "evaluate, no masks": ("evaluate", "masks.yaml", "masks=no.jsonl"),
     "classify, no set": ("classify", CLIP, "--sets", "birds"),
     "classify, no file": ("classify", "no.wav", "--sets", "."),
+    "segment, no file": ("segment", "no.png", "a"),
+    "segment, no words": ("segment", CONFIGS.parent / "docs/preview.jpg", ""),
+    "segment, a text": ("segment", CONFIGS / "avsr/grid_all.yaml", "a"),
+    "segment, no pictures": ("segment", ".", "a"),
+    "segment, suffix": ("segment", CONFIGS.parent / "docs/preview.jpg", "a", "-o", "a.pdf"),
+    "segment, of a video": ("segment", CLIP, "a", "-o", "a.png"),
+    "segment, no model": ("segment", CONFIGS.parent / "docs/preview.jpg", "a", "--model", "."),
+    "segment, over the clip": ("segment", CLIP, "a", "-o", CLIP),
     "sets show, no collection": ("sets", "show", "gird"),
     "sets merge, no collection": ("sets", "merge", "gird", "audio", *OUT),
     "sets merge, no set": ("sets", "merge", "grid", "low", *OUT),
