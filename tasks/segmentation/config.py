@@ -6,7 +6,14 @@ from typing import Any
 from fusion.contract.options import check_choice
 from fusion.papers.table import check_method, read_methods
 from modalities.spelling import did_you_mean
-from tasks.segmentation.variants import DECODER, FULL, UNET, VARIANTS, check_variant_options
+from tasks.segmentation.variants import (
+    DECODER,
+    FULL,
+    NOTHING,
+    UNET,
+    VARIANTS,
+    check_variant_options,
+)
 from tasks.training.options import LoopOptions
 
 LOSSES = ("dice_bce", "paper")
@@ -55,7 +62,7 @@ class PromptOptions:
         text: The prompt, with "fixed"; "{label}" in it is the class.
         each: Prompts of an image in one step, where it has several; they share what is seen.
         unrelated: Share of the examples whose prompt is about something else, and whose mask is
-            empty; 0 as published.
+            empty; 0 as published. A U-Net, which reads no prompts, is spared them in training.
         unrelated_texts: These prompts.
     """
 
@@ -88,7 +95,8 @@ class SegmentationConfig:
         data: Images and masks.
         model: Name, folder or hub id of the frozen CLIPSeg.
         method: A name of `VARIANTS` (as "da_vl"), "decoder" to train that alone, "full" to train
-            all, "unet" for a plain U-Net in its place, or a name of `fusion.methods.METHODS`.
+            all, "unet" for a plain U-Net in its place, or a name of `fusion.methods.METHODS`. ""
+            trains nothing: a study measures the model as it is, the row to compare others with.
         options: Of a variant `rank` and `condition_rank`; of a method the fields of its dataclass
             that differ from their defaults; of "unet" its `encoder`; of "full" `text`, false to
             leave the text encoder as it is.
@@ -120,7 +128,7 @@ class SegmentationConfig:
     def __post_init__(self):
         check_choice("loss", self.loss, LOSSES)
         own = (*VARIANTS, DECODER, FULL, UNET)
-        if self.method in own:
+        if self.method in (*own, NOTHING):
             check_variant_options(self.method, self.options)
             if self.where:
                 raise ValueError(

@@ -11,7 +11,14 @@ from modalities.extras import import_extra
 from modalities.vision_language.clipseg import ClipSeg, Pictures, TextFeatures
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.losses import mask_losses
-from tasks.segmentation.variants import CONDITION_RANK, DECODER, FULL, UNET, VARIANTS
+from tasks.segmentation.variants import (
+    CONDITION_RANK,
+    DECODER,
+    FULL,
+    NOTHING,
+    UNET,
+    VARIANTS,
+)
 
 ADAPTER = "masks"
 UNET_ENCODER = "resnet18"
@@ -58,7 +65,7 @@ class PromptedModel(nn.Module):
     def untouched(self) -> bool:
         """Whether the encoders stay what they were, so that what they make can be kept."""
         variant = VARIANTS.get(self.config.method)
-        return self.config.method == DECODER or (variant is not None and variant.shallow)
+        return self.config.method in (DECODER, NOTHING) or (variant is not None and variant.shallow)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of a batch, "loss" among them."""
@@ -139,7 +146,7 @@ def attach_method(clipseg: ClipSeg, config: SegmentationConfig) -> Adapters | No
     Raises:
         ValueError: No such method, option or role.
     """
-    if config.method in (DECODER, FULL, ""):
+    if config.method in (DECODER, FULL, NOTHING):
         return None
     variant = VARIANTS.get(config.method)
     if variant is None:

@@ -7,6 +7,7 @@ from typing import Any
 from modalities.spelling import did_you_mean
 
 DECODER, FULL, UNET = "decoder", "full", "unet"
+NOTHING = ""  # is trained: the frozen model as it is
 DENSE_RANK, SHALLOW_RANK, CONDITION_RANK = 64, 512, 256
 
 
@@ -68,6 +69,7 @@ OPTIONS: dict[str, dict[str, type]] = {
     DECODER: {},
     FULL: {"text": bool},
     UNET: {"encoder": str},
+    NOTHING: {},
 }
 
 

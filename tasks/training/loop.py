@@ -92,6 +92,11 @@ class _Run:
         self.processes = processes
         self.module = task.module.to(processes.device)
         self.trained = [p for p in self.module.parameters() if p.requires_grad]
+        if not self.trained:
+            raise ValueError(
+                f"Nothing of {self._name} learns; expected a method that trains something. What is "
+                "not trained can be a row of a study, and `mcgurk evaluate` measures it."
+            )
         self.optimiser = torch.optim.AdamW(
             self.trained,
             options.learning_rate,

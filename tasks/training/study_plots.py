@@ -25,7 +25,8 @@ def draw_parameters(
 ) -> None:
     """Draw a measure by the number of trained parameters, as a PNG with a plot for each group.
 
-    A row is a point with its deviation; one that is swept is a line, from value to value.
+    A row is a point with its deviation; one that is swept is a line, from value to value, and one
+    that trains nothing, which has no place on a logarithmic axis, a dashed line from side to side.
 
     Args:
         results: One or more, all with the measure and "parameters".
@@ -41,6 +42,9 @@ def draw_parameters(
         for number, row in enumerate(rows_of(results)):
             parts = split_values([r for r in results if r.group == group and r.row == row])
             cells = [summarise(part, measure.name) for part in parts]
+            if not any(result.measures["parameters"] for part in parts for result in part):
+                _draw_level(place, cells[0].mean, row, number)
+                continue
             place.errorbar(
                 [part[0].measures["parameters"] for part in parts],
                 [cell.mean for cell in cells],
@@ -83,7 +87,7 @@ def draw_sweep(results: Sequence[Result], measure: Measure, path: Path, label: s
             cells = [summarise(part, measure.name) for part in parts]
             color = f"C{number % 10}"
             if parts[0][0].value is None:
-                place.axhline(cells[0].mean, linestyle="--", color=color, label=_shown(row))
+                _draw_level(place, cells[0].mean, row, number)
                 continue
             place.errorbar(
                 [_position(part[0].value, every) for part in parts],
@@ -100,6 +104,10 @@ def draw_sweep(results: Sequence[Result], measure: Measure, path: Path, label: s
         _finish(place, group, label)
     _label(axes, measure, rows_of(results))
     _save(figure, path)
+
+
+def _draw_level(place: Any, height: float, row: str, number: int) -> None:
+    place.axhline(height, linestyle="--", color=f"C{number % 10}", label=_shown(row))
 
 
 def _position(value: Any, every: Sequence[Any]) -> float:

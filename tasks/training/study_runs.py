@@ -8,6 +8,7 @@ from typing import Any
 
 from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
+from tasks.devices import find_device
 from tasks.training.contract import Trainable
 from tasks.training.launched import count_processes
 from tasks.training.loop import CHECKPOINT, train
@@ -134,7 +135,7 @@ def find_kept(runs: Sequence[Run], folder: Path) -> dict[Path, dict[str, float]]
 
 
 def train_run(task: Trainable, run: Run, place: Path, device: str) -> dict[str, float]:
-    """Train a run, or go on with it.
+    """Train a run, or go on with it; where nothing is to be trained, measure it as it is.
 
     Args:
         task: Built from the run's configuration.
@@ -145,20 +146,35 @@ def train_run(task: Trainable, run: Run, place: Path, device: str) -> dict[str, 
     Returns:
         The measurement on the validation data of what was exported; what the task has as
         `test_scores` once it is exported, with "test_" before the names; "parameters", how many
-        were trained; "seconds", which training took, interrupted parts included.
+        were trained; "seconds", which training took, interrupted parts included, and 0 where
+        nothing was trained.
 
     Raises:
         ValueError: The folder holds another experiment, or the loss is not finite.
         OSError: The folder cannot be written.
     """
     watched = _Watched(task)
-    train(watched, run.config.loop, place, None, device, asdict(run.config))
+    trained = sum(p.numel() for p in task.module.parameters() if p.requires_grad)
+    if trained:
+        train(watched, run.config.loop, place, None, device, asdict(run.config))
+    else:
+        _export_untrained(watched, place, device)
     tested = plain_numbers("test_scores", getattr(task, "test_scores", {}))
     return {
         **{name: value for name, value in watched.told.items() if name != "step"},
         **{f"test_{name}": value for name, value in tested.items()},
-        "parameters": sum(p.numel() for p in task.module.parameters() if p.requires_grad),
+        "parameters": trained,
     }
+
+
+def _export_untrained(task: "_Watched", place: Path, device: str) -> None:
+    import torch
+
+    task.module.to(find_device(device)).eval()
+    with torch.no_grad():
+        found = plain_numbers("measure()", task.measure())
+    place.mkdir(parents=True, exist_ok=True)
+    task.export(place, {**found, "seconds": 0.0})
 
 
 class _Watched:

@@ -108,6 +108,14 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         train(Line(), OPTIONS, tmp_path, device="cpu")
 
 
+def test_a_task_that_trains_nothing_is_refused_before_anything_is_written(tmp_path):
+    task = Line()
+    task.module.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"Nothing of Line learns; expected .*mcgurk evaluate"):
+        train(task, OPTIONS, tmp_path / "out", device="cpu")
+    assert not (tmp_path / "out" / CHECKPOINT).exists()
+
+
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     task = Line()
     task.load = lambda index, random: (np.nan, 1.0)

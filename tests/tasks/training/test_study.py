@@ -30,6 +30,7 @@ class LineConfig:
     scale: float = 1.0
     form: str = "straight"
     features: str = ""
+    frozen: bool = False
     loop: LoopOptions = field(default_factory=LoopOptions)
 
 
@@ -68,7 +69,8 @@ class Line:
 class _Slope(nn.Module):
     def __init__(self, config: LineConfig):
         super().__init__()
-        self.slope = nn.Parameter(torch.full((config.weights,), config.loop.seed / 10))
+        start = torch.full((config.weights,), config.loop.seed / 10)
+        self.slope = nn.Parameter(start, requires_grad=not config.frozen)
 
     def forward(self, batch):
         return {"loss": ((self.slope.sum() - 100) * batch["x"]).square().mean()}
@@ -131,6 +133,19 @@ def test_rows_times_seeds_have_mean_and_deviation_in_the_table(study, capsys):
     assert [r.measures["missing"] for r in results] == pytest.approx(expected, abs=1e-5)
     assert {r.measures["parameters"] for r in results[3:]} == {2}
     assert (out / "parameters.png").stat().st_size > 1000 and not (out / "sweep.png").exists()
+
+
+def test_a_row_that_trains_nothing_is_measured_as_it_is(study, capsys):
+    study.write_text(f"{STUDY}seeds: [5]\n".replace("rows:", "rows:\n  as it is: [frozen=true]"))
+    assert train(study) == 0
+    out = study.parent / "out"
+    line = ["as it is", "0", f"{FAR - 0.5:.3f} ± 0.000", f"{10 * (FAR - 0.5):.2f} ± 0.00", "0"]
+    assert line in rows_of((out / "table.md").read_text())
+    assert json.loads((out / "as_it_is/5/run.json").read_text())["measures"]["seconds"] == 0
+    assert (out / "as_it_is/5/slope.txt").read_text() == "0.5"
+    trained.clear()
+    assert train(study) == 0
+    assert trained == []
 
 
 def test_the_table_tells_the_best_measurements(study, capsys):
@@ -381,6 +396,7 @@ def test_values_that_are_no_numbers_keep_their_order():
 def test_plots_are_drawn_for_any_values(tmp_path, values):
     results = [result("a", v, s, s, parameters=n + 1) for n, v in enumerate(values) for s in (1, 2)]
     results.append(result("still", None, 1, 1.5))
+    results.append(result("untrained", None, 1, 1.2, parameters=0))
     write_report(results, tmp_path, [Measure("error")], "option")
     draw_sweep(results, Measure("error"), tmp_path / "again.png", "option")
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sweep.png").read_bytes()
