@@ -1,6 +1,7 @@
 """Which prompt goes with an image and its mask."""
 
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -33,6 +34,16 @@ def draw_prompt(row: MaskedImage, options: PromptOptions, random: np.random.Gene
         texts = options.unrelated_texts
         return Prompt(texts[int(random.integers(len(texts)))], unrelated=True)
     return Prompt(draw_text(row, options.use, options.text, random))
+
+
+def settle_text(row: MaskedImage, options: PromptOptions) -> str:
+    """Return the prompt that an image is measured with: of those that are drawn always the same.
+
+    Raises:
+        ValueError: The image has no such prompt.
+    """
+    random = np.random.default_rng(crc32(row.id.encode()))
+    return draw_text(row, options.use, options.text, random)
 
 
 def draw_text(row: MaskedImage, use: str, text: str, random: np.random.Generator) -> str:

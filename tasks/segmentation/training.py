@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from tasks.segmentation.examples import Examples
 from tasks.segmentation.losses import mask_losses
 from tasks.segmentation.model import Batch, PromptedModel, build_model, count_trained
 from tasks.segmentation.predictor import Predictor
-from tasks.segmentation.prompts import Prompt, draw_prompt, draw_text
+from tasks.segmentation.prompts import Prompt, draw_prompt, settle_text
 from tasks.segmentation.segmenter_files import save_segmenter
 from tasks.training.kept_features import KeptFeatures
 
@@ -173,9 +172,7 @@ class Segmentation:
     def _text_of(self, row: MaskedImage) -> str:
         if not isinstance(self.model, PromptedModel):
             return row.label
-        options = self.config.prompts
-        random = np.random.default_rng(crc32(row.id.encode()))
-        return draw_text(row, options.use, options.text, random)
+        return settle_text(row, self.config.prompts)
 
     def _card(self, measured: dict[str, float]) -> SegmenterCard:
         config = self.config

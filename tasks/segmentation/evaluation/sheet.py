@@ -22,6 +22,7 @@ COLUMNS = 3  # of pairs of pictures
 GAP, MARGIN, PAIR_GAP = 28, 24, 6
 TEXT, SMALL = 17, 15  # height of letters, pixels
 LINES = 3  # of a prompt
+JPEG_QUALITY = 88
 PAPER, INK, GREY, BACK = (255, 255, 255), (25, 25, 25), (95, 95, 95), (238, 238, 238)
 BLUE, ORANGE = (86, 180, 233), (255, 160, 20)  # RGB
 TOLD = {BOTH: "both empty", TRUTH: "truth empty", PREDICTED: "nothing found"}
@@ -69,13 +70,24 @@ class WorstCases:
         Raises:
             OSError: The file cannot be written.
         """
-        _, encoded = cv2.imencode(path.suffix.lower(), cv2.cvtColor(self.draw(), cv2.COLOR_RGB2BGR))
-        with replace_when_whole(path) as partial:
-            partial.write_bytes(encoded.tobytes())
+        save_sheet(self.draw(), path)
 
     def draw(self) -> np.ndarray:
         """Lay the tiles out, worst first, uint8 [height, width, 3] RGB."""
         return draw_sheet(self.tiles)
+
+
+def save_sheet(sheet: np.ndarray, path: Path) -> None:
+    """Write a sheet, uint8 [height, width, 3] RGB, in the format that the path ends with.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    suffix, picture = path.suffix.lower(), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
+    how = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
+    _, encoded = cv2.imencode(suffix, picture, how)
+    with replace_when_whole(path) as partial:
+        partial.write_bytes(encoded.tobytes())
 
 
 def _rank(outcome: MaskOutcome) -> tuple[float, float, str]:
@@ -125,7 +137,7 @@ def draw_sheet(tiles: list[Tile]) -> np.ndarray:
     top = MARGIN + 2 * TEXT
     height = top + sum(max(map(len, row)) + GAP for row in rows)
     sheet = np.full((height, 2 * MARGIN + columns * (wide + GAP) - GAP, 3), PAPER, np.uint8)
-    _legend(sheet, lettering)
+    draw_legend(sheet, lettering, "lowest Dice first")
     for row in rows:
         for number, block in enumerate(row):
             left = MARGIN + number * (wide + GAP)
@@ -134,14 +146,16 @@ def draw_sheet(tiles: list[Tile]) -> np.ndarray:
     return sheet
 
 
-def _legend(sheet: np.ndarray, lettering: Lettering) -> None:
+def draw_legend(sheet: np.ndarray, lettering: Lettering, note: str = "") -> None:
+    """Say at the top of a sheet, in place, which line is which, and a note on the order."""
     x, baseline = MARGIN, MARGIN + TEXT - 4
     for name, colour in (("truth", BLUE), ("prediction", ORANGE)):
         line = np.array([[x, baseline - 6], [x + 45, baseline - 6]], float)
         stroke(sheet, [line] if colour == BLUE else dashes_of(line), colour)
         lettering.write(sheet, name, (x + 56, baseline), INK, TEXT)
         x += 56 + lettering.width(name, TEXT) + 32
-    lettering.write(sheet, "lowest Dice first", (x, baseline), GREY, SMALL)
+    if note:
+        lettering.write(sheet, note, (x, baseline), GREY, SMALL)
 
 
 def _captioned(tile: Tile, lettering: Lettering) -> np.ndarray:
