@@ -70,5 +70,5 @@ docs: .venv/.offline
 clean:
 	rm -rf .venv build demo *.egg-info
 
-# Experiments of many steps, each beside its configurations: avsr, sounds.
+# Experiments of many steps, each beside its configurations: avsr, segmentation, sounds.
 include configs/*/*.mk

@@ -17,7 +17,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> None:
     """Run all parts, or those named, and write the page's table when all ran."""
-    from bench import adapters, faces, log_mel, memory, sets, sounds, speech, video
+    from bench import (
+        adapters,
+        faces,
+        log_mel,
+        memory,
+        segmentation,
+        sets,
+        sounds,
+        speech,
+        video,
+    )
 
     parts = {
         "speech": speech.rows,
@@ -27,6 +37,7 @@ def main() -> None:
         "adapters": adapters.rows,
         "sets": sets.rows,
         "sounds": sounds.rows,
+        "segmentation": segmentation.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)

@@ -12,6 +12,7 @@ PAGES = {
     "audio_classification.md": ["study"],
     "avsr.md": ["avsr", "report"],
     "commands.md": ["commands"],
+    "segmentation.md": ["published", "study"],
     "speed.md": ["bench"],
 }
 

@@ -1,0 +1,183 @@
+"""Segmentation by a prompt: kept features, memory of training, many prompts, size of adapters."""
+
+import itertools
+import subprocess
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.compare import Row, compare
+from modalities.vision_language.clipseg import ClipSeg, Pictures
+from modalities.vision_language.clipseg_files import PUBLISHED, RANDOM, random_clipseg
+from tasks.segmentation.card import SegmenterCard
+from tasks.segmentation.config import MaskDataOptions, SegmentationConfig
+from tasks.segmentation.model import ADAPTER, PromptedModel
+from tasks.segmentation.predictor import Predictor
+from tasks.segmentation.training import Segmentation
+from tools.render_scenes import RenderOptions, render_folder
+
+SCENES, BATCH, PROMPTS = 30, 8, 8
+WORDS = 49_408  # of the published tokenizer; that of "scenes" has fewer
+# Two steps: the optimiser has its own memory from the first one on.
+MEMORY = """
+import resource, sys
+import torch
+from bench.segmentation import full_size, train_step
+model = full_size(sys.argv[1])
+optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+for _ in range(2):
+    train_step(model, optimiser)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def rows(given: Namespace) -> list[Row]:
+    """Measure on rendered scenes and random weights; what is found does not matter here."""
+    return [*_epochs(), _memory(), *_prompts(), _file()]
+
+
+def full_size(method: str) -> PromptedModel:
+    """Build a model of the published size, with random weights.
+
+    Args:
+        method: Of `SegmentationConfig`; "" for the frozen model as it is.
+    """
+    sizes = PUBLISHED | {"text_config": {"vocab_size": WORDS}}
+    clipseg = random_clipseg(pictures=Pictures(), config=sizes)
+    return PromptedModel(clipseg, SegmentationConfig(method=method))
+
+
+def train_step(model: PromptedModel, optimiser: torch.optim.Optimizer) -> None:
+    """Learn from two pictures with a prompt each."""
+    side = model.pictures.side
+    tokens = model.clipseg.tokenize(["a round polyp at the right", "two tumors"])
+    batch = {
+        "picture": torch.arange(2),
+        "truth": torch.zeros(2, side, side),
+        "pixels": torch.zeros(2, 3, side, side),
+        "ids": tokens.ids,
+        "mask": tokens.mask,
+    }
+    optimiser.zero_grad()
+    model(batch)["loss"].backward()
+    optimiser.step()
+
+
+def _epochs() -> list[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        render_folder(Path(name), RenderOptions(SCENES, 5, 160, 1, 1), workers=1)
+        kept, dense, whole = (_task(name, method) for method in ("sa_vlc", "da_vl", "full"))
+        what = f"an epoch of {kept.size} scenes with SA-VLC and kept features, CLIPSeg of 3 M"
+        return [
+            compare(what, peer, _epoch(kept), _epoch(task), "<= 0.125", runs=3)
+            for peer, task in (("DA-VL", dense), ("end to end", whole))
+        ]
+
+
+def _task(folder: str, method: str) -> Segmentation:
+    options = {} if method == "full" else {"rank": 16}
+    if method == "sa_vlc":
+        options = {"rank": 64, "condition_rank": 32}
+    data = MaskDataOptions(folder=folder)
+    return Segmentation(SegmentationConfig(data=data, model=RANDOM, method=method, options=options))
+
+
+def _epoch(task: Segmentation) -> Callable[[], None]:
+    optimiser = torch.optim.AdamW([p for p in task.model.parameters() if p.requires_grad])
+
+    def go() -> None:
+        random = np.random.default_rng(0)
+        for start in range(0, task.size, BATCH):
+            stop = min(start + BATCH, task.size)
+            batch = task.collate([task.load(n, random) for n in range(start, stop)])
+            optimiser.zero_grad()
+            task.model(batch)["loss"].backward()
+            optimiser.step()
+
+    return go
+
+
+def _memory() -> Row:
+    """Train two steps of each in a process of its own."""
+    peaks = []
+    for method in ("da_vl", "full"):
+        output = subprocess.run(
+            [sys.executable, "-c", MEMORY, method], check=True, capture_output=True, text=True
+        )
+        peaks.append(float(output.stdout))
+    dense, whole = peaks
+    what = "peak memory of training DA-VL, CLIPSeg of 150 M, 2 pictures"
+    return Row(what, "end to end", dense, whole, "MB", dense / whole, "<= 0.7")
+
+
+def _prompts() -> list[Row]:
+    model = full_size("")
+    predictor = Predictor(model, _card(model), "cpu")
+    image = np.random.default_rng(0).random((416, 416, 3), np.float32)
+    numbers = itertools.count()  # what was read once is remembered: each call asks anew
+
+    def ours(count: int) -> np.ndarray:
+        asked = [f"a round tumor, number {next(numbers)}" for _ in range(count)]
+        return predictor.probability(image, asked)
+
+    def theirs(count: int) -> Tensor:
+        asked = [f"a round tumor, number {next(numbers)}" for _ in range(count)]
+        return _as_transformers_does(model.clipseg, image, asked)
+
+    what = f"{PROMPTS} prompts on one picture, CLIPSeg of 150 M"
+    many = partial(ours, PROMPTS)
+    return [
+        compare(what, "one prompt", many, partial(ours, 1), "<= 2.5", runs=3),
+        compare(what, "transformers", many, partial(theirs, PROMPTS), "<= 0.4", runs=3),
+    ]
+
+
+@torch.no_grad()
+def _as_transformers_does(clipseg: ClipSeg, image: np.ndarray, prompts: list[str]) -> Tensor:
+    """Encode the picture once for each prompt."""
+    pixels = clipseg.pictures.prepare(image)[None].expand(len(prompts), -1, -1, -1)
+    tokens = clipseg.tokenize(prompts)
+    found = clipseg.model(
+        input_ids=tokens.ids,
+        attention_mask=tokens.mask,
+        pixel_values=pixels,
+        interpolate_pos_encoding=True,
+    )
+    return found.logits.sigmoid()
+
+
+def _card(model: PromptedModel) -> SegmenterCard:
+    return SegmenterCard(
+        model="random",
+        method="",
+        options={},
+        train_decoder=False,
+        labels=(),
+        prompts={},
+        loss="",
+        data="",
+        images={},
+        licence="",
+        command="",
+        trained=0,
+        parameters=model.size,
+    )
+
+
+def _file() -> Row:
+    """Weigh what a trained segmenter keeps, in float32, against the model that it belongs to."""
+    model = full_size("da_vl")
+    assert model.adapters is not None
+    with tempfile.TemporaryDirectory() as name:
+        model.adapters.save(Path(name), ADAPTER)
+        held = sum(path.stat().st_size for path in Path(name).rglob("*.safetensors"))
+    ours, whole = held / 1e6, 4 * model.size / 1e6
+    what = "adapter file of DA-VL, CLIPSeg of 150 M"
+    return Row(what, "the frozen weights", ours, whole, "MB", ours / whole, "about 12 MB")
