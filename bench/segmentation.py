@@ -47,7 +47,7 @@ def full_size(method: str) -> PromptedModel:
     """Build a model of the published size, with random weights.
 
     Args:
-        method: Of `SegmentationConfig`; "" for the frozen model as it is.
+        method: A name that `SegmentationConfig` knows; "" for the frozen model as it is.
     """
     sizes = PUBLISHED | {"text_config": {"vocab_size": WORDS}}
     clipseg = random_clipseg(pictures=Pictures(), config=sizes)

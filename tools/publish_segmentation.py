@@ -78,10 +78,10 @@ def write_study(
     """Return the paragraphs that tell a study.
 
     Args:
-        results: Of all rows of configs/segmentation/busi_study.yaml.
+        results: Those of all rows of configs/segmentation/busi_study.yaml.
         config: One of its experiments.
         best: The row of adapters that the sheets show.
-        parameters: Of the frozen model.
+        parameters: How many the frozen model has.
     """
     parts = {name: len(rows) for name, rows in find_masks(config.data).parts.items()}
     seeds = sorted({result.seed for result in results})

@@ -30,7 +30,7 @@ class Printed(NamedTuple):
 
     Attributes:
         dice: Percent, a mean over test masks.
-        iou: Percent, likewise.
+        iou: Percent, a mean over the same masks.
         hd95_px: Pixels of the pictures in their own size; how empty masks count is not told.
     """
 

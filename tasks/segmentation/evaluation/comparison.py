@@ -30,7 +30,7 @@ def draw_comparison(lines: Sequence[Sequence[Case]], names: Sequence[str]) -> np
     Args:
         lines: Of each mask the cases of all segmenters, in the order of their names; they share
             picture, truth and prompt.
-        names: Of the segmenters.
+        names: What stands above the columns, a segmenter each.
 
     Returns:
         uint8 [height, width, 3] RGB.
