@@ -27,7 +27,7 @@ class Pictures:
 
     Attributes:
         side: Height and width that all are brought to, whatever their shape, in pixels.
-        mean: Of red, green and blue, where white is 1; it is subtracted.
+        mean: What is subtracted from red, green and blue, where white is 1.
         deviation: What the rest is divided by, each above 0.
     """
 
@@ -88,9 +88,9 @@ class Bridge(nn.Module):
 
     Args:
         layers: How many hidden states the decoder reads.
-        vision_dim: Of the picture's.
-        text_dim: Of the text's.
-        condition_dim: Of the vector that modulates the decoder.
+        vision_dim: Features of each of them.
+        text_dim: Features of the text encoder's hidden states.
+        condition_dim: Length of the vector that modulates the decoder.
     """
 
     def __init__(self, layers: int, vision_dim: int, text_dim: int, condition_dim: int):

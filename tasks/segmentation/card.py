@@ -17,8 +17,8 @@ class SegmenterCard:
     Attributes:
         model: The frozen CLIPSeg, by the name it was loaded with; of a U-Net the one whose pictures
             it shares.
-        method: As `SegmentationConfig` has it.
-        options: Of the method.
+        method: How it was trained, a name as in `SegmentationConfig`.
+        options: What was set of the method.
         train_decoder: Whether the decoder was trained as well.
         labels: Classes it was trained on, in the order of a U-Net's channels.
         prompts: Which prompts were given, as `PromptOptions` has them.

@@ -30,7 +30,7 @@ class Examples:
     makes of them is kept.
 
     Args:
-        rows: Of one part of the data.
+        rows: Masks of one part of the data, those of an image in any order.
         clipseg: Makes pictures ready, and sees them where `features` are kept.
         features: Keeps what the frozen encoders make; None where they do not stay as they are.
     """
