@@ -26,8 +26,10 @@ CLIPSEGS = {
 RANDOM = "clipseg-random"  # of the size of "scenes", weights that know nothing
 PREPROCESSOR = "preprocessor_config.json"
 TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"))
-# What "scenes" is: CLIPSeg's plan, small enough for two cores.
+# What "scenes" is: CLIPSeg's plan, small enough for two cores. The condition comes last, not first
+# as in the published models: trained from nothing, the two layers that follow drown it.
 SMALL: dict[str, Any] = dict(
+    conditional_layer=2,
     projection_dim=128,
     reduce_dim=64,
     extract_layers=[2, 4, 6],

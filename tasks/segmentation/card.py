@@ -8,6 +8,19 @@ from typing import Any
 from modalities.text_file import read_text
 
 CARD = "segmenter.json"
+SHIPPED_FOLDER = Path(__file__).parent / "weights"
+
+
+def find_shipped(name: str | Path) -> Path | None:
+    """Return the folder of a segmenter that comes with mcgurk, or None where none is called so."""
+    folder = SHIPPED_FOLDER / str(name)
+    plain = str(name) == folder.name and not Path(name).is_dir()
+    return folder if plain and (folder / CARD).is_file() else None
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the segmenters that come with mcgurk, sorted."""
+    return tuple(sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}")))
 
 
 @dataclass(frozen=True)

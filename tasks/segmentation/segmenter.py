@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tasks.reports import Evaluated, OpenBar, no_bar
-from tasks.segmentation.card import CARD
+from tasks.segmentation.card import CARD, find_shipped
 from tasks.segmentation.predictor import Predictor
 from tasks.segmentation.segmenter_files import bare_segmenter, load_segmenter
 
@@ -26,7 +26,8 @@ class Segmenter(Predictor):
         """Load a segmenter.
 
         Args:
-            name: A folder that `mcgurk train` wrote; else a CLIPSeg, see `load_clipseg`.
+            name: A folder that `mcgurk train` wrote; else a name of `shipped_names`; else a
+                CLIPSeg, see `load_clipseg`.
             device: "auto", "cpu", "cuda" or "mps".
             model: Another name or place of the frozen model that a folder was trained on.
 
@@ -34,7 +35,7 @@ class Segmenter(Predictor):
             FileNotFoundError: A folder is not whole.
             ValueError: No such model, damaged, or no such device.
         """
-        folder = Path(name).expanduser()
+        folder = find_shipped(name) or Path(name).expanduser()
         trained = (folder / CARD).is_file() or (folder.is_dir() and not _is_clipseg(folder))
         built, card = load_segmenter(folder, model) if trained else bare_segmenter(str(name))
         return cls(built, card, device)
