@@ -70,7 +70,7 @@ def load_segmenter(
     try:
         for file, part in _trained_parts(built, card).items():
             part.load_state_dict(_read(folder / file))
-        if card.method not in (UNET, FULL, DECODER):
+        if card.method not in (UNET, FULL, DECODER, ""):  # "" trains nothing
             if not (folder / ADAPTERS).is_dir():
                 raise FileNotFoundError(_not_whole(folder / ADAPTERS))
             Adapters(clipseg).load(folder / ADAPTERS, ADAPTER)

@@ -32,7 +32,9 @@ def test_only_what_a_method_has_can_be_set(name):
     check_variant_options(name, {})
     with pytest.raises(ValueError, match=f"Method '{name}' has no option 'depth'; known: "):
         check_variant_options(name, {"depth": 3})
+    right = {int: 3, str: "resnet34", bool: False}
     for option, kind in OPTIONS[name].items():
-        check_variant_options(name, {option: 3 if kind is int else "resnet34"})
-        with pytest.raises(ValueError, match=f"Option '{option}' of '{name}' is"):
-            check_variant_options(name, {option: "x" if kind is int else 3})
+        check_variant_options(name, {option: right[kind]})
+        for wrong in (value for other, value in right.items() if other is not kind):
+            with pytest.raises(ValueError, match=f"Option '{option}' of '{name}' is"):
+                check_variant_options(name, {option: wrong})
