@@ -17,7 +17,7 @@ from torch import Tensor
 from bench.compare import Row, compare
 from modalities.vision_language.clipseg import ClipSeg, Pictures
 from modalities.vision_language.clipseg_files import PUBLISHED, RANDOM, random_clipseg, save_clipseg
-from tasks.segmentation.card import SegmenterCard
+from tasks.segmentation.card import bare_card
 from tasks.segmentation.config import MaskDataOptions, SegmentationConfig
 from tasks.segmentation.model import ADAPTER, PromptedModel
 from tasks.segmentation.predictor import Predictor
@@ -136,7 +136,7 @@ def _memory() -> Row:
 
 def _prompts() -> list[Row]:
     model = full_size("")
-    predictor = Predictor(model, _card(model), "cpu")
+    predictor = Predictor(model, bare_card("random", model.size), "cpu")
     image = np.random.default_rng(0).random((416, 416, 3), np.float32)
     numbers = itertools.count()  # what was read once is remembered: each call asks anew
 
@@ -168,24 +168,6 @@ def _as_transformers_does(clipseg: ClipSeg, image: np.ndarray, prompts: list[str
         interpolate_pos_encoding=True,
     )
     return found.logits.sigmoid()
-
-
-def _card(model: PromptedModel) -> SegmenterCard:
-    return SegmenterCard(
-        model="random",
-        method="",
-        options={},
-        train_decoder=False,
-        labels=(),
-        prompts={},
-        loss="",
-        data="",
-        images={},
-        licence="",
-        command="",
-        trained=0,
-        parameters=model.size,
-    )
 
 
 def _file() -> Row:

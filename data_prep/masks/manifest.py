@@ -96,6 +96,17 @@ def read_masks(path: str | Path) -> Iterator[MaskedImage]:
         yield _with_paths(row, lambda name: str(folder / name))
 
 
+Rows = tuple[MaskedImage, ...]
+
+
+def by_image(rows: Iterable[MaskedImage]) -> list[Rows]:
+    """Put the rows of one image together, in the order of the images."""
+    found: dict[str, list[MaskedImage]] = {}
+    for row in rows:
+        found.setdefault(row.image, []).append(row)
+    return [tuple(group) for group in found.values()]
+
+
 def write_masks(path: str | Path, rows: Iterable[MaskedImage]) -> None:
     """Write a manifest as a whole; paths below its folder become relative, so that it can move.
 

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from modalities.encoder import FrozenEncoder
 from modalities.tap import Skip, Tap
+from modalities.tensor_hash import hash_tensors
 
 if TYPE_CHECKING:
     from transformers import CLIPSegForImageSegmentation, PreTrainedTokenizerBase
@@ -163,14 +164,11 @@ class ClipSeg(FrozenEncoder):
     @cached_property
     def identity(self) -> str:
         """A hash of the frozen weights, the tokenizer's words and what pictures are brought to."""
-        digest = hashlib.sha256(repr((self.pictures, self.layers)).encode())
-        for name, value in sorted(self.model.state_dict().items()):
-            if "mcgurk_" not in name and "lora_" not in name:
-                digest.update(name.encode())
-                digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-        if self.tokenizer is not None:
-            digest.update(repr(sorted(self.tokenizer.get_vocab().items())).encode())
-        return digest.hexdigest()
+        state = self.model.state_dict().items()
+        frozen = {n: v for n, v in state if "mcgurk_" not in n and "lora_" not in n}
+        words = sorted(self.tokenizer.get_vocab().items()) if self.tokenizer is not None else None
+        told = repr((self.pictures, self.layers, hash_tensors(frozen), words))
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def tokenize(self, prompts: Sequence[str]) -> Tokens:
         """Turn prompts into numbers; what is too long is cut at its end."""

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from modalities.pretrained import find_folder, load_model
+from modalities.tensor_file import write_tensors
 from modalities.text_file import read_text
 from modalities.vision_language.clipseg import ClipSeg, Pictures
+from modalities.whole_file import replace_when_whole
 
 if TYPE_CHECKING:
     from transformers import CLIPSegForImageSegmentation, PreTrainedTokenizerBase
@@ -141,14 +143,12 @@ def save_clipseg(clipseg: ClipSeg, folder: str | Path, *, half: bool = False) ->
     Raises:
         OSError: The folder cannot be written.
     """
-    from safetensors.torch import save_file
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: value.contiguous() for name, value in clipseg.model.state_dict().items()}
+    state = clipseg.model.state_dict()
     if half:
         state = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    write_tensors(folder / "model.safetensors", state, {"format": "pt"})
     config: Any = clipseg.model.config
     config.save_pretrained(folder)
     if clipseg.tokenizer is not None:
@@ -160,7 +160,8 @@ def save_clipseg(clipseg: ClipSeg, folder: str | Path, *, half: bool = False) ->
         "image_std": list(pictures.deviation),
         "image_processor_type": "ViTImageProcessor",
     }
-    (folder / PREPROCESSOR).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    with replace_when_whole(folder / PREPROCESSOR) as partial:
+        partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fusion.adapters.interface import Adapters
 from modalities.catalog import load_audio_encoder
+from modalities.tensor_file import read_tensors, write_tensors
 from modalities.whole_file import replace_when_whole
 from tasks.audio_classification.card import CARD, ClassifierCard, read_card
 from tasks.audio_classification.config import FULL, ClassificationConfig
@@ -33,8 +34,8 @@ def save_classifier(folder: str | Path, model: SoundModel, card: ClassifierCard)
     if model.adapters is not None:
         model.adapters.save(folder / ADAPTERS, ADAPTER)
     if card.method == FULL:
-        _write(folder / ENCODER, model.encoder.state_dict())
-    _write(folder / HEAD, model.head.state_dict())
+        write_tensors(folder / ENCODER, model.encoder.state_dict())
+    write_tensors(folder / HEAD, model.head.state_dict())
     with replace_when_whole(folder / CARD) as partial:
         partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 
@@ -71,20 +72,5 @@ def load_classifier(
     return model.eval(), card
 
 
-def _write(path: Path, state: dict[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
-    with replace_when_whole(path) as partial:
-        save_file({name: value.contiguous() for name, value in state.items()}, partial)
-
-
 def _read(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}; the classifier is not whole.")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}); train the classifier again.") from error
+    return read_tensors(path, "the classifier is not whole", "train the classifier again")

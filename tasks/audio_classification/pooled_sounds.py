@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from modalities.tensor_hash import hash_tensors
 from tasks.audio_classification.model import SoundModel
 from tasks.audio_classification.windows import SoundSource
-from tasks.training.kept_features import KeptFeatures, hash_tensors
+from tasks.training.kept_features import KeptFeatures
 
 BATCH = 32  # of windows, where nothing is trained
 

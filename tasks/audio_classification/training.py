@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from data_prep.sounds.labelled import Fold, classes_of
 from modalities.catalog import load_audio_encoder
+from modalities.tensor_hash import hash_weights
 from tasks.audio_classification.card import ClassifierCard
 from tasks.audio_classification.classifier_files import save_classifier
 from tasks.audio_classification.config import ClassificationConfig, find_fold
@@ -19,7 +20,7 @@ from tasks.audio_classification.pooled_sounds import PooledSounds
 from tasks.audio_classification.windows import Kept, Progress, SoundSource
 from tasks.scoring.calibration import fit_temperature
 from tasks.scoring.classification import accuracy, score
-from tasks.training.kept_features import KeptFeatures, hash_weights
+from tasks.training.kept_features import KeptFeatures
 
 
 class SoundClassification:

@@ -18,11 +18,6 @@ def find_shipped(name: str | Path) -> Path | None:
     return folder if plain and (folder / CARD).is_file() else None
 
 
-def shipped_names() -> tuple[str, ...]:
-    """Return the names of the segmenters that come with mcgurk, sorted."""
-    return tuple(sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}")))
-
-
 @dataclass(frozen=True)
 class SegmenterCard:
     """What is known about a segmenter.
@@ -44,7 +39,6 @@ class SegmenterCard:
         parameters: Parameters of the bare frozen model, or all of a U-Net.
         scores: On the validation and test images.
         left_out: Images that could not be used.
-        note: What it is not, where there is something to say.
         weights: Hash of the frozen model, its words and its pictures, as `ClipSeg.identity` has it;
             "" where it is not known, and any model of that name is taken.
     """
@@ -64,8 +58,31 @@ class SegmenterCard:
     parameters: int
     scores: dict[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    note: str = ""
     weights: str = ""
+
+
+def bare_card(model: str, parameters: int) -> SegmenterCard:
+    """Return what is known about a model of which nothing was trained.
+
+    Args:
+        model: The frozen CLIPSeg, by the name it was loaded with.
+        parameters: How many it has.
+    """
+    return SegmenterCard(
+        model=model,
+        method="",
+        options={},
+        train_decoder=False,
+        labels=(),
+        prompts={},
+        loss="",
+        data="",
+        images={},
+        licence="",
+        command="",
+        trained=0,
+        parameters=parameters,
+    )
 
 
 def read_card(folder: str | Path) -> SegmenterCard:

@@ -1,26 +1,17 @@
 """Images and masks as a model reads them, each file read once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from data_prep.masks.images import read_pair
-from data_prep.masks.manifest import MaskedImage
+from data_prep.masks.images import read_image, read_row_mask
+from data_prep.masks.manifest import MaskedImage, Rows, by_image
+from modalities.tensor_hash import hash_tensors
 from modalities.vision_language.clipseg import ClipSeg
-from tasks.training.kept_features import KeptFeatures, hash_tensors
-
-Rows = tuple[MaskedImage, ...]
-
-
-def by_image(rows: Iterable[MaskedImage]) -> list[Rows]:
-    """Put the rows of one image together, in the order of the images."""
-    found: dict[str, list[MaskedImage]] = {}
-    for row in rows:
-        found.setdefault(row.image, []).append(row)
-    return [tuple(group) for group in found.values()]
+from tasks.training.kept_features import KeptFeatures
 
 
 class Examples:
@@ -86,12 +77,15 @@ class Examples:
 
     def _pixels(self, group: Rows) -> Tensor:
         pictures = self.clipseg.pictures
-        read = [read_pair(row) for row in group]
-        for row, (_, mask) in zip(group, read, strict=True):
+        image = read_image(group[0].image).values
+        for row in group:
+            if row.id in self.truths:
+                continue
+            mask = read_row_mask(row, image.shape[:2])
             whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
             small = interpolate(whole, (pictures.side, pictures.side), mode="nearest-exact")
             self.truths[row.id] = small[0, 0].bool()
-        return pictures.prepare(read[0][0].values)
+        return pictures.prepare(image)
 
     @torch.no_grad()
     def _see(self, pixels: Tensor) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fusion.adapters.interface import Adapters, attach
@@ -193,9 +192,3 @@ def train_all(clipseg: ClipSeg, text: bool = True) -> None:
 def count_trained(model: nn.Module) -> int:
     """Count the parameters that get a gradient."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-@torch.no_grad()
-def predict(model: Segmentable, batch: Batch) -> Tensor:
-    """Return the probability of each row's mask, [rows, side, side]."""
-    return model.logits(batch).float().sigmoid()

@@ -26,8 +26,8 @@ class Segmenter(Predictor):
         """Load a segmenter.
 
         Args:
-            name: A folder that `mcgurk train` wrote; else a name of `shipped_names`; else a
-                CLIPSeg, see `load_clipseg`.
+            name: A folder that `mcgurk train` wrote; else the name of one that comes
+                with mcgurk; else a CLIPSeg, see `load_clipseg`.
             device: "auto", "cpu", "cuda" or "mps".
             model: Another name or place of the frozen model that a folder was trained on.
 

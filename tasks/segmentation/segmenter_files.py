@@ -8,14 +8,16 @@ from torch import Tensor, nn
 
 from fusion.adapters.interface import Adapters
 from fusion.adapters.parts import frozen_state
+from modalities.tensor_file import read_tensors, write_tensors
 from modalities.vision_language.clipseg_files import load_clipseg
 from modalities.whole_file import replace_when_whole
-from tasks.segmentation.card import CARD, SegmenterCard, read_card
+from tasks.segmentation.card import CARD, SegmenterCard, bare_card, read_card
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.model import ADAPTER, PromptedModel, Segmentable, UNetModel, build_model
 from tasks.segmentation.variants import DECODER, FULL, UNET
 
 ADAPTERS, WHOLE, DECODER_FILE = "adapter", "model.safetensors", "decoder.safetensors"
+NOT_WHOLE = "the segmenter is not whole. Copy or train it again"
 
 
 def save_segmenter(folder: str | Path, model: Segmentable, card: SegmenterCard) -> None:
@@ -35,7 +37,7 @@ def save_segmenter(folder: str | Path, model: Segmentable, card: SegmenterCard) 
     if model.adapters is not None:
         model.adapters.save(folder / ADAPTERS, ADAPTER)
     for file, part in _trained_parts(model, card).items():
-        _write(folder / file, frozen_state(part))
+        write_tensors(folder / file, frozen_state(part))
     with replace_when_whole(folder / CARD) as partial:
         partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 
@@ -72,7 +74,7 @@ def load_segmenter(
             part.load_state_dict(_read(folder / file))
         if card.method not in (UNET, FULL, DECODER, ""):  # "" trains nothing
             if not (folder / ADAPTERS).is_dir():
-                raise FileNotFoundError(_not_whole(folder / ADAPTERS))
+                raise FileNotFoundError(f"There is no {folder / ADAPTERS}; {NOT_WHOLE}.")
             Adapters(clipseg).load(folder / ADAPTERS, ADAPTER)
     except (RuntimeError, ValueError) as error:
         raise ValueError(
@@ -93,22 +95,7 @@ def bare_segmenter(name: str) -> tuple[PromptedModel, SegmenterCard]:
     """
     config = SegmentationConfig(model=name, method=DECODER)
     model = PromptedModel(load_clipseg(name), config).requires_grad_(False)
-    card = SegmenterCard(
-        model=name,
-        method="",
-        options={},
-        train_decoder=False,
-        labels=(),
-        prompts={},
-        loss="",
-        data="",
-        images={},
-        licence="",
-        command="",
-        trained=0,
-        parameters=model.size,
-    )
-    return model.eval(), card
+    return model.eval(), bare_card(name, model.size)
 
 
 def _trained_parts(model: Segmentable, card: SegmenterCard) -> dict[str, nn.Module]:
@@ -121,24 +108,5 @@ def _trained_parts(model: Segmentable, card: SegmenterCard) -> dict[str, nn.Modu
     return {DECODER_FILE: model.clipseg.model.decoder} if trained else {}
 
 
-def _write(path: Path, state: dict[str, Tensor]) -> None:
-    from safetensors.torch import save_file
-
-    with replace_when_whole(path) as partial:
-        save_file({name: value.contiguous() for name, value in state.items()}, partial)
-
-
 def _read(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(_not_whole(path))
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}); train the segmenter again.") from error
-
-
-def _not_whole(path: Path) -> str:
-    return f"There is no {path}; the segmenter is not whole. Copy or train it again."
+    return read_tensors(path, NOT_WHOLE, "train the segmenter again")

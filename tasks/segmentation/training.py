@@ -20,11 +20,11 @@ from tasks.segmentation.losses import mask_losses
 from tasks.segmentation.model import Batch, PromptedModel, build_model, count_trained
 from tasks.segmentation.predictor import Predictor
 from tasks.segmentation.prompts import Prompt, draw_prompt, settle_text
+from tasks.segmentation.request import THRESHOLD
 from tasks.segmentation.segmenter_files import save_segmenter
 from tasks.training.kept_features import KeptFeatures
 
 MEASURED_AT_ONCE = 16  # pictures
-THRESHOLD = 0.5
 
 
 class Segmentation:

@@ -4,13 +4,11 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tasks.training.feature_files import FeatureFiles
 
@@ -139,17 +137,3 @@ def _write_rest(files: FeatureFiles, waiting: dict[str, dict[str, Tensor]]) -> N
     with suppress(OSError):  # nothing is wrong without them but the time to make them again
         if waiting:
             files.write(waiting)
-
-
-def hash_weights(module: nn.Module) -> str:
-    """Return a hash of all parameters and buffers of a module, with their names."""
-    return hash_tensors({**dict(module.named_parameters()), **dict(module.named_buffers())})
-
-
-def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """Return a hash of tensors, on any device: of their names, types, shapes and bits."""
-    total = sha256()
-    for name, value in sorted(tensors.items()):
-        total.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
-        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return total.hexdigest()[:32]

@@ -19,6 +19,7 @@ from tasks.config import read_config
 from tasks.experiments import EXPERIMENTS, STUDIES, WRITES
 from tasks.training.loop import LoopOptions, train
 from tasks.training.plain_numbers import plain_numbers
+from tools.render_scenes import RenderOptions, render_folder
 
 LOOP = "loop: {steps: 2, batch: 2, warmup: 0, measure_every: 2}"
 CLIPS = f"""
@@ -46,7 +47,7 @@ def test_every_task_is_tested_here():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, write_prepared) -> Path:
+def folder(tmp_path_factory, write_prepared, save_tiny_clipseg) -> Path:
     """Clips, sounds and small networks that the experiments name."""
     from modalities.audio.ast import random_ast
 
@@ -58,7 +59,9 @@ def folder(tmp_path_factory, write_prepared) -> Path:
     save_network(agreement, folder / "agreement.safetensors")
     sizes = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48)
     random_ast(**sizes).model.save_pretrained(folder / "ast")
-    write_masks_and_clipseg(folder)
+    options = RenderOptions(count=10, size=48, prompts=2, wordings=1)
+    render_folder(folder / "masks", options, workers=1)
+    save_tiny_clipseg(folder / "clipseg")
     random = np.random.default_rng(0)
     for number in range(12):
         path = folder / "sounds" / ("loud" if number % 2 else "soft") / f"{number}.wav"
@@ -68,29 +71,6 @@ def folder(tmp_path_factory, write_prepared) -> Path:
             noise = random.standard_normal(8000) * (8000 if number % 2 else 500)
             file.writeframes(noise.clip(-32_768, 32_767).astype("<i2").tobytes())
     return folder
-
-
-def write_masks_and_clipseg(folder: Path) -> None:
-    """Render a few scenes, and save a CLIPSeg of the smallest size."""
-    from modalities.vision_language.clipseg import Pictures
-    from modalities.vision_language.clipseg_files import random_clipseg, save_clipseg
-    from tools.render_scenes import RenderOptions, render_folder
-
-    render_folder(
-        folder / "masks", RenderOptions(count=10, size=48, prompts=2, wordings=1), workers=1
-    )
-    layer = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2)
-    sizes = dict(
-        projection_dim=16,
-        reduce_dim=8,
-        extract_layers=[0, 1, 2],
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-        use_complex_transposed_convolution=True,
-        vision_config=dict(layer, image_size=48, patch_size=16),
-        text_config=layer,
-    )
-    save_clipseg(random_clipseg(config=sizes, pictures=Pictures(side=48)), folder / "clipseg")
 
 
 @pytest.fixture(scope="module", params=SMALL)

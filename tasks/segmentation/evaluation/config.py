@@ -6,6 +6,7 @@ from typing import Any
 from data_prep.datasets.masks.catalog import MASK_DATASETS
 from fusion.contract.options import check_choice
 from tasks.segmentation.config import RANDOM
+from tasks.segmentation.request import THRESHOLD
 
 ALL = "all"
 PARTS = ("train", "validation", "test", ALL)
@@ -60,7 +61,7 @@ class SegmentationEvaluationConfig:
     prompts: str = RANDOM
     text: str = ""
     unrelated: Any = ""
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
     seed: int = 0
     worst: int = 12
     skip_bad: bool = False

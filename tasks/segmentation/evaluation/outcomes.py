@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from data_prep.masks.images import ReadImage, read_pair
-from data_prep.masks.manifest import MaskedImage
+from data_prep.masks.images import ReadImage, read_image, read_row_mask
+from data_prep.masks.manifest import MaskedImage, by_image
 from tasks.scoring.masks import MILLIMETRES, PIXELS, MaskScore, score_mask
+from tasks.segmentation.request import THRESHOLD
 
 Progress = Callable[[float, float | None], None]
 Read = tuple[MaskedImage, ReadImage, np.ndarray]  # of a row, with the mask, [height, width]
@@ -98,7 +99,7 @@ class Asked:
 
     prompts: Mapping[str, str]
     unrelated: Sequence[str] = ()
-    threshold: float = 0.5
+    threshold: float = THRESHOLD
     skip_bad: bool = False
 
 
@@ -124,11 +125,8 @@ def measure_masks(
     """
     found = Measured(unlabelled=[row.id for row in rows if not row.mask])
     labelled = [row for row in rows if row.mask]
-    by_image: dict[str, list[MaskedImage]] = {}
-    for row in labelled:
-        by_image.setdefault(row.image, []).append(row)
     done = 0
-    for group in by_image.values():
+    for group in by_image(labelled):
         for case in _segment(segmenter, _read(group, asked.skip_bad, found), asked, found):
             found.outcomes.append(case.outcome)
             if look:
@@ -144,14 +142,16 @@ def measure_masks(
 def _read(rows: Sequence[MaskedImage], skip_bad: bool, found: Measured) -> list[Read]:
     """Read an image and its masks; what cannot be used is noted, or stops the run."""
     read: list[Read] = []
+    image: ReadImage | None = None
     for row in rows:
         try:
-            image, truth = read_pair(row)
+            image = image or read_image(row.image)
+            truth = read_row_mask(row, image.values.shape[:2])
         except (ValueError, OSError) as error:
             _leave_out(row, error, skip_bad, found)
             continue
-        # One image in memory, not one for each mask.
-        read.append((row, replace(image, values=read[0][1].values) if read else image, truth))
+        spaced = replace(image, spacing_mm=row.spacing_mm or image.spacing_mm)
+        read.append((row, spaced, truth))
     if read and read[0][1].note:
         found.notes[read[0][0].id] = f"{read[0][0].image}: {read[0][1].note}"
     return read

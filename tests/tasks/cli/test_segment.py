@@ -9,28 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from modalities.vision_language.clipseg import Pictures
-from modalities.vision_language.clipseg_files import random_clipseg, save_clipseg
 from tasks.__main__ import run
 
-LAYER = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2)
-SIZES = dict(
-    projection_dim=16,
-    reduce_dim=8,
-    extract_layers=[0, 1, 2],
-    decoder_num_attention_heads=2,
-    decoder_intermediate_size=16,
-    use_complex_transposed_convolution=True,
-    vision_config=dict(LAYER, image_size=48, patch_size=16),
-    text_config=LAYER,
-)
 ALL, NONE = ("--threshold", "0"), ("--threshold", "1")  # what it takes for found
 
 
 @pytest.fixture(scope="module")
-def clipseg(tmp_path_factory) -> Path:
+def clipseg(tmp_path_factory, save_tiny_clipseg) -> Path:
     folder = tmp_path_factory.mktemp("clipseg")
-    save_clipseg(random_clipseg(config=SIZES, pictures=Pictures(side=48)), folder)
+    save_tiny_clipseg(folder)
     return folder
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from data_prep.masks.manifest import MaskedImage, read_masks
+from data_prep.masks.manifest import MaskedImage, by_image, read_masks
 from modalities.vision_language.clipseg import ClipSeg
-from tasks.segmentation.examples import Examples, by_image
+from tasks.segmentation.examples import Examples
 from tasks.training.kept_features import KeptFeatures
 
 from .conftest import count_calls, tiny_clipseg

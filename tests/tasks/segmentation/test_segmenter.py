@@ -209,9 +209,9 @@ def test_a_folder_that_was_not_finished_has_no_card(fitted, tmp_path, monkeypatc
     """What is written last is what tells that all is there."""
     model, card = load_segmenter(fitted)
     copy = Path(shutil.copytree(fitted, tmp_path / "copy"))
-    monkeypatch.setattr("tasks.segmentation.segmenter_files._write", fail)
+    monkeypatch.setattr("tasks.segmentation.segmenter_files.write_tensors", fail)
     with pytest.raises(OSError):
-        save_segmenter(copy, model, replace(card, note="again"))
+        save_segmenter(copy, model, replace(card, data="again"))
     assert not (copy / CARD).exists()
 
 

@@ -14,9 +14,10 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from modalities.tensor_hash import hash_tensors, hash_weights
 from tasks.training import kept_features
 from tasks.training.feature_files import LEFT_S
-from tasks.training.kept_features import KeptFeatures, hash_tensors, hash_weights
+from tasks.training.kept_features import KeptFeatures
 
 ROOT = Path(__file__).parents[3]
 IDENTITY = {"encoder": "tiny", "weights": "abc", "size": [352, 352]}

@@ -1,0 +1,45 @@
+"""Tensors by name in a .safetensors file, which appears when it is whole."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from modalities.whole_file import replace_when_whole
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors, whatever their order in memory.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    with replace_when_whole(path) as partial:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
+
+
+def read_tensors(path: str | Path, missing: str, damaged: str) -> dict[str, Tensor]:
+    """Read what `write_tensors` wrote.
+
+    Args:
+        path: The file.
+        missing: What it means that it is not there, and what to do, for the message.
+        damaged: What to do where it cannot be read, for the message.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no {path}; {missing}.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); {damaged}.") from error
