@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Run all parts, or those named, and write the page's table when all ran."""
+    """Run all parts, or those named, and write them into the page's table."""
     from bench import (
         adapters,
         faces,
@@ -53,11 +53,11 @@ def main() -> None:
     rows: list[Row] = []
     for name in given.parts or parts:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        rows += parts[name](given)
-    table = to_markdown(rows)
-    print(table)
-    if given.write or not given.parts:
-        write_page(table)
+        found = parts[name](given)
+        rows += found
+        if given.write or not given.parts:  # at once: what comes later may be stopped
+            write_page(to_markdown(found))
+    print(to_markdown(rows))
 
 
 def write_page(table: str) -> None:

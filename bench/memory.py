@@ -1,19 +1,17 @@
 """Peak memory of a long input against a short one."""
 
-import subprocess
-import sys
 import tempfile
 from argparse import Namespace
 from pathlib import Path
 
 from bench.compare import Row
 from bench.media import write_clip
+from bench.peak import run_for_peak
 
 CODE = """
-import resource, sys
+import sys
 from tasks.avsr import AVSRPipeline
 AVSRPipeline(device="cpu").transcribe(sys.argv[1])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -24,10 +22,7 @@ def rows(given: Namespace) -> list[Row]:
         for repeat in (7, 413):
             clip = Path(folder) / f"{repeat}.mp4"
             write_clip(clip, 640, 360, repeat)
-            output = subprocess.run(
-                [sys.executable, "-c", CODE, str(clip)], check=True, capture_output=True, text=True
-            )
-            peaks.append(float(output.stdout))
+            peaks.append(run_for_peak(CODE, str(clip)))
     short, long = peaks
     return [
         Row(

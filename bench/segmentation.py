@@ -1,8 +1,6 @@
 """Segmentation by a prompt: kept features, memory of training, many prompts, size of adapters."""
 
 import itertools
-import subprocess
-import sys
 import tempfile
 from argparse import Namespace
 from dataclasses import replace
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor
 
 from bench.compare import Row, compare
+from bench.peak import run_for_peak
 from modalities.vision_language.clipseg import ClipSeg, Pictures
 from modalities.vision_language.clipseg_files import PUBLISHED, RANDOM, random_clipseg, save_clipseg
 from tasks.segmentation.card import bare_card
@@ -28,14 +27,13 @@ SCENES, FEW_SCENES, PROMPTS = 30, 5, 8  # of ten scenes eight are for training
 WORDS = 49_408  # of the published tokenizer; that of "scenes" has fewer
 # Two steps: the optimiser has its own memory from the first one on.
 MEMORY = """
-import resource, sys
+import sys
 import torch
 from bench.segmentation import full_size, train_step
 model = full_size(sys.argv[1])
 optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
 for _ in range(2):
     train_step(model, optimiser)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -123,13 +121,7 @@ def _epoch(task: Segmentation, optimiser: torch.optim.AdamW, batch: int) -> None
 
 def _memory() -> Row:
     """Train two steps of each in a process of its own."""
-    peaks = []
-    for method in ("da_vl", "full"):
-        output = subprocess.run(
-            [sys.executable, "-c", MEMORY, method], check=True, capture_output=True, text=True
-        )
-        peaks.append(float(output.stdout))
-    dense, whole = peaks
+    dense, whole = (run_for_peak(MEMORY, method) for method in ("da_vl", "full"))
     what = "peak memory of training DA-VL, CLIPSeg of 150 M, 2 pictures"
     return Row(what, "end to end", dense, whole, "MB", dense / whole, "<= 0.7")
 
