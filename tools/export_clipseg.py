@@ -1,16 +1,34 @@
 """Write what a training of method "full" came to as a CLIPSeg of its own.
 
 `python -m tools.export_clipseg TRAINED DST [--half]`: `load_clipseg` and transformers read DST, and
-trainings take it as their `model`.
+trainings take it as their `model`. README.md in it is its model card.
 """
 
 import argparse
 from pathlib import Path
 
 from modalities.vision_language.clipseg_files import save_clipseg
+from modalities.whole_file import replace_when_whole
+from tasks.segmentation.card import SegmenterCard
 from tasks.segmentation.model import PromptedModel
 from tasks.segmentation.segmenter_files import load_segmenter
 from tasks.segmentation.variants import FULL
+
+CARD = """---
+license: {licence}
+---
+# {name}
+
+A CLIPSeg of {millions:.1f} million parameters that transformers and
+`mcgurk segment --model FOLDER` read. `mcgurk train` trained it as a whole on {data},
+from the model `{model}`.
+
+On the test images, in percent: {scores}.
+
+What it is not: it knows the pictures and words that it was trained on and nothing else, paints
+something for most prompts whether it is there or not, and is no medical device: nothing here has
+been tested on patients.
+"""
 
 
 def main() -> None:
@@ -47,6 +65,22 @@ def export_clipseg(trained: Path, folder: Path, *, half: bool = False) -> None:
             "frozen model stays what it was."
         )
     save_clipseg(model.clipseg, folder, half=half)
+    with replace_when_whole(folder / "README.md") as partial:
+        partial.write_text(describe(card, folder.name), encoding="utf-8")
+
+
+def describe(card: SegmenterCard, name: str) -> str:
+    """Return a model card, with the head that model hubs read."""
+    told = {key: card.scores.get(f"test_{key}") for key in ("dice", "iou")}
+    scores = [f"{key} {value:.1f}" for key, value in told.items() if value is not None]
+    return CARD.format(
+        licence=card.licence.lower() or "unknown",
+        name=name,
+        millions=card.parameters / 1e6,
+        data=card.data,
+        model=card.model,
+        scores=", ".join(scores) or "not measured",
+    )
 
 
 if __name__ == "__main__":

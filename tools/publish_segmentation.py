@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
+from data_prep.masks.images import read_pair
 from tasks.config import filled
 from tasks.reports import to_table
 from tasks.segmentation.config import SegmentationConfig
@@ -84,7 +85,7 @@ def write_study(
         best: The row of adapters that the sheets show.
         parameters: How many the frozen model has.
     """
-    parts = {name: len(rows) for name, rows in find_masks(config.data).parts.items()}
+    parts, empty = count_masks(config)
     seeds = sorted({result.seed for result in results})
     return [
         "\n".join(row_table(results, MEASURES, "method")),
@@ -98,14 +99,22 @@ def write_study(
         comparison_table(results),
         "Published are CLIPSeg of 150 M parameters and BUSI's 780 pictures, of which 624 trained "
         "and 78 tested, 13 of these without a tumor, where an empty mask counts as 100 %. Here it "
-        f"is a model of {parameters / 1e6:.1f} M that learns from {parts['train']} pictures, all "
-        "with a tumor. Each column compares its own methods; the columns do not compare.",
+        f"is a model of {parameters / 1e6:.1f} M that learns from {parts['train']} pictures, "
+        f"{empty['train']} of them without a tumor, and is tested on {parts['test']}, "
+        f"{empty['test']} without. Each column compares its own methods; columns do not compare.",
         f"![Rendered scenes: truth and what is found]({SCENES_SHEET})",
         f"Scenes that no model has seen. {ZERO_SHOT} is the model as it comes; {best} and "
         f"{ALL_OF_IT} have learnt from ultrasound since, with seed {seeds[0]}, and show what is "
         "left of the rest. Pictures of BUSI may not be passed on by its terms, so none is shown "
         f"here: the same sheet of the test pictures is {BUSI_SHEET} beside the study's results.",
     ]
+
+
+def count_masks(config: SegmentationConfig) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many masks an experiment has in each part, and in how many nothing is."""
+    parts = find_masks(config.data).parts
+    empty = {name: sum(not read_pair(row)[1].any() for row in of) for name, of in parts.items()}
+    return {name: len(of) for name, of in parts.items()}, empty
 
 
 def compare(results: Sequence[Result]) -> list[str]:

@@ -75,11 +75,6 @@ def load_clipseg(name: str | Path = "scenes") -> ClipSeg:
         return random_clipseg()
     shipped = SHIPPED.get(str(name)) if not Path(name).is_dir() else None
     folder = shipped or find_folder(name, {**CLIPSEGS, **dict.fromkeys((*SHIPPED, RANDOM), "")})
-    if shipped is not None and not (folder / "config.json").is_file():
-        raise ValueError(
-            f"Model {str(name)!r} has no weights yet in this version. Make them in a checkout with "
-            "`make segmentation-weights`, or name a CLIPSeg folder or hub id."
-        )
     model = load_model(CLIPSegForImageSegmentation, folder, ("clipseg",))
     return ClipSeg(model, load_tokenizer(folder), _read_pictures(folder, model), str(name))
 

@@ -20,6 +20,7 @@ def trained(tmp_path_factory):
         for parameter in model.parameters():
             parameter += 0.01
     card = replace(bare_segmenter(RANDOM)[1], method="full", labels=("thing",))
+    card = replace(card, licence="CC0-1.0", scores={"test_dice": 61.46})
     save_segmenter(folder, model, card)
     return folder, model.clipseg
 
@@ -39,6 +40,13 @@ def test_it_paints_what_was_trained(trained, tmp_path):
             assert not torch.equal(load_clipseg(RANDOM)(pixels, *tokens[:2]), found)
     size = (tmp_path / "half/model.safetensors").stat().st_size
     assert size < 0.51 * (tmp_path / "whole/model.safetensors").stat().st_size < 6_000_000 / 0.5
+
+
+def test_the_card_tells_scores_and_licence_and_what_it_is_not(trained, tmp_path):
+    export_clipseg(trained[0], tmp_path / "shapes")
+    text = (tmp_path / "shapes/README.md").read_text(encoding="utf-8")
+    assert text.startswith("---\nlicense: cc0-1.0\n---\n# shapes\n") and "dice 61.5." in text
+    assert "2.9 million" in text and "no medical device" in text
 
 
 def test_what_was_not_trained_as_a_whole_is_refused(tmp_path):

@@ -20,7 +20,7 @@ from data_prep.masks.scenes.palette import GREY, RGB, choose_names, vary
 from data_prep.masks.scenes.ultrasound import LEVELS, paint_ultrasound
 from modalities.spelling import did_you_mean
 
-LOOKS = {"colours": 0.28, "greys": 0.17, "ultrasound": 0.35, "endoscopy": 0.2}  # how often
+LOOKS = {"colours": 0.42, "greys": 0.1, "ultrasound": 0.28, "endoscopy": 0.2}  # how often
 LUMPS = ("circle", "oval", "blob", "irregular")
 TUMORS = [*LUMPS, "irregular"]  # half as many irregular ones as regular ones
 EMPTY = 0.1  # of the pictures like medical ones: nothing is in them

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from modalities import pretrained
-from modalities.vision_language import clipseg_files
 from modalities.vision_language.clipseg import ClipSeg, Pictures
 from modalities.vision_language.clipseg_files import (
     SCENES,
@@ -206,9 +205,3 @@ def test_tokenizer_that_comes_with_the_small_model_knows_its_ends():
     tokenizer = load_tokenizer(SCENES)
     assert tokenizer.eos_token_id == len(tokenizer) - 1  # the highest, as the legacy rule wants it
     assert tokenizer("a red square")["input_ids"][-1] == tokenizer.eos_token_id
-
-
-def test_a_model_without_weights_says_how_to_make_them(tmp_path, monkeypatch):
-    monkeypatch.setitem(clipseg_files.SHIPPED, "scenes", tmp_path)
-    with pytest.raises(ValueError, match="no weights yet.*make segmentation-weights"):
-        clipseg_files.load_clipseg("scenes")
