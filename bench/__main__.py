@@ -71,9 +71,9 @@ def write_page(table: str) -> None:
     now = {_name(line): line for line in lines}
 
     def write(old: str) -> str:
-        kept = [line for line in old.splitlines() if line.startswith("| ")]
-        kept = [line for line in kept if _name(line) not in now and line not in head]
-        return "\n".join([*head, *lines, *kept, "", note])
+        known = [line for line in old.splitlines() if line.startswith("| ") and line not in head]
+        rows = [now.pop(_name(line), line) for line in known] + list(now.values())
+        return "\n".join([*head, *rows, "", note])
 
     rewrite(ROOT / "docs/speed.md", "bench", write)
 
