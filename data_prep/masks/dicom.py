@@ -1,6 +1,9 @@
 """DICOM pictures as a radiologist sees them: rescaled, windowed, bright where they are to be."""
 
+import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +111,7 @@ def brightness_of(
             brightest value.
 
     Raises:
-        ValueError: The window has no width.
+        ValueError: The window has no width; what the tags say of values is damaged.
     """
     data = picture.dataset
     if picture.stored.ndim == 3:
@@ -116,14 +119,19 @@ def brightness_of(
         bits = 8 if picture.stored.dtype == np.uint8 else int(data.BitsStored)
         return picture.stored.astype(np.float32) / (2**bits - 1), ""
     pixels = import_extra("pydicom.pixels", "segmentation", "DICOM pictures")
-    values = pixels.apply_modality_lut(picture.stored, data).astype(np.float64)
+    with _damaged("rescaling"):
+        values = pixels.apply_modality_lut(picture.stored, data).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("values become endless")
     note = ""
     if window is not None:
         shown = apply_window(values, *window)
     elif data.get("VOILUTSequence"):
-        shown = _apply_table(values, data)
+        with _damaged("table of values"):
+            shown = _apply_table(values, data)
     elif data.get("WindowCenter") is not None and data.get("WindowWidth") is not None:
-        centre, width = (_first(data[name].value) for name in ("WindowCenter", "WindowWidth"))
+        with _damaged("window"):
+            centre, width = (_first(data[name].value) for name in ("WindowCenter", "WindowWidth"))
         shown = apply_window(values, centre, width, str(data.get("VOILUTFunction") or "LINEAR"))
     else:
         note = "no window, so all values are shown"
@@ -131,6 +139,19 @@ def brightness_of(
     if data.get("PhotometricInterpretation") == "MONOCHROME1":  # its lowest value is white
         shown = 1.0 - shown
     return shown.astype(np.float32), note
+
+
+@contextmanager
+def _damaged(what: str) -> Iterator[None]:
+    """Tell by one kind of error what tags say that pydicom, or we, cannot take for numbers."""
+    try:
+        yield
+    except Exception as error:  # of many kinds, by what stands in them
+        told = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ValueError(
+            f"The file's {what} cannot be read ({told[:200]}); expected numbers. Mend its tags, or "
+            "get it anew."
+        ) from error
 
 
 def apply_window(
@@ -145,11 +166,16 @@ def apply_window(
         function: LINEAR, LINEAR_EXACT or SIGMOID.
 
     Raises:
-        ValueError: The width is too small.
+        ValueError: The width is too small, or one of the two is no finite number.
 
     Source:
         DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3.
     """
+    if not (math.isfinite(centre) and math.isfinite(width)):
+        raise ValueError(
+            f"The window is {centre:g}, {width:g}; expected finite numbers. Give centre and width, "
+            "as 40 and 400."
+        )
     least = 1.0 if function == "LINEAR" else 0.0
     if not width > 0 or width < least:
         raise ValueError(
@@ -191,12 +217,22 @@ def spacing_of(data: Any) -> tuple[float, float] | None:
     """Return height and width of a pixel in mm, or None where the tags do not say it.
 
     Of X-rays without a calibrated spacing it is that at the detector, where things are larger than
-    in the body; of ultrasound that of the one region that is in centimetres.
+    in the body; of ultrasound that of the one region that is in centimetres. Damaged tags say
+    nothing; the picture is good without.
     """
+    try:
+        sides = _read_spacing(data)
+    except Exception:  # of many kinds, by what stands in the tags
+        return None
+    known = sides is not None and all(math.isfinite(side) and side > 0 for side in sides)
+    return sides if known else None
+
+
+def _read_spacing(data: Any) -> tuple[float, float] | None:
     for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         value = data.get(name)
         if value is not None and len(value) == 2:
-            return _positive(float(value[0]), float(value[1]))  # rows apart, then columns
+            return float(value[0]), float(value[1])  # rows apart, then columns
     found = set()
     for region in data.get("SequenceOfUltrasoundRegions") or ():
         units = (region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection"))
@@ -205,8 +241,4 @@ def spacing_of(data: Any) -> tuple[float, float] | None:
     if len(found) != 1:
         return None
     height, width = found.pop()
-    return _positive(abs(height) * MM_PER_CM, abs(width) * MM_PER_CM)
-
-
-def _positive(height: float, width: float) -> tuple[float, float] | None:
-    return (height, width) if height > 0 and width > 0 else None
+    return abs(height) * MM_PER_CM, abs(width) * MM_PER_CM

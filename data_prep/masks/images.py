@@ -87,6 +87,8 @@ def _scale(
         return values.astype(np.float32) / np.float32(255), ""
     if window is not None and values.ndim == 2:
         with _named(path):
+            if not np.isfinite(values).all():
+                raise ValueError("It has values that are no finite numbers. Save it without them.")
             return apply_window(values.astype(np.float64), *window).astype(np.float32), ""
     if values.dtype == np.float32:
         return _check_range(values, path), ""

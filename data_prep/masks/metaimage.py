@@ -1,5 +1,6 @@
 """MetaImage pictures (.mhd with .raw or .zraw), in which CAMUS and other clinical data come."""
 
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,17 @@ def read_metaimage(path: str | Path) -> MetaImage:
             f"{path} cannot be read as a MetaImage ({' '.join(told.split())}); expected a header "
             "with DimSize, ElementType and ElementDataFile, and that file. Get it anew."
         ) from error
-    spacing = [float(word) for word in header.get("ElementSpacing", "").split()[:2]]
-    known = len(spacing) == 2 and min(spacing) > 0
-    return MetaImage(values, (spacing[1], spacing[0]) if known else None, int(np.prod(more)))
+    return MetaImage(values, _read_spacing(header), int(np.prod(more)))
+
+
+def _read_spacing(header: dict[str, str]) -> tuple[float, float] | None:
+    """Return height and width of a pixel, or None where the header says none that can be."""
+    try:
+        width, height = (float(word) for word in header.get("ElementSpacing", "").split()[:2])
+    except ValueError:
+        return None
+    known = all(math.isfinite(side) and side > 0 for side in (height, width))
+    return (height, width) if known else None
 
 
 def _read_header(path: Path) -> dict[str, str]:

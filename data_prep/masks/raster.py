@@ -67,6 +67,8 @@ def read_raster(path: str | Path, indices: bool = False) -> Raster:
             note = "CMYK turned into RGB" if picture.mode == "CMYK" else ""
             deep = picture.mode in ("RGB", "RGBA", "LA") and ";16" in _codec_of(picture)
             picture.load()  # Pillow tells what is damaged; OpenCV prints it and goes on
+            if picture.format == "PNG":
+                _check_sums(path)
             values = _deep_colours(path) if deep else _values_of(picture, indices)
             turn = picture.getexif().get(ORIENTATION, 1)
             kind = picture.format or ""
@@ -90,6 +92,14 @@ def _named_errors(path: Path) -> Iterator[None]:
             f"{path} cannot be read as a picture ({told}); expected PNG, TIFF, JPEG or another. "
             "It is damaged or something else: get or save it anew."
         ) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Check what a PNG keeps to tell damage by; Pillow passes it over, and shows noise or black."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.verify()
 
 
 def _codec_of(picture: "Image") -> str:

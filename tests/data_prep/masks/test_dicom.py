@@ -9,6 +9,7 @@ from data_prep.masks.dicom import apply_window
 from data_prep.masks.images import read_image, read_mask
 
 RAMP = np.arange(64, dtype=np.uint16).reshape(8, 8) * 16
+SOUND = {"RescaleSlope": 1, "RescaleIntercept": 0, "WindowCenter": 500, "WindowWidth": 1000}
 
 
 def grey_of(path, **options):
@@ -66,6 +67,8 @@ def test_a_width_of_1_is_a_step_and_none_is_refused(save_dicom):
     path = save_dicom("a.dcm", RAMP)
     with pytest.raises(ValueError, match="a.dcm: The window's width is 0; expected more than 0"):
         read_image(path, window=(40, 0))
+    with pytest.raises(ValueError, match="a.dcm: The window is nan, 400; expected finite numbers"):
+        read_image(path, window=(float("nan"), 400))
 
 
 def test_signed_values_and_padding_do_not_stretch_what_is_shown(save_dicom):
@@ -182,6 +185,30 @@ def test_a_damaged_file_is_told_by_its_name(save_dicom, cut):
     with pytest.raises(ValueError, match=r"a\.dcm cannot be read as a DICOM picture") as told:
         read_image(path)
     assert "\n" not in str(told.value)
+
+
+def save_with(save_dicom, keyword, text):
+    """Write a file in which the value of one tag, 16 letters, is another text of that length."""
+    number = "1234567.12345678"
+    path = save_dicom("a.dcm", RAMP, **{**SOUND, keyword: number})
+    stored = path.read_bytes()
+    assert stored.count(number.encode()) == 1
+    path.write_bytes(stored.replace(number.encode(), text.encode().ljust(16)))
+    return path
+
+
+@pytest.mark.parametrize("text", ["wide", "nan"])
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept", "WindowCenter"])
+def test_tags_that_are_no_numbers_are_told_with_the_file(save_dicom, keyword, text):
+    path = save_with(save_dicom, keyword, text)
+    with pytest.raises(ValueError, match=r"a\.dcm: The (file's )?(window|rescaling) ") as told:
+        read_image(path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["wide", "nan", "1", "1\\wide", "1\\nan", "inf\\1"])
+def test_a_damaged_spacing_is_none(save_dicom, text):
+    assert read_image(save_with(save_dicom, "PixelSpacing", text)).spacing_mm is None
 
 
 def test_a_report_without_a_picture_is_told(save_dicom):

@@ -61,6 +61,8 @@ def test_floats_are_taken_from_0_to_1_and_refused_beyond_without_a_window(save):
     path = save("nan.tif", np.full((3, 3), np.nan, np.float32))
     with pytest.raises(ValueError, match="nan.tif has values from nan"):
         read_image(path)
+    with pytest.raises(ValueError, match="nan.tif: It has values that are no finite numbers"):
+        read_image(path, window=(0, 100))
 
 
 def test_palettes_transparency_and_cmyk_become_colours(save):
@@ -128,6 +130,16 @@ def test_a_damaged_picture_is_told_by_its_name(save, suffix, cut):
     ) as told:
         read_image(path)
     assert "\n" not in str(told.value)
+
+
+def test_no_wrong_byte_in_the_pixels_of_a_png_passes_as_a_mask(save):
+    path = save("a.png", DISC * 255)
+    good = path.read_bytes()
+    first, after = good.index(b"IDAT") + 4, good.index(b"IEND") - 8
+    for place in range(first, after):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
+        with pytest.raises(ValueError, match=r"a\.png cannot be read as a picture"):
+            read_mask(path)
 
 
 def test_a_damaged_picture_of_16_bits_in_colours_is_told(tmp_path):

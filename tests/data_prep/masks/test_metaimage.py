@@ -36,6 +36,12 @@ def test_values_and_spacing_are_read(save_meta, packed):
     assert (found.spacing_mm, found.note) == ((0.154, 0.308), "")
 
 
+@pytest.mark.parametrize("spacing", ["wide 0.1", "0.1", "0.1 nan", "inf 0.1", "0 0.1"])
+def test_a_spacing_that_cannot_be_is_none(save_meta, spacing):
+    found = read_image(save_meta(GREY, ElementSpacing=spacing))
+    assert found.spacing_mm is None and found.values.max() > 0
+
+
 @pytest.mark.parametrize(
     ("kind", "stored"), [("MET_SHORT", "<i2"), ("MET_USHORT", ">u2"), ("MET_FLOAT", "<f4")]
 )
