@@ -59,16 +59,34 @@ def prepare(
             help=with_default("Masks: another one draws other folds, where none are given.", "0")
         ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help=with_default(
+                "Questions: where images are, or features of videos.", "somewhere in SOURCE"
+            ),
+        ),
+    ] = None,
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing",
+            help="Questions: leave out those whose images are missing, rather than end.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn raw data into a manifest, of clips or of masks.
+    """Turn raw data into a manifest, of clips, masks or questions.
 
     Of clips it goes on where it was interrupted. Of pictures and masks all are read, and repeats
-    among train, validation and test are told.
+    among train, validation and test are told. Questions and captions keep their images, or the
+    features of their videos, where these are.
     """
     own = {
         "clips": {"audio_track": audio_track, "ray": ray, "to_cuts": to_cuts},
         "masks": {"label": label, "clean_splits": clean_splits, "seed": seed},
+        "questions": {"images": images, "skip_missing": skip_missing},
     }
     options = PrepareOptions(name, source, output, processes, as_json, own)
     choose_kind(options).prepare(options)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tasks.cli.prepare_clips import CLIPS, prepare_clips
 from tasks.cli.prepare_masks import MASKS, prepare_masks
 from tasks.cli.prepare_options import PrepareOptions
+from tasks.cli.prepare_questions import QUESTIONS, prepare_questions
 
 FOLDER = "folder"
 
@@ -53,6 +54,20 @@ KINDS = {
             FOLDER: "of images/ and masks/, or NAME_mask.png beside NAME.png",
         },
         prepare_masks,
+    ),
+    QUESTIONS: Kind(
+        {
+            "vqav2": "",
+            "gqa": "",
+            "nlvr2": "",
+            "coco": "in Karpathy's splits",
+            "flickr30k": "",
+            "tvqa": "",
+            "how2qa": "",
+            "tvc": "",
+            "yc2c": "the four of VALUE, with features of videos",
+        },
+        prepare_questions,
     ),
 }
 

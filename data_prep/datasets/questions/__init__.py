@@ -1,0 +1,1 @@
+"""Layouts of data sets of questions and captions, as rows of a manifest."""

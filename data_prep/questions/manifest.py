@@ -1,0 +1,124 @@
+"""Questions and captions of images or videos, one JSON object a line."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from data_prep.json_lines import read_entries, write_manifest
+
+MANIFEST = "manifest.jsonl"
+FOLDS = ("train", "validation", "test")
+ASKING = ("vqa", "gqa", "nlvr2", "tvqa", "how2qa")  # their text may not be empty
+DESCRIBING = ("caption", "tvc", "yc2c")
+TASKS = (*ASKING, *DESCRIBING)
+IMAGES = {"nlvr2": 2}  # of all other tasks one
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked or said of one image, two images or a video.
+
+    Attributes:
+        id: Unique in its manifest.
+        task: One of `TASKS`; "caption" is of images, "tvc" and "yc2c" are captions of videos.
+        images: The image, absolute or relative to the manifest's folder; two of "nlvr2", left and
+            right; of videos the file of features, .npz with "features" [frames, 512].
+        text: The question or statement, without a task's prompt; "" for captions of images. Of
+            videos it has the marks [Q], [TS], [Choices] and [Subs], subtitles last.
+        answers: Soft scores in 0 to 1 by answer; captions have 1. Empty where no answer is
+            published, or none is in the vocabulary: such a row is answered, never trained on.
+        references: What official scores compare with: ten human answers, or captions; empty where
+            they are not known.
+        fold: "train", "validation", "test", or "" where nothing is decided.
+    """
+
+    id: str
+    task: str
+    images: tuple[str, ...]
+    text: str = ""
+    answers: dict[str, float] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    fold: str = ""
+
+    def to_json(self) -> str:
+        """Return one line without its end."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Question":
+        """Read what `to_json` returned.
+
+        Raises:
+            ValueError: It is damaged, or of another form.
+        """
+        data = json.loads(line)
+        try:
+            row = cls(**{**data, **_read_tuples(data)})
+            fault = find_fault(row)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"is no question of an image ({error})") from error
+        if fault:
+            raise ValueError(fault)
+        return row
+
+
+def _read_tuples(data: dict[str, Any]) -> dict[str, Any]:
+    """Turn JSON's lists into what the fields hold."""
+    return {key: tuple(data[key]) for key in ("images", "references") if key in data}
+
+
+def find_fault(row: Question) -> str:
+    """Return what is wrong with a row, as "has the fold 'tset', none of train, ..."; "" if nothing.
+
+    Files are not looked for.
+    """
+    if row.task not in TASKS:
+        return f"has the task {row.task!r}, none of {', '.join(TASKS)}"
+    if row.fold not in (*FOLDS, ""):
+        return f"has the fold {row.fold!r}, none of {', '.join(FOLDS)}"
+    expected = IMAGES.get(row.task, 1)
+    if len(row.images) != expected or not all(row.images):
+        return f"has {sum(map(bool, row.images))} images; {row.task} needs {expected}"
+    if row.task in ASKING and not row.text.strip():
+        return "has an empty question"
+    for answer, score in row.answers.items():
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+            return f"has the score {score!r} for {answer!r}, not one from 0 to 1"
+    return ""
+
+
+def read_questions(path: str | Path) -> Iterator[Question]:
+    """Read a manifest, row by row, with the paths of files made absolute.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged, two have one id, or the manifest is of something else.
+    """
+    path = Path(path)
+    folder = path.parent.resolve()
+    known: set[str] = set()
+    for row in read_entries(path, Question.from_json, "prepare"):
+        if row.id in known:  # scores and answers go by it
+            raise ValueError(f"{path} has the id {row.id!r} twice; expected one for each row.")
+        known.add(row.id)
+        yield _with_paths(row, lambda name: str(folder / name))
+
+
+def write_questions(path: str | Path, rows: Iterable[Question]) -> None:
+    """Write a manifest as a whole; paths below its folder become relative, so that it can move.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder = Path(path).parent.resolve()
+
+    def shorten(name: str) -> str:
+        return str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name
+
+    write_manifest(path, (_with_paths(row, shorten) for row in rows))
+
+
+def _with_paths(row: Question, change: Callable[[str], str]) -> Question:
+    return replace(row, images=tuple(change(name) for name in row.images))

@@ -1,0 +1,67 @@
+"""mcgurk prepare, of questions and captions."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.cli.prepare_options import PrepareOptions
+
+if TYPE_CHECKING:
+    from data_prep.questions.manifest import Question
+
+QUESTIONS = "questions"
+
+
+def prepare_questions(options: PrepareOptions) -> None:
+    """Write the manifest of questions or captions, and print what was found.
+
+    Args:
+        options: With the questions' own options images and skip_missing.
+
+    Raises:
+        ValueError: An entry is damaged, files are missing, or nothing is left.
+        OSError: Something cannot be read or written.
+    """
+    from data_prep.datasets.questions.catalog import QUESTION_DATASETS
+    from data_prep.datasets.remarks import Remarks
+    from data_prep.questions import prepare
+    from data_prep.questions.manifest import MANIFEST
+    from data_prep.workers.resume import FAILED
+    from modalities.outputs import check_outputs
+    from tasks.cli.failures import refuse_nothing, tell_some
+
+    own, manifest = options.own[QUESTIONS], options.output / MANIFEST
+    failed = manifest.with_name(FAILED)
+    check_outputs([manifest, failed], [options.source])
+    prepare.check_question_manifest(manifest)
+    remarks = Remarks()
+    dataset = QUESTION_DATASETS[options.name]
+    rows = dataset(options.source, remarks, own["images"], own["skip_missing"])
+    refuse_nothing(len(rows), remarks.failed, None, "rows")
+    prepare.prepare_questions(rows, options.output, remarks.failed)
+    if options.as_json:
+        print(json.dumps(_as_data(rows) | {"failed": remarks.failed, "notes": remarks.notes}))
+        return
+    _print_rows(rows, manifest)
+    for note in remarks.told():
+        print(note)
+    if remarks.failed:
+        print(f"{len(remarks.failed)} rows are left out; {failed} says why.")
+        print(tell_some(remarks.failed))
+
+
+def _as_data(rows: "Sequence[Question]") -> dict[str, object]:
+    return {
+        "rows": len(rows),
+        "images": len({image for row in rows for image in row.images}),
+        "folds": dict(Counter(row.fold for row in rows)),
+    }
+
+
+def _print_rows(rows: "Sequence[Question]", manifest: Path) -> None:
+    images = len({image for row in rows for image in row.images})
+    folds = Counter(row.fold or "none" for row in rows)
+    print(f"{manifest}: {len(rows)} rows of {images} files.")
+    print(f"Folds: {', '.join(f'{name} {count}' for name, count in folds.items())}.")
