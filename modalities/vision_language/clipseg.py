@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 from modalities.encoder import FrozenEncoder
 from modalities.tap import Skip, Tap
 from modalities.tensor_hash import hash_tensors
+from modalities.vision_language.tokens import Tokens, tokenize
 
 if TYPE_CHECKING:
     from transformers import CLIPSegForImageSegmentation, PreTrainedTokenizerBase
@@ -56,20 +57,6 @@ class Pictures:
         values = interpolate(values[None], size, mode="bilinear", antialias=True)[0]
         mean, deviation = (torch.tensor(of)[:, None, None] for of in (self.mean, self.deviation))
         return (values - mean) / deviation
-
-
-class Tokens(NamedTuple):
-    """Prompts as numbers.
-
-    Attributes:
-        ids: [prompts, tokens].
-        mask: [prompts, tokens], 1 where real.
-        cut: Numbers of the prompts that were longer than the model reads, and are cut.
-    """
-
-    ids: Tensor
-    mask: Tensor
-    cut: tuple[int, ...]
 
 
 class TextFeatures(NamedTuple):
@@ -173,16 +160,7 @@ class ClipSeg(FrozenEncoder):
     def tokenize(self, prompts: Sequence[str]) -> Tokens:
         """Turn prompts into numbers; what is too long is cut at its end."""
         assert self.tokenizer is not None
-        whole = self.tokenizer(list(prompts), padding=False)["input_ids"]
-        cut = tuple(n for n, ids in enumerate(whole) if len(ids) > self.longest)
-        found = self.tokenizer(
-            list(prompts),
-            padding=True,
-            truncation=True,
-            max_length=self.longest,
-            return_tensors="pt",
-        )
-        return Tokens(found["input_ids"], found["attention_mask"], cut)
+        return tokenize(self.tokenizer, prompts, self.longest)
 
     def see(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Encode pictures.
