@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from data_prep.masks.images import read_image
+from data_prep.masks.scenes import render_scene
+from data_prep.masks.scenes.prompts import draw_mask
 from tasks.segmentation import Segmenter
 
 SCENE = Path(__file__).parents[2] / "assets/scene.png"
@@ -34,3 +36,16 @@ def test_the_model_finds_what_is_asked_for_by_colour_and_shape(segmenter, scene,
     truth = of_colour(scene, colour)
     assert truth.mean() > 0.02
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.8
+
+
+@pytest.mark.parametrize("name", ["phantoms-da-vl", "phantoms-sa-vlc"])
+def test_the_adapters_find_dark_lumps_in_rendered_ultrasound(name):
+    segmenter, dices = Segmenter.load(name, "cpu"), []
+    for seed in range(24_052_024, 24_052_030):  # no training has these
+        scene = render_scene(seed, 160, "ultrasound")
+        truth = draw_mask({"noun": "tumor"}, scene)
+        if truth.any():
+            image = scene.image.astype(np.float32) / 255
+            (mask,) = segmenter.probability(image, ["tumor in the breast ultrasound image"]) > 0.5
+            dices.append(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+    assert len(dices) >= 3 and np.mean(dices) > 0.6
