@@ -36,6 +36,7 @@ def segment_folder(options: SegmentOptions) -> None:
         ValueError: There are no pictures, or none can be read; an output is an input.
     """
     from data_prep.workers.resume import FAILED, write_failed
+    from modalities.printable import printable
     from modalities.whole_file import replace_when_whole
     from tasks.cli.failures import refuse_nothing
     from tasks.cli.progress import progress_bar
@@ -58,7 +59,8 @@ def segment_folder(options: SegmentOptions) -> None:
         if output is not None:
             with replace_when_whole(output / SEGMENTS) as partial:
                 lines = (json.dumps(asdict(one), ensure_ascii=False) for one in found)
-                partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+                text = "".join(f"{printable(line)}\n" for line in lines)
+                partial.write_text(text, encoding="utf-8")
             write_failed(output / FAILED, failed)
     refuse_nothing(len(found), failed, output and output / FAILED, "pictures")
     if options.as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from data_prep.masks.images import ReadImage, read_image
+from modalities.printable import printable
 from tasks.pictures.lettering import Lettering
 from tasks.segmentation.areas import Area, measure_areas
 from tasks.segmentation.overlay import OverlayPainter, save_picture
@@ -138,7 +139,8 @@ def segment_pictures(
         try:
             image = read_image(path, request.window)
         except (ValueError, OSError) as error:
-            failed[str(path)] = str(error).removeprefix(str(path)).lstrip(": ")
+            reason = str(error).removeprefix(str(path)).lstrip(": ")
+            failed[printable(str(path))] = printable(reason)
         else:
             take(segment_picture(segmenter, path, image, request, places, lettering))
         if progress:

@@ -1,6 +1,9 @@
 """What is asked of pictures, checked before a model is loaded."""
 
+import math
 from dataclasses import dataclass
+
+from modalities.printable import printable
 
 THRESHOLD = 0.5
 
@@ -24,16 +27,29 @@ class Request:
         if not self.prompts:
             raise ValueError("No prompts; expected what to find, as 'tumor in the breast'.")
         for number, prompt in enumerate(self.prompts, 1):
-            if not prompt.strip():
-                many = len(self.prompts) > 1
-                which = f"Prompt {number} of {len(self.prompts)}" if many else "The prompt"
-                raise ValueError(
-                    f"{which} is empty; expected what to find, as 'tumor in the breast'."
-                )
+            many = len(self.prompts) > 1
+            _check_prompt(
+                prompt, f"Prompt {number} of {len(self.prompts)}" if many else "The prompt"
+            )
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"Threshold is {self.threshold}; expected a probability, 0 to 1.")
-        if self.window is not None and not self.window[1] > 0:
-            raise ValueError(
-                f"The window's width is {self.window[1]:g}; expected more than 0. Give centre and "
-                "width, as 40 and 400."
-            )
+        if self.window is not None:
+            _check_window(*self.window)
+
+
+def _check_prompt(prompt: str, which: str) -> None:
+    if not prompt.strip():
+        raise ValueError(f"{which} is empty; expected what to find, as 'tumor in the breast'.")
+    if printable(prompt) != prompt:
+        raise ValueError(
+            f"{which}, {printable(prompt)}, has letters that are no Unicode; expected text. "
+            "Type it anew, in a terminal that is in UTF-8."
+        )
+
+
+def _check_window(centre: float, width: float) -> None:
+    if not (math.isfinite(centre) and math.isfinite(width) and width > 0):
+        raise ValueError(
+            f"The window is {centre:g},{width:g}; expected a centre, and a width above 0. Give "
+            "both in the picture's own values, as 40,400."
+        )

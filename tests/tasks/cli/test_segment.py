@@ -176,6 +176,18 @@ def test_a_folder_is_done_whole_and_what_is_corrupt_is_named(place, segment):
     assert len(segment("in", "a thing")[0].splitlines()) == 1 + 6  # and nothing is written
 
 
+def test_names_of_no_text_are_written_as_json_tells_them(place, segment):
+    Path("in").mkdir()
+    shutil.copy("grey.png", "in/caf\udce9.png")
+    shutil.copy("cut.png", "in/cut\udce9.png")
+    _, err = segment("in", "a thing", "-o", "out")
+    assert r"in/cut\udce9.png: cannot be read" in err and Path("out/caf\udce9.png").is_file()
+    found = Path("out/segments.jsonl").read_text("utf-8")
+    assert json.loads(found)["picture"] == "in/caf\udce9.png"
+    failed = Path("out/failed.jsonl").read_text("utf-8")
+    assert json.loads(failed)["id"] == r"in/cut\udce9.png"
+
+
 def test_a_folder_in_which_nothing_can_be_read_is_a_mistake(place, segment):
     Path("in").mkdir()
     shutil.copy("cut.png", "in")
@@ -216,6 +228,11 @@ MISTAKES = {
     "a mask of a video": (("clip.mp4", "a", "--mask", "m.png"), "--mask is for pictures"),
     "frames of a picture": (("grey.png", "a", "--per-frame", "f.jsonl"), "is for videos"),
     "a window of one number": (("deep.png", "a", "--window", "40"), "CENTRE,WIDTH"),
+    "a window without numbers": (("deep.png", "a", "--window", "nan,400"), "The window is nan,400"),
+    "words that are no text": (
+        ("grey.png", "a\udcff"),
+        r"a\udcff, has letters that are no Unicode",
+    ),
     "a threshold": (("grey.png", "a", "--threshold", "50"), "Threshold is 50"),
 }
 

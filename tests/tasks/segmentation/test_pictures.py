@@ -99,7 +99,13 @@ def test_a_corrupt_picture_in_the_middle_is_named_and_the_rest_is_done(tmp_path)
         ({"prompts": ()}, "No prompts"),
         ({"prompts": ("a", " ")}, "Prompt 2 of 2 is empty"),
         ({"prompts": ("a",), "threshold": float("nan")}, "Threshold is nan"),
-        ({"prompts": ("a",), "window": (40.0, 0.0)}, "width is 0"),
+        (
+            {"prompts": ("a", "b\udcff")},
+            r"Prompt 2 of 2, b\\udcff, has letters that are no Unicode",
+        ),
+        ({"prompts": ("a",), "window": (40.0, 0.0)}, "The window is 40,0; .*a width above 0"),
+        ({"prompts": ("a",), "window": (float("nan"), 400.0)}, "The window is nan,400"),
+        ({"prompts": ("a",), "window": (40.0, float("inf"))}, "The window is 40,inf"),
     ],
 )
 def test_what_cannot_be_asked_is_told(values, told):
