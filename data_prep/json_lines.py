@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from modalities.text_file import read_ended_lines
 from modalities.whole_file import replace_when_whole
@@ -21,7 +21,16 @@ class Entry(Protocol):
         ...
 
 
+class FileEntry(Entry, Protocol):
+    """What a manifest is made of whose rows name files."""
+
+    def with_paths(self, change: Callable[[str], str]) -> Self:
+        """Return the same with all its paths changed."""
+        ...
+
+
 Read = TypeVar("Read")
+Filed = TypeVar("Filed", bound=FileEntry)
 
 
 def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -> Iterator[Read]:
@@ -57,3 +66,41 @@ def write_manifest(path: str | Path, entries: Iterable[Entry]) -> None:
     """
     with replace_when_whole(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.writelines(f"{entry.to_json()}\n" for entry in entries)
+
+
+def read_file_entries(
+    path: str | Path, parse: Callable[[str], Filed], command: str
+) -> Iterator[Filed]:
+    """Read a manifest whose rows name files, with their paths made absolute.
+
+    Args:
+        path: The manifest.
+        parse: Reads a line, or raises a ValueError.
+        command: What wrote it, for messages.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged, two have one id, or the manifest is of something else.
+    """
+    path = Path(path)
+    folder = path.parent.resolve()
+    known: set[str] = set()
+    for row in read_entries(path, parse, command):
+        if row.id in known:  # what is found for a row goes by it
+            raise ValueError(f"{path} has the id {row.id!r} twice; expected one for each row.")
+        known.add(row.id)
+        yield row.with_paths(lambda name: str(folder / name))
+
+
+def write_file_entries(path: str | Path, entries: Iterable[FileEntry]) -> None:
+    """Write a manifest as a whole; paths below its folder become relative, so that it can move.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder = Path(path).parent.resolve()
+
+    def shorten(name: str) -> str:
+        return str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name
+
+    write_manifest(path, (entry.with_paths(shorten) for entry in entries))

@@ -9,15 +9,27 @@ from modalities.whole_file import replace_when_whole
 
 
 def write_tensors(
-    path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    metadata: dict[str, str] | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """Write tensors, whatever their order in memory.
+
+    Args:
+        path: The file.
+        tensors: By name.
+        metadata: Texts by name that the file tells as well.
+        half: Whether floats become float16, half as large and a little less exact.
 
     Raises:
         OSError: The file cannot be written.
     """
     from safetensors.torch import save_file
 
+    if half:
+        tensors = {n: v.half() if v.is_floating_point() else v for n, v in tensors.items()}
     with replace_when_whole(path) as partial:
         save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
 

@@ -19,3 +19,9 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
         total.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
         total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return total.hexdigest()[:32]
+
+
+def hash_frozen(tensors: Mapping[str, Tensor]) -> str:
+    """Return a hash of a model's own tensors, whatever adapters are in it."""
+    own = {n: v for n, v in tensors.items() if "mcgurk_" not in n and "lora_" not in n}
+    return hash_tensors(own)

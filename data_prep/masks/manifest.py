@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from data_prep.json_lines import read_entries, write_manifest
+from data_prep.json_lines import read_file_entries, write_file_entries
 
 MANIFEST = "manifest.jsonl"
 FOLDS = ("train", "validation", "test")
@@ -44,6 +44,15 @@ class MaskedImage:
     def files(self) -> tuple[str, ...]:
         """Return the picture and all files of its mask."""
         return (self.image, *((self.mask,) if self.mask else ()), *self.more_masks)
+
+    def with_paths(self, change: Callable[[str], str]) -> "MaskedImage":
+        """Return the same with all its paths changed."""
+        return replace(
+            self,
+            image=change(self.image),
+            mask=change(self.mask) if self.mask else "",
+            more_masks=tuple(change(name) for name in self.more_masks),
+        )
 
     def to_json(self) -> str:
         """Return one line without its end."""
@@ -86,14 +95,7 @@ def read_masks(path: str | Path) -> Iterator[MaskedImage]:
         FileNotFoundError: There is no such file.
         ValueError: A line is damaged, two have one id, or the manifest is of something else.
     """
-    path = Path(path)
-    folder = path.parent.resolve()
-    known: set[str] = set()
-    for row in read_entries(path, MaskedImage.from_json, "prepare"):
-        if row.id in known:  # masks and prompts go by it
-            raise ValueError(f"{path} has the id {row.id!r} twice; expected one for each row.")
-        known.add(row.id)
-        yield _with_paths(row, lambda name: str(folder / name))
+    return read_file_entries(path, MaskedImage.from_json, "prepare")
 
 
 Rows = tuple[MaskedImage, ...]
@@ -113,18 +115,4 @@ def write_masks(path: str | Path, rows: Iterable[MaskedImage]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    folder = Path(path).parent.resolve()
-
-    def shorten(name: str) -> str:
-        return str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name
-
-    write_manifest(path, (_with_paths(row, shorten) for row in rows))
-
-
-def _with_paths(row: MaskedImage, change: Callable[[str], str]) -> MaskedImage:
-    return replace(
-        row,
-        image=change(row.image),
-        mask=change(row.mask) if row.mask else "",
-        more_masks=tuple(change(name) for name in row.more_masks),
-    )
+    write_file_entries(path, rows)

@@ -13,7 +13,7 @@ from data_prep.masks.prompts import Prompts
 from data_prep.masks.splits import hold_back, split_masks
 from data_prep.masks.statistics import MaskStatistics, describe_mask
 from data_prep.workers.processes import run_in_processes
-from data_prep.workers.resume import FAILED, Progress, check_manifest_folder, write_failed
+from data_prep.workers.resume import FAILED, Progress, check_replaced_manifest, write_failed
 
 Say = Callable[[MaskedImage, MaskStatistics], Prompts]
 EMPTY = "Masks in which nothing is marked"
@@ -88,7 +88,7 @@ def prepare_masks(
         ValueError: Another manifest is there, or two rows have one id.
     """
     manifest = Path(folder) / MANIFEST
-    check_mask_manifest(manifest)
+    check_replaced_manifest(manifest, read_masks)
     _check_ids(rows)
     by_picture: defaultdict[str, list[MaskedImage]] = defaultdict(list)
     for row in rows:
@@ -111,19 +111,6 @@ def prepare_masks(
     write_masks(manifest, kept)
     write_failed(manifest.with_name(FAILED), failed)
     return PreparedMasks(tuple(kept), failed, notes, repeats)
-
-
-def check_mask_manifest(manifest: Path) -> None:
-    """Check before any work that a manifest can be written, and replaces none of another kind.
-
-    Raises:
-        OSError: The folder cannot be written.
-        ValueError: A manifest of clips, or something else that is not ours, is there.
-    """
-    check_manifest_folder(manifest)
-    if manifest.exists():
-        for _ in read_masks(manifest):
-            pass
 
 
 def _check_ids(rows: Sequence[MaskedImage]) -> None:

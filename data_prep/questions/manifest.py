@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from data_prep.json_lines import read_entries, write_manifest
+from data_prep.json_lines import read_file_entries, write_file_entries
 
 MANIFEST = "manifest.jsonl"
 FOLDS = ("train", "validation", "test")
@@ -41,6 +41,10 @@ class Question:
     answers: dict[str, float] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     fold: str = ""
+
+    def with_paths(self, change: Callable[[str], str]) -> "Question":
+        """Return the same with all its paths changed."""
+        return replace(self, images=tuple(change(name) for name in self.images))
 
     def to_json(self) -> str:
         """Return one line without its end."""
@@ -96,14 +100,7 @@ def read_questions(path: str | Path) -> Iterator[Question]:
         FileNotFoundError: There is no such file.
         ValueError: A line is damaged, two have one id, or the manifest is of something else.
     """
-    path = Path(path)
-    folder = path.parent.resolve()
-    known: set[str] = set()
-    for row in read_entries(path, Question.from_json, "prepare"):
-        if row.id in known:  # scores and answers go by it
-            raise ValueError(f"{path} has the id {row.id!r} twice; expected one for each row.")
-        known.add(row.id)
-        yield _with_paths(row, lambda name: str(folder / name))
+    return read_file_entries(path, Question.from_json, "prepare")
 
 
 def write_questions(path: str | Path, rows: Iterable[Question]) -> None:
@@ -112,13 +109,4 @@ def write_questions(path: str | Path, rows: Iterable[Question]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    folder = Path(path).parent.resolve()
-
-    def shorten(name: str) -> str:
-        return str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name
-
-    write_manifest(path, (_with_paths(row, shorten) for row in rows))
-
-
-def _with_paths(row: Question, change: Callable[[str], str]) -> Question:
-    return replace(row, images=tuple(change(name) for name in row.images))
+    write_file_entries(path, rows)

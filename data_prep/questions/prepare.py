@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep.questions.manifest import MANIFEST, Question, read_questions, write_questions
-from data_prep.workers.resume import FAILED, check_manifest_folder, write_failed
+from data_prep.workers.resume import FAILED, check_replaced_manifest, write_failed
 
 
 def prepare_questions(
@@ -23,19 +23,6 @@ def prepare_questions(
         ValueError: Another manifest is there.
     """
     manifest = Path(folder) / MANIFEST
-    check_question_manifest(manifest)
+    check_replaced_manifest(manifest, read_questions)
     write_questions(manifest, rows)
     write_failed(manifest.with_name(FAILED), failed or {})
-
-
-def check_question_manifest(manifest: Path) -> None:
-    """Check before any work that a manifest can be written, and replaces none of another kind.
-
-    Raises:
-        OSError: The folder cannot be written.
-        ValueError: A manifest of clips or masks, or something else that is not ours, is there.
-    """
-    check_manifest_folder(manifest)
-    if manifest.exists():
-        for _ in read_questions(manifest):
-            pass

@@ -1,7 +1,7 @@
 """Manifests that an interrupted run leaves whole, and the next one goes on with."""
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,23 @@ class Outcome(Generic[Made]):
 
     made: tuple[Made, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_replaced_manifest(path: Path, read: Callable[[Path], Iterable[object]]) -> None:
+    """Check before any work that a manifest can be written, and replaces none of another kind.
+
+    Args:
+        path: The manifest, which need not be there yet.
+        read: Reads all of one of its kind.
+
+    Raises:
+        OSError: The folder cannot be written.
+        ValueError: A manifest of another kind, or something else that is not ours, is there.
+    """
+    check_manifest_folder(path)
+    if path.exists():
+        for _ in read(path):
+            pass
 
 
 def check_manifest_folder(path: Path) -> None:

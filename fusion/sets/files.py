@@ -11,6 +11,7 @@ from fusion.adapters.interface import Adapters
 from fusion.audio_visual.catalog import FUSIONS
 from fusion.sets.card import CARD, SetCard, read_card
 from modalities.network_file import load_network, save_network
+from modalities.tensor_file import write_tensors
 from modalities.whole_file import replace_when_whole
 
 FUSION = "fusion.safetensors"
@@ -76,10 +77,8 @@ def load_set(
 def halve(path: Path) -> None:
     """Turn the floats of a .safetensors file into float16."""
     from safetensors import safe_open
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
-    tensors = {n: t.half() if t.is_floating_point() else t for n, t in load_file(path).items()}
-    with replace_when_whole(path) as partial:
-        save_file(tensors, partial, metadata)
+    write_tensors(path, load_file(path), metadata, half=True)

@@ -14,8 +14,8 @@ from torch.nn.functional import interpolate
 
 from modalities.encoder import FrozenEncoder
 from modalities.tap import Skip, Tap
-from modalities.tensor_hash import hash_tensors
-from modalities.vision_language.tokens import Tokens, tokenize
+from modalities.tensor_hash import hash_frozen
+from modalities.vision_language.tokens import Tokens, tokenize, words_of
 
 if TYPE_CHECKING:
     from transformers import CLIPSegForImageSegmentation, PreTrainedTokenizerBase
@@ -151,10 +151,8 @@ class ClipSeg(FrozenEncoder):
     @cached_property
     def identity(self) -> str:
         """A hash of the frozen weights, the tokenizer's words and what pictures are brought to."""
-        state = self.model.state_dict().items()
-        frozen = {n: v for n, v in state if "mcgurk_" not in n and "lora_" not in n}
-        words = sorted(self.tokenizer.get_vocab().items()) if self.tokenizer is not None else None
-        told = repr((self.pictures, self.layers, hash_tensors(frozen), words))
+        frozen = hash_frozen(self.model.state_dict())
+        told = repr((self.pictures, self.layers, frozen, words_of(self.tokenizer)))
         return hashlib.sha256(told.encode()).hexdigest()
 
     def tokenize(self, prompts: Sequence[str]) -> Tokens:

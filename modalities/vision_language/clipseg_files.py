@@ -12,6 +12,7 @@ from modalities.pretrained import find_folder, load_model
 from modalities.tensor_file import write_tensors
 from modalities.text_file import read_text
 from modalities.vision_language.clipseg import ClipSeg, Pictures
+from modalities.vision_language.tokens import read_tokenizer
 from modalities.whole_file import replace_when_whole
 
 if TYPE_CHECKING:
@@ -141,9 +142,7 @@ def save_clipseg(clipseg: ClipSeg, folder: str | Path, *, half: bool = False) ->
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = clipseg.model.state_dict()
-    if half:
-        state = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
-    write_tensors(folder / "model.safetensors", state, {"format": "pt"})
+    write_tensors(folder / "model.safetensors", state, {"format": "pt"}, half=half)
     config: Any = clipseg.model.config
     config.save_pretrained(folder)
     if clipseg.tokenizer is not None:
@@ -167,19 +166,7 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     """
     from transformers import CLIPTokenizer
 
-    # Without these transformers makes an empty tokenizer, to which all prompts are one.
-    if not any(all((folder / file).is_file() for file in files) for files in TOKENIZER_FILES):
-        raise ValueError(
-            f"{folder} has no tokenizer; expected {' or '.join(map(' and '.join, TOKENIZER_FILES))}"
-            " beside the weights. Save it there, or download it again."
-        )
-    try:
-        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # many classes for the many ways a folder can be damaged
-        raise ValueError(
-            f"{folder} has no tokenizer that transformers can read "
-            f"({str(error).strip().splitlines()[0][:160]}). Save or download it again."
-        ) from error
+    return read_tokenizer(CLIPTokenizer, folder, TOKENIZER_FILES)
 
 
 def _read_pictures(folder: Path, model: "CLIPSegForImageSegmentation") -> Pictures:

@@ -12,6 +12,7 @@ from modalities.hub import reason_of
 from modalities.pretrained import find_folder, load_model, read_model_type
 from modalities.tensor_file import read_tensors, write_tensors
 from modalities.vision_language.catalog import FAMILIES
+from modalities.vision_language.tokens import read_tokenizer
 from modalities.vision_language.visual_embedding import VisualEmbedding
 from modalities.vision_language.vl_model import VisionLanguage
 from modalities.vision_language.vl_vocabulary import add_tokens, resize
@@ -63,6 +64,8 @@ def load_vision_language(
         ValueError: No such model, damaged, not to be had without network, or made for other
             features.
     """
+    from transformers import AutoTokenizer
+
     folder = find_folder(name, LANGUAGE_MODELS)
     family = FAMILIES.get(str(found := read_model_type(folder)))
     if family is None:
@@ -70,7 +73,7 @@ def load_vision_language(
             f"{folder} holds a model of type {found!r}; expected {' or '.join(FAMILIES)}."
         )
     model = load_model(family.classes()[1], folder, (str(found),))
-    tokenizer = load_tokenizer(folder)
+    tokenizer = read_tokenizer(AutoTokenizer, folder, TOKENIZER_FILES)
     if len(tokenizer) > len(model.get_input_embeddings().weight):
         raise ValueError(
             f"{folder} has a tokenizer of {len(tokenizer)} tokens and a model of "
@@ -169,36 +172,13 @@ def save_vision_language(built: VisionLanguage, folder: str | Path, *, half: boo
     folder.mkdir(parents=True, exist_ok=True)
     told = {"format": "pt"}
     state = _once(built.model)
-    write_tensors(folder / "model.safetensors", _halve(state) if half else state, told)
+    write_tensors(folder / "model.safetensors", state, told, half=half)
     visual = built.visual_embedding.state_dict()
-    write_tensors(folder / VISUAL, _halve(visual) if half else visual, told)
+    write_tensors(folder / VISUAL, visual, told, half=half)
     built.model.config.save_pretrained(folder)
     built.model.generation_config.save_pretrained(folder)
     if built.tokenizer is not None:
         built.tokenizer.save_pretrained(folder)
-
-
-def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
-    """Load the tokenizer of a language model.
-
-    Raises:
-        ValueError: The folder has none that can be read.
-    """
-    from transformers import AutoTokenizer
-
-    # Without these transformers makes an empty tokenizer, to which all texts are one.
-    if not any(all((folder / file).is_file() for file in files) for files in TOKENIZER_FILES):
-        raise ValueError(
-            f"{folder} has no tokenizer; expected {' or '.join(map(' and '.join, TOKENIZER_FILES))}"
-            " beside the weights. Save it there, or download it again."
-        )
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # many classes for the many ways a folder can be damaged
-        raise ValueError(
-            f"{folder} has no tokenizer that transformers can read ({reason_of(error)}). Save or "
-            "download it again."
-        ) from error
 
 
 def _once(model: "PreTrainedModel") -> dict[str, Tensor]:
@@ -210,10 +190,6 @@ def _once(model: "PreTrainedModel") -> dict[str, Tensor]:
             kept[name] = value
             seen.add(value.data_ptr())
     return kept
-
-
-def _halve(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
 
 
 def _read_visual(folder: Path) -> dict[str, Tensor]:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from modalities.encoder import FrozenEncoder
-from modalities.tensor_hash import hash_tensors
+from modalities.tensor_hash import hash_frozen
 from modalities.vision_language.catalog import FAMILIES
-from modalities.vision_language.tokens import Tokens, tokenize
+from modalities.vision_language.tokens import Tokens, tokenize, words_of
 from modalities.vision_language.visual_embedding import VisualEmbedding
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ class VisionLanguage(FrozenEncoder):
     @cached_property
     def identity(self) -> str:
         """A hash of the frozen weights and the tokenizer's words; ask before adapters are in."""
-        state = self.state_dict().items()
-        frozen = {n: v for n, v in state if "mcgurk_" not in n and "lora_" not in n}
-        words = sorted(self.tokenizer.get_vocab().items()) if self.tokenizer is not None else None
-        return hashlib.sha256(repr((hash_tensors(frozen), words)).encode()).hexdigest()
+        told = repr((hash_frozen(self.state_dict()), words_of(self.tokenizer)))
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def tokenize(self, texts: Sequence[str], longest: int | None = LONGEST) -> Tokens:
         """Turn texts into numbers; what is longer than `longest` tokens is cut at its end.

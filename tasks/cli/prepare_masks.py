@@ -26,9 +26,9 @@ def prepare_masks(options: PrepareOptions) -> None:
     from data_prep.datasets.masks.catalog import MASK_DATASETS
     from data_prep.datasets.masks.dataset import with_labels
     from data_prep.datasets.remarks import Remarks
-    from data_prep.masks.manifest import MANIFEST
-    from data_prep.masks.prepare import check_mask_manifest, prepare_masks
-    from data_prep.workers.resume import FAILED
+    from data_prep.masks.manifest import MANIFEST, read_masks
+    from data_prep.masks.prepare import prepare_masks
+    from data_prep.workers.resume import FAILED, check_replaced_manifest
     from modalities.outputs import check_outputs
     from tasks.cli.failures import refuse_nothing, tell_some
     from tasks.cli.progress import progress_bar
@@ -36,7 +36,7 @@ def prepare_masks(options: PrepareOptions) -> None:
     own, manifest = options.own[MASKS], options.output / MANIFEST
     dataset = with_labels(MASK_DATASETS[options.name], own["label"] or ())
     check_outputs([manifest, manifest.with_name(FAILED)], [options.source])
-    check_mask_manifest(manifest)
+    check_replaced_manifest(manifest, read_masks)
     remarks = Remarks()
     rows = dataset(options.source, remarks)
     with progress_bar("Reading pictures", options.as_json, "{:.0f}".format) as show:

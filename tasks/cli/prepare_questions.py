@@ -26,21 +26,21 @@ def prepare_questions(options: PrepareOptions) -> None:
     """
     from data_prep.datasets.questions.catalog import QUESTION_DATASETS
     from data_prep.datasets.remarks import Remarks
-    from data_prep.questions import prepare
-    from data_prep.questions.manifest import MANIFEST
-    from data_prep.workers.resume import FAILED
+    from data_prep.questions.manifest import MANIFEST, read_questions
+    from data_prep.questions.prepare import prepare_questions as write_prepared
+    from data_prep.workers.resume import FAILED, check_replaced_manifest
     from modalities.outputs import check_outputs
     from tasks.cli.failures import refuse_nothing, tell_some
 
     own, manifest = options.own[QUESTIONS], options.output / MANIFEST
     failed = manifest.with_name(FAILED)
     check_outputs([manifest, failed], [options.source])
-    prepare.check_question_manifest(manifest)
+    check_replaced_manifest(manifest, read_questions)
     remarks = Remarks()
     dataset = QUESTION_DATASETS[options.name]
     rows = dataset(options.source, remarks, own["images"], own["skip_missing"])
     refuse_nothing(len(rows), remarks.failed, None, "rows")
-    prepare.prepare_questions(rows, options.output, remarks.failed)
+    write_prepared(rows, options.output, remarks.failed)
     if options.as_json:
         print(json.dumps(_as_data(rows) | {"failed": remarks.failed, "notes": remarks.notes}))
         return

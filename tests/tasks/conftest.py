@@ -43,27 +43,3 @@ def write_prepared() -> Callable[[Path, float], Path]:
         return folder
 
     return write
-
-
-@pytest.fixture(scope="session")
-def save_tiny_clipseg() -> Callable[[Path], None]:
-    """Save a CLIPSeg of the smallest size, with random weights and pictures of 48 pixels."""
-    from modalities.vision_language.clipseg import Pictures
-    from modalities.vision_language.clipseg_files import random_clipseg, save_clipseg
-
-    layer = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2)
-    sizes = dict(
-        projection_dim=16,
-        reduce_dim=8,
-        extract_layers=[0, 1, 2],
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-        use_complex_transposed_convolution=True,
-        vision_config=dict(layer, image_size=48, patch_size=16),
-        text_config=layer,
-    )
-
-    def save(folder: Path) -> None:
-        save_clipseg(random_clipseg(config=sizes, pictures=Pictures(side=48)), folder)
-
-    return save

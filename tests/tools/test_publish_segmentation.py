@@ -22,24 +22,11 @@ MARKS = "".join(f"<!-- {n}: begin -->\n<!-- {n}: end -->\n" for n in ("published
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
+def built(tmp_path_factory, save_tiny_clipseg) -> Path:
     """A study with the rows that the page speaks of, two steps each, of the smallest size."""
-    from modalities.vision_language.clipseg import Pictures
-    from modalities.vision_language.clipseg_files import random_clipseg, save_clipseg
-
     folder = tmp_path_factory.mktemp("study")
     render_folder(folder / "masks", RenderOptions(10, size=48, prompts=1, wordings=1), workers=1)
-    layer = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=3, num_attention_heads=2)
-    sizes = dict(
-        projection_dim=16,
-        reduce_dim=8,
-        extract_layers=[0, 1, 2],
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-        vision_config=dict(layer, image_size=48, patch_size=16),
-        text_config=layer,
-    )
-    save_clipseg(random_clipseg(config=sizes, pictures=Pictures(side=48)), folder / "clipseg")
+    save_tiny_clipseg(folder / "clipseg")
     study = StudyConfig(
         of="segmentation",
         base={
