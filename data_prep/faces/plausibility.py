@@ -176,7 +176,9 @@ def _likeness(landmarks: np.ndarray, size: Size) -> str:
             for number, (order, swap, change) in enumerate(_orders(corner))
             if (unit or order) and _fit(pixels := scale(change(landmarks)), size)
         ]
-        if fits:
+        mixed = min(fits, default=(0,))[0] > 1
+        # Rather a larger picture, of which a nose lies in this one by chance.
+        if fits and not (mixed and _is_larger(landmarks, size)):
             _, _, order, swap = min(fits)  # rather as it is, and a head rather upright
             names = ", of ".join(name for name in (unit, order) if name)
             remedies = ", and ".join(name for name in (swap, remedy) if name)

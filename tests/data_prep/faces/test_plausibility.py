@@ -132,6 +132,11 @@ def test_pixels_of_a_larger_picture_are_named(person, factor):
     assert "larger picture" in complaint(landmarks * factor, size)
 
 
+def test_a_larger_picture_whose_nose_lies_in_this_one_by_chance_is_named():
+    face = np.array([[[361, 107], [577, 103], [358, 261], [451, 397]]])  # looks to the left
+    assert "larger picture" in complaint(face, Size(360, 288))
+
+
 @given(people(yaw=40), st.sampled_from([np.nan, np.inf, 7.0]))
 def test_landmarks_without_a_face_are_refused(person, value):
     size, landmarks = person
