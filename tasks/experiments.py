@@ -62,6 +62,12 @@ def _segmentation():
     return SegmentationConfig, _later("tasks.segmentation.training", "Segmentation")
 
 
+def _vision_language():
+    from tasks.vision_language.config import VisionLanguageConfig
+
+    return VisionLanguageConfig, _later("tasks.vision_language.training", "VisionLanguageTraining")
+
+
 def _study():
     from tasks.training.study import StudyConfig, run_study
 
@@ -98,6 +104,17 @@ def _segmentation_evaluation():
 
 def _load_segmenter(folder_or_name: str, device: str) -> Any:
     return import_module("tasks.segmentation.segmenter").Segmenter.load(folder_or_name, device)
+
+
+def _vision_language_evaluation():
+    from tasks.vision_language.evaluation.config import VisionLanguageEvaluationConfig
+    from tasks.vision_language.evaluation.run import run_evaluation
+
+    return VisionLanguageEvaluationConfig, partial(run_evaluation, load=_load_answerer)
+
+
+def _load_answerer(folder_or_name: str, device: str) -> Any:
+    return import_module("tasks.vision_language.answerer").Answerer.load(folder_or_name, device)
 
 
 def _avsr_collection():
@@ -140,6 +157,7 @@ EXPERIMENTS: dict[str, Loader] = {
     "avsr": _avsr,
     "audio_classification": _audio_classification,
     "segmentation": _segmentation,
+    "vision_language": _vision_language,
 }
 
 
@@ -170,6 +188,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         *OF_EACH,
         *("segmenter.json", "model.safetensors", "decoder.safetensors", "adapter/"),
     ),
+    "vision_language": (*OF_EACH, "answerer.json", "tuned/"),
     "study": ("results.json", "table.md", "parameters.png", "sweep.png"),
     "audio_classification_study": ("results.json", "table.md", "parameters.png", "shots.png"),
 }
@@ -227,6 +246,19 @@ EVALUATIONS: dict[str, Evaluation] = {
         holds="segmenter.json",
         writes=("scores.json", "masks.csv", "report.md", "worst.png"),
         one_folder=("segmenter", "masks", "data", "part", "prompts", "text", "unrelated"),
+    ),
+    "vision_language_evaluation": Evaluation(
+        _vision_language_evaluation,
+        target="answerer",
+        options={
+            "questions": "questions",
+            "part": "part",
+            "skip_bad": "skip_bad",
+            "device": "device",
+        },
+        holds="answerer.json",
+        writes=("scores.json", "answers.jsonl", "report.md", "mistakes.png"),
+        one_folder=("answerer", "questions", "part", "rules", "beams", "longest"),
     ),
 }
 # Trained parts that belong together: written to a folder, with progress and a device.

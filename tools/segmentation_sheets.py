@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_prep.masks.manifest import MANIFEST, MaskedImage, read_masks
+from tasks.pictures.sheets import save_sheet
 from tasks.segmentation.config import PromptOptions, SegmentationConfig
 from tasks.segmentation.data import find_masks
 from tasks.segmentation.evaluation.comparison import draw_comparison
 from tasks.segmentation.evaluation.outcomes import Asked, Case, Segments, measure_masks
-from tasks.segmentation.evaluation.sheet import save_sheet
 from tasks.segmentation.prompts import settle_text
 from tools.render_scenes import RenderOptions, render_folder
 

@@ -190,6 +190,39 @@ class VisionLanguage(FrozenEncoder):
             forced_bos_token_id=self.opening[1] if len(self.opening) > 1 else None,
         )
 
+    def rank(
+        self, encoded: Encoded, count: int, longest: int = LONGEST
+    ) -> list[list[tuple[str, float]]]:
+        """Write the likeliest answers, as far as a beam search finds them.
+
+        Args:
+            encoded: Stays as it is.
+            count: How many of each, 1 or more; the search is twice as wide, and 4 at least.
+            longest: Tokens of each at most, the marks at both ends among them.
+
+        Returns:
+            Of each row its answers, likeliest first, and how likely exactly these tokens are, 0 to
+            1. Two of them may read alike where their tokens differ.
+        """
+        from transformers.modeling_outputs import BaseModelOutput
+
+        found = self.model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.states),  # type: ignore[arg-type]
+            attention_mask=encoded.mask,
+            max_length=longest,
+            num_beams=max(4, 2 * count),
+            num_return_sequences=count,
+            length_penalty=0.0,  # sums of log-probabilities, not means over tokens
+            do_sample=False,
+            output_scores=True,
+            return_dict_in_generate=True,
+            forced_bos_token_id=self.opening[1] if len(self.opening) > 1 else None,
+        )
+        texts = self.spell(found.sequences)
+        shares = [float(share) for share in found.sequences_scores.exp()]
+        pairs = list(zip(texts, shares, strict=True))
+        return [pairs[start : start + count] for start in range(0, len(pairs), count)]
+
     def spell(self, ids: Tensor) -> list[str]:
         """Turn ids, [batch, length], into texts without marks and outer spaces."""
         assert self.tokenizer is not None

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from tasks.cli.answer import answer
+from tasks.cli.caption import caption
 from tasks.cli.classify import classify
 from tasks.cli.crop import crop
 from tasks.cli.evaluate import evaluate
@@ -27,7 +29,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(transcribe, crop, probe, prepare, mix, methods),
-    *(train, evaluate, classify, segment),
+    *(train, evaluate, classify, segment, answer, caption),
 )
 for command in COMMANDS:
     app.command(cls=PlainUsage)(command)

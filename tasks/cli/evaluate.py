@@ -20,6 +20,7 @@ from tasks.cli.evaluate_options import (
     Output,
     Part,
     Processes,
+    Questions,
     Seed,
     Sets,
     SkipBad,
@@ -54,6 +55,7 @@ def evaluate(
     clips: Clips = None,
     sounds: Sounds = None,
     masks: Masks = None,
+    questions: Questions = None,
     part: Part = None,
     skip_bad: SkipBad = None,
     device: Device = None,
@@ -61,11 +63,12 @@ def evaluate(
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well sound is recognised, or masks fit.
+    """Measure how well sound is recognised, masks fit, or questions are answered.
 
     Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
     trained classifier: how often it is right, and how well it knows that. Of a trained segmenter:
-    how well its masks fit, for each image and class, with a picture of the worst.
+    how well its masks fit, for each image and class, with a picture of the worst. Of a trained
+    answerer: the official score of each task, with a picture of mistakes.
     """
     from modalities.outputs import check_outputs
     from tasks.cli.progress import progress_bar
@@ -124,8 +127,8 @@ def find_evaluation(target: Path) -> tuple[str, "Evaluation"]:
         return name, EVALUATIONS[name]
     if not target.is_dir():
         raise FileNotFoundError(
-            f"{str(target)!r} is no folder; expected one with clips, or of a trained classifier or "
-            "segmenter, or an evaluation in YAML."
+            f"{str(target)!r} is no folder; expected one with clips, or of a trained classifier, "
+            "segmenter or answerer, or an evaluation in YAML."
         )
     marked = [name for name, e in EVALUATIONS.items() if e.holds and (target / e.holds).is_file()]
     [others] = [name for name, e in EVALUATIONS.items() if not e.holds]

@@ -91,11 +91,21 @@ Masks = Annotated[
         "is named by data.dataset=NAME data.folder=FOLDER instead.",
     ),
 ]
+Questions = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MANIFEST",
+        help=with_default(
+            "Answerer: questions and captions, as `mcgurk prepare` writes them.",
+            "those it was tested with",
+        ),
+    ),
+]
 Part = Annotated[
     str | None,
     typer.Option(
         help=with_default(
-            "Classifier, segmenter: which sounds or images: train, validation, test or all.",
+            "All but clips: which sounds, images or questions: train, validation, test or all.",
             "test; all of --sounds, and where nothing is parted",
         )
     ),
@@ -104,7 +114,7 @@ SkipBad = Annotated[
     bool | None,
     typer.Option(
         "--skip-bad",
-        help="Classifier, segmenter: leave out sounds, images and masks that cannot be used.",
+        help="All but clips: leave out sounds, images and masks that cannot be used.",
     ),
 ]
 Device = Annotated[str | None, typer.Option(help=with_default("auto, cpu, cuda or mps.", "auto"))]

@@ -45,15 +45,19 @@ def _parts(task: Trainable, options: LoopOptions, processes: Processes, step: in
 def _load(task: Trainable, seed: int, place: int) -> Any:
     """Load the example at a place of the row in which all epochs follow one another."""
     epoch, position = divmod(place, task.size)
-    order = np.random.default_rng([seed, epoch]).permutation(task.size)
     random = np.random.default_rng([seed, epoch, position])
+    if getattr(task, "ordered", False):
+        return task.load(place, random)
+    order = np.random.default_rng([seed, epoch]).permutation(task.size)
     return task.load(int(order[position]), random)
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """Move tensors, and those in dicts, to a device; leave all else."""
+    """Move tensors, and those in dicts and lists, to a device; leave all else."""
     if isinstance(batch, Tensor):
         return batch.to(device)
+    if isinstance(batch, list):
+        return [to_device(value, device) for value in batch]
     if isinstance(batch, dict):
         return {name: to_device(value, device) for name, value in batch.items()}
     return batch

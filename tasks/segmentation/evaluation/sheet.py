@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from modalities.whole_file import replace_when_whole
 from tasks.pictures.lettering import Lettering
 from tasks.pictures.outlines import dashes_of, find_contours, stroke
+from tasks.pictures.sheets import save_sheet
 from tasks.scoring.masks import BOTH, PREDICTED, TRUTH
 from tasks.segmentation.evaluation.outcomes import Case, MaskOutcome
 
@@ -22,7 +22,6 @@ COLUMNS = 3  # of pairs of pictures
 GAP, MARGIN, PAIR_GAP = 28, 24, 6
 TEXT, SMALL = 17, 15  # height of letters, pixels
 LINES = 3  # of a prompt
-JPEG_QUALITY = 88
 PAPER, INK, GREY, BACK = (255, 255, 255), (25, 25, 25), (95, 95, 95), (238, 238, 238)
 BLUE, ORANGE = (86, 180, 233), (255, 160, 20)  # RGB
 TOLD = {BOTH: "both empty", TRUTH: "truth empty", PREDICTED: "nothing found"}
@@ -75,19 +74,6 @@ class WorstCases:
     def draw(self) -> np.ndarray:
         """Lay the tiles out, worst first, uint8 [height, width, 3] RGB."""
         return draw_sheet(self.tiles)
-
-
-def save_sheet(sheet: np.ndarray, path: Path) -> None:
-    """Write a sheet, uint8 [height, width, 3] RGB, in the format that the path ends with.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    suffix, picture = path.suffix.lower(), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
-    how = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
-    _, encoded = cv2.imencode(suffix, picture, how)
-    with replace_when_whole(path) as partial:
-        partial.write_bytes(encoded.tobytes())
 
 
 def _rank(outcome: MaskOutcome) -> tuple[float, float, str]:

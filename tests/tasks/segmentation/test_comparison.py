@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from tasks.pictures.sheets import save_sheet
 from tasks.scoring.masks import MaskScore
 from tasks.segmentation.evaluation.comparison import draw_comparison
 from tasks.segmentation.evaluation.outcomes import Case, MaskOutcome
-from tasks.segmentation.evaluation.sheet import BLUE, GAP, MARGIN, ORANGE, SIDE, save_sheet
+from tasks.segmentation.evaluation.sheet import BLUE, GAP, MARGIN, ORANGE, SIDE
 
 
 def case(found: bool) -> Case:

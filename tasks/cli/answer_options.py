@@ -1,0 +1,56 @@
+"""What `mcgurk answer` and `mcgurk caption` were asked, checked before a model is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def check_texts(texts: Sequence[str], what: str) -> None:
+    """Check questions or statements.
+
+    Args:
+        texts: As typed.
+        what: They are, as "question".
+
+    Raises:
+        ValueError: One is empty, has letters that are no Unicode, or is a file.
+    """
+    from data_prep.masks.images import PICTURES
+    from modalities.printable import printable
+
+    for number, text in enumerate(texts, 1):
+        which = f"The {what}" if len(texts) == 1 else f"The {what} {number} of {len(texts)}"
+        if not text.strip():
+            raise ValueError(f"{which} is empty; expected words, as 'What colour is the car?'.")
+        if printable(text) != text:
+            raise ValueError(
+                f"{which}, {printable(text)}, has letters that are no Unicode; expected text. Type "
+                "it anew, in a terminal that is in UTF-8."
+            )
+        if Path(text).suffix.lower() in PICTURES and Path(text).is_file():
+            raise ValueError(
+                f"The {what} {text} is a file; expected words. For a statement about two pictures "
+                "give the second as --and FILE."
+            )
+
+
+def check_answerer(model: str) -> None:
+    """Check that a model is there, before what reads it is loaded.
+
+    Raises:
+        FileNotFoundError: There is none of that name, nor such a folder.
+        ValueError: The name is empty, or the folder is damaged.
+    """
+    from modalities.spelling import did_you_mean
+    from tasks.vision_language.card import SHIPPED_FOLDER, find_shipped, read_card
+
+    if not model.strip():
+        raise ValueError("--model is empty; expected a name, as scenes, or a folder from training.")
+    folder = find_shipped(model) or Path(model).expanduser()
+    if not folder.is_dir():
+        known = sorted(path.name for path in SHIPPED_FOLDER.glob("*") if path.is_dir())
+        guess = did_you_mean(model, known)
+        raise FileNotFoundError(
+            f"There is no model {model!r}; expected a folder that `mcgurk train` wrote, or one "
+            f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{guess}"
+        )
+    read_card(folder)

@@ -1,0 +1,62 @@
+"""Trained answerers on disk: a card, and what was trained of the frozen model."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from modalities.vision_language.vl_files import load_vision_language
+from modalities.whole_file import replace_when_whole
+from tasks.vision_language.card import CARD, AnswererCard, read_card
+from tasks.vision_language.looking import Looking, open_eyes
+from tasks.vision_language.tuned import Tuned
+from tasks.vision_language.tuned_files import load_tuned, save_tuned
+
+TUNED = "tuned"
+
+
+def save_answerer(folder: str | Path, tuned: Tuned, card: AnswererCard) -> None:
+    """Write an answerer.
+
+    Args:
+        folder: For it.
+        tuned: Trained.
+        card: About it; its file comes last, so that a folder without it was not finished.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
+    save_tuned(tuned, folder / TUNED)
+    with replace_when_whole(folder / CARD) as partial:
+        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+
+
+def load_answerer(
+    folder: str | Path, model: str | None = None
+) -> tuple[Tuned, Looking, AnswererCard]:
+    """Read an answerer, ready to answer.
+
+    Args:
+        folder: That training wrote.
+        model: Another name or place of the same frozen language model.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged, or was trained for another model or other pictures.
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    eyes = open_eyes(card.images)
+    if card.seen not in ("", eyes.identity):
+        raise ValueError(
+            f"{folder} was trained with pictures seen by {card.images}, which has other weights "
+            "here; expected the same. Take that one, or train anew."
+        )
+    if not (folder / TUNED).is_dir():
+        raise FileNotFoundError(
+            f"There is no {folder / TUNED}; the answerer is not whole. Copy or train it again."
+        )
+    frozen = load_vision_language(model or card.model, eyes.dim)
+    return load_tuned(frozen, folder / TUNED).eval(), eyes, card

@@ -1,0 +1,155 @@
+"""Rows as a model reads them: texts with their prompts, tokens of pictures, and answers."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_prep.questions.manifest import DESCRIBING, Question
+from modalities.vision_language.vl_model import LONGEST, VisionLanguage
+
+# Tokens of texts at most, by task, marks at their ends among them; None is as many as the model has
+# places for. Those of questions, answers and videos as published.
+LONGEST_TEXT: dict[str, int | None] = {
+    **dict.fromkeys(("vqa", "gqa", "caption"), LONGEST),
+    "nlvr2": None,
+    **dict.fromkeys(("tvqa", "how2qa", "tvc", "yc2c"), 600),
+}
+LONGEST_ANSWER = {"caption": 40, "tvc": 20, "yc2c": 20}
+LONGEST_OTHER = 10  # tokens of any other answer
+IGNORED = -100  # where a target is padding
+
+Look = Callable[[Sequence[str]], Tensor]  # from files to features, [files, tokens, dim]
+
+
+class Asked(NamedTuple):
+    """What a model is given of some rows.
+
+    Attributes:
+        tasks: Of each row.
+        ids: Tokens of the texts, each behind its task's prompt, [rows, text].
+        mask: 1 where these are real, [rows, text].
+        features: What the pictures show, [rows, tokens, dim].
+        order: Which picture of its row each token is of, [rows, tokens].
+        real: True where a token is no padding, [rows, tokens].
+        cut: Numbers of the rows whose text was too long, and is cut at its end.
+    """
+
+    tasks: tuple[str, ...]
+    ids: Tensor
+    mask: Tensor
+    features: Tensor
+    order: Tensor
+    real: Tensor
+    cut: tuple[int, ...]
+
+    def to(self, device: torch.device | str) -> "Asked":
+        """Move the tensors to a device."""
+        moved = {k: v.to(device) for k, v in self._asdict().items() if isinstance(v, Tensor)}
+        return self._replace(**moved)
+
+
+class Reader:
+    """Makes batches of rows.
+
+    Args:
+        model: Whose tokens they are.
+        prefix: Returns what is written before the text of a task, as "vqa: "; "" for nothing.
+        look: Returns what pictures show.
+    """
+
+    def __init__(self, model: VisionLanguage, prefix: Callable[[str], str], look: Look):
+        self.model, self.prefix, self.look = model, prefix, look
+
+    def ask(self, rows: Sequence[Question]) -> Asked:
+        """Return what the model is given of rows, one or more.
+
+        Raises:
+            OSError: A picture cannot be read.
+            ValueError: It is no picture.
+        """
+        ids, mask, cut = self._read([self._text(row) for row in rows], [r.task for r in rows])
+        features, order, real = self._see([row.images for row in rows])
+        return Asked(tuple(row.task for row in rows), ids, mask, features, order, real, cut)
+
+    def ask_one(self, rows: Sequence[Question]) -> Asked:
+        """Return what the model is given of rows about the same pictures, which are shown once.
+
+        `features`, `order` and `real` have one row for all.
+        """
+        ids, mask, cut = self._read([self._text(row) for row in rows], [r.task for r in rows])
+        features, order, real = self._see([rows[0].images])
+        return Asked(tuple(row.task for row in rows), ids, mask, features, order, real, cut)
+
+    def targets(self, rows: Sequence[Question], answers: Sequence[str]) -> Tensor:
+        """Return the tokens of answers, [rows, longest], padded with -100.
+
+        Answers longer than their task's are cut before their end mark.
+        """
+        found = [
+            self.model.tokenize([text], LONGEST_ANSWER.get(row.task, LONGEST_OTHER)).ids[0]
+            for row, text in zip(rows, answers, strict=True)
+        ]
+        return pad(found, IGNORED)
+
+    def _text(self, row: Question) -> str:
+        prefix = self.prefix(row.task)
+        # Videos' texts are long and have their prompt last, as published.
+        late = row.task in ("tvqa", "how2qa", "tvc", "yc2c")
+        return f"{row.text} {prefix}".strip() if late and prefix else f"{prefix}{row.text}"
+
+    def _read(
+        self, texts: Sequence[str], tasks: Sequence[str]
+    ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+        limits = [LONGEST_TEXT[task] for task in tasks]
+        if len({*limits}) == 1:
+            tokens = self.model.tokenize(texts, limits[0])
+            return tokens.ids, tokens.mask, tokens.cut
+        each = [self.model.tokenize([t], limit) for t, limit in zip(texts, limits, strict=True)]
+        ids = pad([one.ids[0] for one in each], self._padding())
+        mask = pad([one.mask[0] for one in each], 0)
+        return ids, mask, tuple(n for n, one in enumerate(each) if one.cut)
+
+    def _padding(self) -> int:
+        assert self.model.tokenizer is not None
+        return int(self.model.tokenizer.pad_token_id)  # type: ignore[arg-type]
+
+    def _see(self, pictures: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features, order and whether they are real, a row for each row's pictures."""
+        seen = self.look([name for names in pictures for name in names])
+        tokens, most = seen.shape[1], max(map(len, pictures))
+        features = seen.new_zeros(len(pictures), most * tokens, seen.shape[2])
+        real = torch.zeros(len(pictures), most * tokens, dtype=torch.bool)
+        start = 0
+        for row, names in enumerate(pictures):
+            length = len(names) * tokens
+            features[row, :length] = seen[start : start + len(names)].flatten(0, 1)
+            real[row, :length] = True
+            start += len(names)
+        order = torch.arange(most).repeat_interleave(tokens).expand(len(pictures), -1)
+        return features, order, real
+
+
+def pad(rows: Sequence[Tensor], value: int) -> Tensor:
+    """Stack tensors of unequal length, [rows, longest], with a value behind the shorter ones."""
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
+
+
+def draw_answer(row: Question, random: np.random.Generator) -> tuple[str, float]:
+    """Draw the answer that is learnt this time, and its weight.
+
+    Answers to questions are drawn with probabilities proportional to their scores, and weigh their
+    score; of captions one of all, which weighs 1.
+
+    Args:
+        row: With one answer or more whose score is above 0.
+        random: Is drawn from.
+    """
+    if row.task in DESCRIBING:
+        texts = row.references or tuple(row.answers)
+        return texts[int(random.integers(len(texts)))], 1.0
+    scores = np.array(list(row.answers.values()))
+    number = int(random.choice(len(scores), p=scores / scores.sum()))
+    return list(row.answers)[number], float(scores[number])

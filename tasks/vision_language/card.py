@@ -1,0 +1,79 @@
+"""What is known about a trained model of questions and captions, read without torch."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modalities.text_file import read_text
+
+CARD = "answerer.json"
+SHIPPED_FOLDER = Path(__file__).parent / "weights"
+
+
+def find_shipped(name: str | Path) -> Path | None:
+    """Return the folder of an answerer that comes with mcgurk, or None where none is called so."""
+    folder = SHIPPED_FOLDER / str(name)
+    plain = bool(str(name)) and str(name) == folder.name and not Path(name).is_dir()
+    return folder if plain and (folder / CARD).is_file() else None
+
+
+@dataclass(frozen=True)
+class AnswererCard:
+    """What is known about an answerer.
+
+    Attributes:
+        model: The frozen language model, by the name it was loaded with.
+        images: What sees the pictures, by the name it was loaded with.
+        seen: Identity of that, so that another one is refused.
+        method: How it was trained, a name of `TUNINGS`.
+        sharing: How its tasks share adapters.
+        options: What was set of the method.
+        tasks: What it was trained to do.
+        writing: How captions are written, as `WritingOptions` has it.
+        data: What it was trained on, in words.
+        questions: Which rows trained and tested it, as `QuestionDataOptions` has them.
+        licence: What the weights are licensed under; "" where nobody said.
+        command: The command that trained it.
+        trained: Parameters that were trained.
+        parameters: Parameters of all, those added among them, as the published percentages count.
+        scores: On the validation and test rows.
+        left_out: Rows that could not be used.
+    """
+
+    model: str
+    images: str
+    seen: str
+    method: str
+    sharing: str
+    options: dict[str, Any]
+    tasks: tuple[str, ...]
+    writing: dict[str, Any]
+    data: str
+    questions: dict[str, Any]
+    licence: str
+    command: str
+    trained: int
+    parameters: int
+    scores: dict[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+def read_card(folder: str | Path) -> AnswererCard:
+    """Read what is known about an answerer.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged.
+    """
+    path = Path(folder) / CARD
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
+        )
+    try:
+        data: dict[str, Any] = json.loads(read_text(path))
+        lists = {name: tuple(data.pop(name)) for name in ("tasks", "left_out")}
+        return AnswererCard(**lists, **data)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({error}); train the answerer again.") from error

@@ -1,0 +1,86 @@
+"""What shows pictures, videos or sounds to a language model, by name."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from tasks.training.loop import Progress
+
+FRAMES = "frames"  # features of videos, which are read from files
+FRAME_DIM, FRAME_TOKENS = 512, 64
+
+
+class Looking(Protocol):
+    """Turns files into features."""
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature vector."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Feature vectors of a file."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What tells it from all others."""
+        ...
+
+    def of(self, paths: Sequence[str]) -> Tensor:
+        """Return what files show, [files, tokens, dim].
+
+        Raises:
+            OSError: A file cannot be read.
+            ValueError: It is something else.
+        """
+        ...
+
+    def fill(self, paths: Sequence[str], progress: Progress | None = None) -> None:
+        """Keep what files show, so that `of` need not compute it; of many files this is quicker."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is kept to disk, where it is kept there."""
+        ...
+
+
+class Frames:
+    """Features of videos that were extracted elsewhere, as the VALUE data sets come."""
+
+    dim, tokens, identity = FRAME_DIM, FRAME_TOKENS, FRAMES
+
+    def of(self, paths: Sequence[str]) -> Tensor:
+        """Return features, [files, tokens, dim]; shorter videos have zeros at their end."""
+        import torch
+
+        from modalities.vision_language.frames import load_frames
+
+        return torch.stack([load_frames(path, self.tokens)[0] for path in paths])
+
+    def fill(self, paths: Sequence[str], progress: Progress | None = None) -> None:
+        """Do nothing: files are read when they are asked for."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def open_eyes(name: str, folder: str = "", device: str = "cpu") -> Looking:
+    """Load what sees.
+
+    Args:
+        name: "frames", or as `load_grid_encoder` takes it.
+        folder: Where features are kept; "" keeps them in memory.
+        device: Where the encoder runs.
+
+    Raises:
+        ValueError: No such encoder, or it is not to be had here.
+    """
+    if name == FRAMES:
+        return Frames()
+    from modalities.vision_language.grid_files import load_grid_encoder
+    from tasks.vision_language.images import ImageFeatures
+
+    return ImageFeatures(load_grid_encoder(name), folder, device)
