@@ -1,0 +1,1 @@
+"""Vision and language: one frozen language model, several tasks, few trained weights."""
