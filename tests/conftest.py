@@ -55,3 +55,28 @@ def save_tiny_clipseg() -> Callable[[Path], None]:
         save_clipseg(random_clipseg(config=sizes, pictures=Pictures(side=48)), folder)
 
     return save
+
+
+@pytest.fixture(scope="session")
+def save_tiny_bart() -> Callable[[Path, Path], None]:
+    """Save a VL-BART of the smallest size for what a folder's encoder of pictures shows."""
+    from data_prep.questions.scenes.words import build_tokenizer
+    from modalities.vision_language.grid_files import load_grid_encoder
+    from modalities.vision_language.vl_files import random_vision_language, save_vision_language
+
+    sizes = dict(
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        max_position_embeddings=64,
+    )
+
+    def save(folder: Path, eyes: Path) -> None:
+        dim = load_grid_encoder(eyes).dim
+        save_vision_language(random_vision_language("bart", build_tokenizer(), sizes, dim), folder)
+
+    return save

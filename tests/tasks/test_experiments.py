@@ -19,6 +19,8 @@ from tasks.config import read_config
 from tasks.experiments import EXPERIMENTS, STUDIES, WRITES
 from tasks.training.loop import LoopOptions, train
 from tasks.training.plain_numbers import plain_numbers
+from tools.render_questions import RenderOptions as AskingOptions
+from tools.render_questions import render_folder as render_questions
 from tools.render_scenes import RenderOptions, render_folder
 
 LOOP = "loop: {steps: 2, batch: 2, warmup: 0, measure_every: 2}"
@@ -38,6 +40,9 @@ SMALL: dict[str, str] = {
     f"{LOOP}",
     "segmentation": "data: {folder: FOLDER/masks}\nmodel: FOLDER/clipseg\nmethod: sa_vlc\n"
     f"options: {{rank: 4, condition_rank: 4}}\n{LOOP}",
+    "vision_language": "data: {manifests: [FOLDER/questions], measured: 3, tested: 3}\n"
+    "model: FOLDER/bart\nimages: FOLDER/clipseg\noptions: {rank: 2}\nsampling: {batch: 3}\n"
+    f"writing: {{beams: 1, longest: 6}}\n{LOOP}",
 }
 
 
@@ -47,7 +52,7 @@ def test_every_task_is_tested_here():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, write_prepared, save_tiny_clipseg) -> Path:
+def folder(tmp_path_factory, write_prepared, save_tiny_clipseg, save_tiny_bart) -> Path:
     """Clips, sounds and small networks that the experiments name."""
     from modalities.audio.ast import random_ast
 
@@ -62,6 +67,9 @@ def folder(tmp_path_factory, write_prepared, save_tiny_clipseg) -> Path:
     options = RenderOptions(count=10, size=48, prompts=2, wordings=1)
     render_folder(folder / "masks", options, workers=1)
     save_tiny_clipseg(folder / "clipseg")
+    asked = AskingOptions(count=12, size=96, questions=2)
+    render_questions(folder / "questions", asked, workers=1)
+    save_tiny_bart(folder / "bart", folder / "clipseg")
     random = np.random.default_rng(0)
     for number in range(12):
         path = folder / "sounds" / ("loud" if number % 2 else "soft") / f"{number}.wav"

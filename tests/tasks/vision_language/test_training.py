@@ -1,0 +1,87 @@
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.training.loop import train
+from tasks.vision_language.answerer import Answerer
+from tasks.vision_language.training import VisionLanguageTraining
+
+
+def test_a_training_that_was_interrupted_ends_where_one_that_was_not_does(experiment, tmp_path):
+    config = experiment()
+    short = replace(config.loop, checkpoint_every=1)
+    whole = train(VisionLanguageTraining(config), short, tmp_path / "whole", device="cpu")
+    task = VisionLanguageTraining(config)
+
+    def stop(done, all_steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(task, short, tmp_path / "torn", stop, "cpu")
+    torn = train(VisionLanguageTraining(config), short, tmp_path / "torn", device="cpu")
+    assert torn == pytest.approx(whole)
+
+
+def test_what_is_exported_answers_as_what_was_trained(experiment, tmp_path):
+    config = experiment(sharing="multiple")
+    task = VisionLanguageTraining(config)
+    train(task, config.loop, tmp_path, device="cpu", settings=asdict(config))
+    loaded = Answerer.load(tmp_path, "cpu")
+    rows = [row for some in task.parts["test"].values() for row in some][:6]
+    asked = task.reader.ask(rows)
+    with torch.no_grad():
+        with task.tuned.eval().use(asked.tasks):
+            one = task.tuned.vl.encode(*asked[1:6]).states
+        with loaded.tuned.use(asked.tasks):
+            other = loaded.tuned.vl.encode(*asked[1:6]).states
+    torch.testing.assert_close(one, other)
+    assert loaded.card.scores.keys() >= {"average", "test_average", "validation_loss"}
+
+
+def test_a_batch_of_one_task_has_the_loss_of_its_rows_in_a_mixed_one(experiment):
+    """One of the other tasks beside it changes nothing, with adapters of its own for each."""
+    task = VisionLanguageTraining(experiment(sharing="multiple", sampling={"kind": "mixed"}))
+    rows = [some[0] for some in task.parts["train"].values()]
+    texts = [next(iter(row.answers)) for row in rows]
+    mixed = task._batch(rows, texts, [1.0] * len(rows))
+    with torch.no_grad():
+        whole = float(task.module([mixed])["loss"])
+        alone = [
+            float(task.module([task._batch([row], [text], [1.0])])["loss"])
+            for row, text in zip(rows, texts, strict=True)
+        ]
+    assert whole == pytest.approx(np.mean(alone), rel=1e-4)
+
+
+def test_measures_are_of_all_tasks_and_known_to_the_configuration(experiment):
+    config = experiment()
+    found = VisionLanguageTraining(config).measure()
+    assert set(found) == {"vqa", "gqa", "nlvr2", "caption", "average", "validation_loss"}
+    assert set(found) <= set(config.measures)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"method": "adaptr"}, "did you mean|Did you mean"),
+        ({"sharing": "half"}, "single"),
+        ({"method": "full", "sharing": "multiple"}, "has no sharing 'multiple'"),
+        ({"writing": {"beams": 0}}, "beams is 0"),
+        ({"data": {"manifests": ["x"], "tasks": ["snli"]}}, "snli"),
+        ({"loop": {"best": "accuracy"}}, "accuracy"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_loaded(experiment, changes, told):
+    with pytest.raises(ValueError, match=told):
+        experiment(**changes)
+
+
+def test_features_of_another_encoder_are_refused(experiment, tmp_path, save_tiny_clipseg):
+    folder = str(tmp_path / "features")
+    task = VisionLanguageTraining(experiment(features=folder))
+    task.load(0, np.random.default_rng(0))
+    task.eyes.flush()
+    with pytest.raises(ValueError, match="another|other"):
+        VisionLanguageTraining(experiment(features=folder, images="scenes"))
