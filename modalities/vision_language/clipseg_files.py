@@ -77,7 +77,8 @@ def load_clipseg(name: str | Path = "scenes") -> ClipSeg:
     shipped = SHIPPED.get(str(name)) if not Path(name).is_dir() else None
     folder = shipped or find_folder(name, {**CLIPSEGS, **dict.fromkeys((*SHIPPED, RANDOM), "")})
     model = load_model(CLIPSegForImageSegmentation, folder, ("clipseg",))
-    return ClipSeg(model, load_tokenizer(folder), _read_pictures(folder, model), str(name))
+    pictures = read_pictures(folder, Pictures(side=_published_side(model)))
+    return ClipSeg(model, load_tokenizer(folder), pictures, str(name))
 
 
 def random_clipseg(
@@ -169,24 +170,30 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     return read_tokenizer(CLIPTokenizer, folder, TOKENIZER_FILES)
 
 
-def _read_pictures(folder: Path, model: "CLIPSegForImageSegmentation") -> Pictures:
-    """Read how pictures are made ready; without the file it is as for the published models."""
+def read_pictures(folder: Path, usual: Pictures, *, sized: bool = True) -> Pictures:
+    """Read how pictures are made ready.
+
+    Args:
+        folder: Of a model of pictures, as transformers saves it.
+        usual: What is not told is taken from here.
+        sized: Whether a size that is told counts; else pictures are as large as usual.
+
+    Raises:
+        ValueError: The file that tells it is damaged, or is of pictures that are no squares.
+    """
     path = folder / PREPROCESSOR
     if not path.is_file():
-        return Pictures(side=_published_side(model))
+        return usual
     try:
         told = json.loads(read_text(path))
-        size = told.get("size", _published_side(model))
+        size = told.get("size", usual.side) if sized else usual.side
         if isinstance(size, dict):
             if size.get("height", 0) != size.get("width", 0):
                 raise ValueError(f"size {size}, where a square is expected")
             size = size["height"]
         mean, deviation = (
             tuple(told.get(key, default))
-            for key, default in (
-                ("image_mean", Pictures.mean),
-                ("image_std", Pictures.deviation),
-            )
+            for key, default in (("image_mean", usual.mean), ("image_std", usual.deviation))
         )
         return Pictures(int(size), mean, deviation)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -10,10 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from modalities.outputs import check_output_folder
+from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 
 SUFFIX = ".safetensors"
 IDENTITY = "identity"  # the one entry of a file's metadata
+OWNER = "extractor.json"  # in a folder that holds features of one identity alone
 LEFT_S = 86_400.0  # nobody writes one file for so long: what is older was left by a killed program
 
 Features = Mapping[str, Tensor]
@@ -29,13 +31,19 @@ class FeatureFiles:
     Args:
         folder: For features of any identity; each has a folder of its own in it.
         identity: What they were made by, as JSON takes it.
+        owner: What made them, in words, where the folder is for features of this identity alone:
+            the folder says so from the first file on, and is refused for another one.
 
     Raises:
         OSError: The folder cannot be written.
+        ValueError: It is for features of another identity.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]):
+    def __init__(self, folder: Path, identity: Mapping[str, Any], owner: str = ""):
         self.identity = json.dumps(identity, sort_keys=True)
+        self.whole, self.owner = folder, owner
+        if owner:
+            check_owner(folder, owner, self.identity)
         self.folder = folder / sha256(self.identity.encode()).hexdigest()[:16]
         check_output_folder(self.folder)
         self._places: dict[str, dict[str, tuple[Path, str]]] = {}  # by input, by name of a tensor
@@ -64,9 +72,12 @@ class FeatureFiles:
 
         Raises:
             OSError: There is no room, or the folder cannot be written.
+            ValueError: The folder has become one for features of another identity.
         """
         from safetensors.torch import save_file
 
+        if self.owner:
+            _claim(self.whole, self.owner, self.identity)
         named = "\n".join(sorted(features))
         path = self.folder / f"{sha256(named.encode()).hexdigest()[:32]}{SUFFIX}"
         tensors = {
@@ -119,3 +130,44 @@ class FeatureFiles:
                     path.unlink()
             except OSError:  # another program's, which has removed it or does not let us
                 continue
+
+
+def check_owner(folder: Path, owner: str, identity: str) -> bool:
+    """Check that a folder is for features of this identity, or of none yet.
+
+    Args:
+        folder: Need not be there.
+        owner: What is to make them, in words.
+        identity: What they are made by, as sorted JSON.
+
+    Returns:
+        Whether it says so already.
+
+    Raises:
+        ValueError: It is for those of another identity, or what it says is damaged.
+    """
+    path = folder / OWNER
+    if not path.is_file():
+        return False
+    try:
+        told = json.loads(read_text(path))
+        name, found = str(told["name"]), json.dumps(told["identity"], sort_keys=True)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); remove the folder: its features are computed again."
+        ) from error
+    if found != identity:
+        other = "with other weights or settings" if name == owner else f"as {owner!r} is asked for"
+        raise ValueError(
+            f"{folder} keeps features of another extractor, {name!r}, {other}; give another "
+            "folder, or remove it."
+        )
+    return True
+
+
+def _claim(folder: Path, owner: str, identity: str) -> None:
+    """Let a folder say whose features it holds; of two that do so at once, one is refused."""
+    if not check_owner(folder, owner, identity):
+        told = {"name": owner, "identity": json.loads(identity)}
+        with replace_when_whole(folder / OWNER) as partial:
+            partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -33,18 +33,20 @@ class KeptFeatures:
         identity: All that decides what is made of an input, as JSON takes it: the encoder, a hash
             of its weights (`hash_weights`), the size and the preparation of inputs. What was kept
             under another identity is never read.
+        owner: What makes them, in words, where the folder is for this identity alone, and is to be
+            refused where it was for another; "" shares a folder.
 
     Attributes:
         identity: As it was given.
 
     Raises:
         OSError: The folder cannot be written.
-        ValueError: A file in it is damaged.
+        ValueError: A file in it is damaged, or it is for features of another owner.
     """
 
-    def __init__(self, folder: Path | None, identity: Mapping[str, Any]):
+    def __init__(self, folder: Path | None, identity: Mapping[str, Any], owner: str = ""):
         self.identity = dict(identity)
-        self._files = None if folder is None else FeatureFiles(Path(folder), identity)
+        self._files = None if folder is None else FeatureFiles(Path(folder), identity, owner)
         self._waiting: dict[str, dict[str, Tensor]] = {}  # for a file, or for good in memory
         self._bytes = 0
         self._since = 0.0
@@ -134,6 +136,8 @@ class KeptFeatures:
 
 
 def _write_rest(files: FeatureFiles, waiting: dict[str, dict[str, Tensor]]) -> None:
-    with suppress(OSError):  # nothing is wrong without them but the time to make them again
+    with suppress(
+        OSError, ValueError
+    ):  # nothing is wrong without them but the time to make them again
         if waiting:
             files.write(waiting)

@@ -1,0 +1,194 @@
+"""What a frozen encoder makes of files, a fixed number of tokens each: computed once and kept."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from data_prep.masks.images import read_image
+from data_prep.masks.metaimage import SUFFIX
+from modalities.tensor_hash import hash_tensors
+from tasks.devices import find_device
+from tasks.training.kept_features import KeptFeatures
+
+BATCH = 16  # files that are encoded together
+READING = 1  # counted up when files of any kind are read in another way: features are made anew
+Progress = Callable[[float, float | None], None]
+
+
+class Encoder(Protocol):
+    """A frozen encoder of files, as `GridEncoder` is.
+
+    Attributes:
+        name: What was asked for.
+        takes: A name of `READERS`.
+        tokens: Of each file.
+        dim: Features of each token.
+    """
+
+    name: str
+    takes: str
+    tokens: int
+    dim: int
+
+    @property
+    def identity(self) -> str:
+        """All that decides what is made of a file that was read."""
+        ...
+
+    def prepare(self, read: Any) -> Tensor:
+        """Make what was read ready."""
+        ...
+
+    def to(self, device: torch.device) -> "Encoder":
+        """Move it to a device."""
+        ...
+
+    def __call__(self, prepared: Tensor) -> Tensor:
+        """Encode files that were prepared, [batch, ...] -> [batch, tokens, dim]."""
+        ...
+
+
+def read_picture(path: str) -> Any:
+    """Read a picture by the rules of `read_image`, [height, width, 3] from 0 to 1."""
+    return read_image(path).values
+
+
+READERS: dict[str, Callable[[str], Any]] = {"picture": read_picture}
+
+
+class ImageFeatures:
+    """Features of images by their paths; NLVR2's two are asked for one by one.
+
+    They are kept by what is in a file, not by its name: a file that has changed is another one, and
+    a folder that has moved is the same. Several programs and threads may use a folder at once.
+
+    Args:
+        encoder: Frozen; it is moved to the device.
+        folder: Where features are kept, for this encoder alone; "" keeps them in memory.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        ValueError: The folder keeps features of another encoder, or a file in it is damaged; no
+            such device.
+        OSError: It cannot be written.
+    """
+
+    def __init__(self, encoder: Encoder, folder: str | Path = "", device: str = "auto"):
+        self.device = find_device(device)
+        self.encoder = encoder.to(self.device)
+        identity = dict(
+            extractor=encoder.identity, tokens=encoder.tokens, dim=encoder.dim, reading=READING
+        )
+        place = Path(folder).expanduser() if str(folder) else None
+        self._kept = KeptFeatures(place, identity, encoder.name)
+        self._keys: dict[tuple[str, int, int], str] = {}  # by path, time and size
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of each image."""
+        return self.encoder.tokens
+
+    @property
+    def dim(self) -> int:
+        """Features of each token."""
+        return self.encoder.dim
+
+    def of(self, paths: Sequence[str]) -> Tensor:
+        """Return features of images, computed where they are not kept yet.
+
+        Args:
+            paths: Of files, any of them more than once.
+
+        Returns:
+            [len(paths), tokens, dim], float32, on the CPU.
+
+        Raises:
+            FileNotFoundError: A file is not there.
+            ValueError: One cannot be read as an image.
+        """
+        keys = [self._key(path) for path in paths]
+        for _ in self._make(dict(zip(keys, paths, strict=True))):
+            pass
+        if not keys:
+            return torch.empty(0, self.tokens, self.dim)
+        return torch.stack([self._kept.of(key, dict)["features"] for key in keys])
+
+    def fill(self, paths: Iterable[str], progress: Progress | None = None) -> None:
+        """Compute what is not kept yet, and write it; a run that was interrupted goes on there.
+
+        Args:
+            paths: Of files, any of them more than once.
+            progress: Called with the images done, and all.
+
+        Raises:
+            FileNotFoundError: A file is not there; what was computed before is kept.
+            ValueError: One cannot be read as an image; likewise.
+            OSError: There is no room.
+        """
+        wanted = {self._key(path): path for path in paths}
+        done = sum(key in self._kept for key in wanted)
+        try:
+            for made in self._make(wanted):
+                done += made
+                if progress:
+                    progress(done, len(wanted))
+        finally:
+            self._kept.flush()
+        if progress:
+            progress(len(wanted), len(wanted))
+
+    def flush(self) -> None:
+        """Write what waits for its file; without a folder, nothing.
+
+        Raises:
+            OSError: There is no room.
+        """
+        self._kept.flush()
+
+    def _key(self, path: str) -> str:
+        try:
+            found = Path(path).stat()
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"There is no file {path}; expected a {self.encoder.takes}."
+            ) from error
+        name = str(path), found.st_mtime_ns, found.st_size
+        if name not in self._keys:
+            if Path(path).suffix.lower() == SUFFIX:  # a header, whose values lie in another file
+                self._keys[name] = hash_tensors({"prepared": self._prepare(path)})
+            else:
+                with open(path, "rb") as file:
+                    self._keys[name] = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        return self._keys[name]
+
+    def _prepare(self, path: str) -> Tensor:
+        return self.encoder.prepare(READERS[self.encoder.takes](path))
+
+    def _make(self, paths: dict[str, str]) -> Iterator[int]:
+        """Compute and keep what is missing, batch by batch, and tell how many each had.
+
+        Args:
+            paths: By key.
+        """
+        missing = [key for key in paths if key not in self._kept]
+        for start in range(0, len(missing), BATCH):
+            keys = missing[start : start + BATCH]
+            for key, values in zip(keys, self._encode([paths[k] for k in keys]), strict=True):
+                self._kept.add(key, {"features": values})
+            yield len(keys)
+
+    @torch.no_grad()
+    def _encode(self, paths: Sequence[str]) -> list[Tensor]:
+        """Encode files, those of one shape together; each [tokens, dim]."""
+        prepared = [self._prepare(path) for path in paths]
+        found: list[Tensor] = [torch.empty(0)] * len(prepared)
+        for shape in {values.shape for values in prepared}:
+            places = [n for n, values in enumerate(prepared) if values.shape == shape]
+            batch = torch.stack([prepared[place] for place in places]).to(self.device)
+            for place, values in zip(places, self.encoder(batch).float().cpu(), strict=True):
+                found[place] = values
+        return found
