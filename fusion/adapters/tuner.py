@@ -128,7 +128,7 @@ class MethodModel(BaseTuner):
         holder.mcgurk_adapters[adapter_name] = adapter.to(weight.device, dtype)
         adapter.selection = holder.selection
         reads = method.reads(self.options)
-        if reads:
+        if reads and site.ends_sublayer:  # one at any other layer reads what that layer does
             # Where the normalisation comes last, the sub-layer reads what has not been normalised.
             before = reads == "norm" and site.norm and site.norm_first
             adapter.reads_from = site.norm if before else site.reads

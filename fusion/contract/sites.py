@@ -77,9 +77,14 @@ class Site:
         """Whether the module is an embedding table: it reads numbers of its rows."""
         return isinstance(self.module, nn.Embedding)
 
+    @property
+    def ends_sublayer(self) -> bool:
+        """Whether it stands for a whole sub-layer, and not for one layer of it."""
+        return self.role in ("attention", "mlp")
+
     def dim_read(self, mode: str) -> int:
         """Return the features that an adapter here reads, "sequential" or "parallel"."""
-        if mode == "sequential" or self.role in ("attention", "mlp"):
+        if mode == "sequential" or self.ends_sublayer:
             return self.dim_out  # a sub-layer returns as many features as it reads
         return self.dim_in
 

@@ -27,9 +27,10 @@ class BottleneckOptions:
 
     Attributes:
         rank: Width of the bottleneck.
-        mode: "sequential" reads what the sub-layer returns, "parallel" what it reads.
-        input: What a parallel one reads: "sublayer" for what the sub-layer reads, "norm" for what
-            the normalisation in front reads; a sequential one passes it over.
+        mode: "sequential" reads what the sub-layer returns, "parallel" what it reads; at a single
+            layer, such as "cross.v", what that layer does.
+        input: What a parallel one and a gate read: "sublayer" for what the sub-layer reads, "norm"
+            for what the normalisation in front reads; at a single layer what that layer does.
         activation: relu, gelu, gelu_tanh, tanh or silu.
         scale: Factor of what is added: 1, AdaptFormer 0.1, He et al. 4; 0 adds nothing.
         bias: Whether down and up have biases.
@@ -37,6 +38,8 @@ class BottleneckOptions:
         dropout: After the non-linearity, in training.
         init: "zero" for up (the model is unchanged at first), or "normal": both from N(0, std).
         std: Standard deviation of both matrices with init "normal"; "zero" does not use it.
+        gate_rank: Width of a second bottleneck, whose sigmoid scales each feature of the result,
+            the sub-layer's part too, as in VL-PET; a fresh one halves it. 0 is without.
     """
 
     rank: int = 16
@@ -49,6 +52,7 @@ class BottleneckOptions:
     dropout: float = 0.0
     init: str = "zero"
     std: float = 0.02
+    gate_rank: int = 0
 
     def __post_init__(self):
         check_choice("mode", self.mode, ("sequential", "parallel"))
@@ -62,7 +66,8 @@ class Bottleneck(Adapter):
 
     Houlsby: both sub-layers, sequential. Pfeiffer: `where=("mlp",)`. AdaptFormer: `where=("mlp",)`,
     parallel, scale 0.1, relu. LLM-Adapters: sequential after "fc2", or parallel at linear layers;
-    tanh, no biases. He et al.: parallel, scale 4.
+    tanh, no biases. He et al.: parallel, scale 4. VL-PET-large: sequential with a gate in the
+    encoder, and parallel at the decoder's "cross.v".
     """
 
     Options = BottleneckOptions
@@ -81,32 +86,53 @@ class Bottleneck(Adapter):
         self.norm = nn.LayerNorm(dim_in) if options.norm else nn.Identity()
         self.down = nn.Linear(dim_in, options.rank, bias=options.bias)
         self.up = nn.Linear(options.rank, site.dim_out, bias=options.bias)
-        if options.init == "normal":
-            nn.init.normal_(self.down.weight, std=options.std)
-            nn.init.normal_(self.up.weight, std=options.std)
-        else:
-            nn.init.zeros_(self.up.weight)
-        for linear in (self.down, self.up):
-            if linear.bias is not None:
-                nn.init.zeros_(linear.bias)
+        layers = [(self.down, self.up)]
+        if options.gate_rank:
+            dim_read = site.dim_read("parallel")
+            self.gate_down = nn.Linear(dim_read, options.gate_rank, bias=options.bias)
+            self.gate_up = nn.Linear(options.gate_rank, site.dim_out, bias=options.bias)
+            layers.append((self.gate_down, self.gate_up))
+        for down, up in layers:
+            _start(down, up, options)
 
     @classmethod
     def reads(cls, options: BottleneckOptions) -> str:
-        """Parallel adapters read what the sub-layer does."""
-        return options.input if options.mode == "parallel" else ""
+        """Parallel adapters and gates read what the sub-layer does."""
+        return options.input if options.mode == "parallel" or options.gate_rank else ""
 
     @classmethod
     def count(cls, site: Site, options: BottleneckOptions) -> int:
-        """2 d r, and with biases r + d; of a LayerNorm 2 d."""
+        """2 d r, and with biases r + d, the same of a gate; of a LayerNorm 2 d."""
         dim_in = site.dim_read(options.mode)
-        weights = options.rank * (dim_in + site.dim_out)
-        biases = options.rank + site.dim_out if options.bias else 0
-        return weights + biases + (2 * dim_in if options.norm else 0)
+        total = _count(dim_in, options.rank, site.dim_out, options.bias)
+        if options.gate_rank:
+            read = site.dim_read("parallel")
+            total += _count(read, options.gate_rank, site.dim_out, options.bias)
+        return total + (2 * dim_in if options.norm else 0)
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
-        """Add the adapter's output."""
+        """Add the adapter's output, and scale the sum where there is a gate."""
         options = self.options
+        activate = ACTIVATIONS[options.activation]
         read = outputs if options.mode == "sequential" else inputs
-        narrow = ACTIVATIONS[options.activation](self.down(self.norm(read)))
+        narrow = activate(self.down(self.norm(read)))
         narrow = functional.dropout(narrow, options.dropout, self.training)
-        return outputs + options.scale * self.up(narrow)
+        changed = outputs + options.scale * self.up(narrow)
+        if not options.gate_rank:
+            return changed
+        return changed * torch.sigmoid(self.gate_up(activate(self.gate_down(inputs))))
+
+
+def _start(down: nn.Linear, up: nn.Linear, options: BottleneckOptions) -> None:
+    if options.init == "normal":
+        nn.init.normal_(down.weight, std=options.std)
+        nn.init.normal_(up.weight, std=options.std)
+    else:
+        nn.init.zeros_(up.weight)
+    for linear in (down, up):
+        if linear.bias is not None:
+            nn.init.zeros_(linear.bias)
+
+
+def _count(dim_in: int, rank: int, dim_out: int, bias: bool) -> int:
+    return rank * (dim_in + dim_out) + (rank + dim_out if bias else 0)

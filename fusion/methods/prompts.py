@@ -25,18 +25,21 @@ class ShallowPromptsOptions:
             none.
         std: Standard deviation of the normal distribution that the prompts start from; 0 starts
             them at zero.
+        keep: Whether the encoder returns them too, in front of all else, for a decoder to attend
+            to, as in VL-Adapter; whoever runs the decoder makes its mask longer.
     """
 
     tokens: int = 50
     hidden: int = 0
     std: float = 0.02
+    keep: bool = False
 
     def __post_init__(self):
         check_tokens(self.tokens)
 
 
 class ShallowPrompts(Adapter):
-    """Tokens that go through all blocks of an encoder and are dropped after the last.
+    """Tokens that go through all blocks of an encoder and, unless kept, are dropped after the last.
 
     Decoders are passed over: with a cache, each step would get the prompts anew. Two of these
     cannot be on at once, nor, where there are masks, one of these and another method of attention:
@@ -54,7 +57,8 @@ class ShallowPrompts(Adapter):
 
     def __init__(self, site: Site, options: ShallowPromptsOptions, shared: nn.Module | None = None):
         super().__init__(site, options)
-        self.tokens, self.first, self.last = options.tokens, is_first(site), is_last(site)
+        self.tokens, self.first = options.tokens, is_first(site)
+        self.drops = is_last(site) and not options.keep
         if self.first:
             self.prompts = new_tokens(options.tokens, site.dim_in, options.std)
             self.network = nn.Sequential()
@@ -88,8 +92,8 @@ class ShallowPrompts(Adapter):
         return torch.cat([self.network(self.prompts).expand(len(inputs), -1, -1), inputs], 1)
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
-        """Drop them after the last."""
-        return outputs[:, self.tokens :] if self.last else outputs
+        """Drop them after the last, where they are not kept."""
+        return outputs[:, self.tokens :] if self.drops else outputs
 
     def attend(self, call: Attention) -> Tensor:
         """Attend with the prompts in the mask."""

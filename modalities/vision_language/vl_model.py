@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from modalities.encoder import FrozenEncoder
 from modalities.tensor_hash import hash_frozen
@@ -24,8 +25,8 @@ class Encoded(NamedTuple):
     """What the encoder makes of texts and pictures.
 
     Attributes:
-        states: [batch, text + tokens, dim].
-        mask: [batch, text + tokens], 1 where real.
+        states: [batch, text + tokens, dim]; before them the prompts of an adapter that keeps some.
+        mask: [batch, text + tokens], 1 where real; and as much longer.
     """
 
     states: Tensor
@@ -130,7 +131,9 @@ class VisionLanguage(FrozenEncoder):
             real = mask.new_ones(1, visual.shape[1])
         seen = real.to(mask.dtype).expand(len(ids), -1)
         mask = torch.cat([mask, seen], 1)
-        return Encoded(self.family.encode(self.model, ids, mask, visual), mask)
+        states = self.family.encode(self.model, ids, mask, visual)
+        added = states.shape[1] - mask.shape[1]  # learned prompts that an adapter keeps in front
+        return Encoded(states, pad(mask, (added, 0), value=1))
 
     def logits(self, encoded: Encoded, targets: Tensor) -> Tensor:
         """Score targets, each word given those before it.

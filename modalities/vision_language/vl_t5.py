@@ -65,17 +65,17 @@ class VlT5:
             return encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         words = encoder.embed_tokens(ids)
         joined = torch.cat([words, visual.to(words.dtype)], 1)
-        with _positions_of_words(encoder, ids.shape[1]):
+        with _positions_of_words(encoder, visual.shape[1]):
             return encoder(inputs_embeds=joined, attention_mask=mask).last_hidden_state
 
 
 @contextmanager
-def _positions_of_words(encoder: Any, text: int) -> Iterator[None]:
+def _positions_of_words(encoder: Any, seen: int) -> Iterator[None]:
     """Leave out the position bias where a visual token looks or is looked at."""
 
     def clear(_module: nn.Module, _given: Any, bias: Tensor) -> Tensor:  # [tokens, tokens, heads]
-        rest = bias.shape[0] - text
-        return pad(bias[:text, :text], (0, 0, 0, rest, 0, rest))
+        text = bias.shape[0] - seen  # with prompts in front, where there are some
+        return pad(bias[:text, :text], (0, 0, 0, seen, 0, seen))
 
     table = encoder.block[0].layer[0].SelfAttention.relative_attention_bias
     handle = table.register_forward_hook(clear)

@@ -225,12 +225,14 @@ def _attach(
     name: str,
     tasks: int,
 ) -> None:
-    for piece in tuning.pieces:
-        published = dict(piece.options.get(family, {}))
+    published = [dict(piece.options.get(family, {})) for piece in tuning.pieces]
+    named = {option for of_piece in published for option in of_piece}
+    for piece, of_piece in zip(tuning.pieces, published, strict=True):
         if piece.method == HYPERFORMER:
-            published["tasks"] = tasks
-        # On the language model alone: the visual embedding has norms and layers of its own.
-        attach(vl, piece.method, {**published, **options}, piece.where or None, name=name)
+            of_piece["tasks"] = tasks
+        # Where pieces differ, an option is for those that are published with it.
+        ours = {n: v for n, v in options.items() if n in of_piece or n not in named}
+        attach(vl, piece.method, {**of_piece, **ours}, piece.where or None, name=name)
 
 
 def _trained_of(vl: VisionLanguage, tuning: Tuning, method: str, norms: str) -> list[nn.Parameter]:

@@ -8,7 +8,7 @@ from modalities.spelling import did_you_mean
 
 SHARINGS = ("single", "multiple", "half_up", "half_down")
 NORMS = ("all", "encoder", "none")
-FULL, BITFIT, PROMPT, HYPERFORMER, LIGHT = "full", "bitfit", "prompt", "hyperformer", "light"
+FULL, BITFIT, PROMPT, HYPERFORMER, VL_PET = "full", "bitfit", "prompt", "hyperformer", "vl_pet"
 # What is said before a text where tasks share their weights; "gpa" is what was published for GQA.
 PREFIXES = {"gqa": "gpa: ", "nlvr2": "nlvr: "}
 
@@ -59,10 +59,17 @@ def _narrow(options: Mapping[str, Any], **of_bart: Any) -> dict[str, dict[str, A
 _GELU = {"activation": "gelu_tanh"}
 # BART's own start was drawn over that of adapters; T5's left them alone, and ours begin at nothing.
 _BOTTLENECK = _narrow(_GELU, init="normal", std=0.02)
+_GATED = {
+    "bart": {**_BOTTLENECK["bart"], "gate_rank": 96},
+    "t5": {**_BOTTLENECK["t5"], "gate_rank": 192, "input": "norm"},
+}
+_BESIDE = {
+    family: {**options, "rank": 96, "mode": "parallel"} for family, options in _BOTTLENECK.items()
+}
 # T5's script asks for trained norms and gets none: it looks for a class that its model has not.
 _ALL_NORMS = {"bart": "all", "t5": "none"}
 _LORA = {"rank": 128, "alpha": 32.0, "dropout": 0.1}
-_PROMPT = {"tokens": 40, "hidden": 800}
+_PROMPT = {"tokens": 40, "hidden": 800, "keep": True}
 
 TUNINGS: dict[str, Tuning] = {
     "adapter": Tuning(
@@ -90,6 +97,13 @@ TUNINGS: dict[str, Tuning] = {
         sharings=("single", "multiple"),
     ),
     BITFIT: Tuning(biases=True),
+    VL_PET: Tuning(
+        (
+            Piece("bottleneck", ("encoder.attention", "encoder.mlp"), _GATED),
+            Piece("bottleneck", ("cross.v",), _BESIDE),
+        ),
+        norms={"bart": "encoder", "t5": "encoder"},
+    ),
     FULL: Tuning(),
 }
 
@@ -150,6 +164,7 @@ ROWS: dict[str, Row] = {
     "single_lora": Row("Single LoRA", "lora", "single", 1e-3),
     "multiple_prompts": Row("Multiple Prompts", PROMPT, "multiple", 1e-3),
     "single_prompt": Row("Single Prompt", PROMPT, "single", 1e-3),
+    "vl_pet_large": Row("VL-PET-large", VL_PET, "single", 1e-3),
 }
 # By the row's method: with a T5, and on tasks with videos; others are as in `ROWS`.
 T5_RATES = {"adapter": 3e-4, "lora": 3e-4, PROMPT: 3e-3, FULL: 1e-4}

@@ -23,12 +23,14 @@ COUNTS = [
     ("bart", IMAGE, "prompt", "multiple", 6_627_200, 146_201_216, 4.53),
     ("bart", IMAGE, "bitfit", "single", 1_708_800, 141_156_864, 1.21),
     ("bart", IMAGE, "full", "single", 141_156_864, 141_156_864, 100),
+    ("bart", IMAGE, "vl_pet", "single", 6_052_416, 145_606_464, 4.16),
     ("bart", VIDEO, "adapter", "single", 4_901_952, 144_426_816, 3.39),
     ("bart", VIDEO, "lora", "single", 7_607_040, 147_055_104, 5.17),
     ("bart", VIDEO, "prompt", "single", 1_664_288, 141_238_304, 1.18),
     ("t5", IMAGE, "adapter", "single", 19_333_632, 242_292_480, 7.98),
     ("t5", IMAGE, "lora", "single", 18_170_112, 241_128_960, 7.54),
     ("t5", IMAGE, "prompt", "single", 2_842_400, 225_801_248, 1.26),
+    ("t5", IMAGE, "vl_pet", "single", 17_582_208, 240_521_856, 7.31),
 ]
 
 
@@ -44,3 +46,36 @@ def test_counts_are_the_published_ones(family, features, method, sharing, traine
     tuned = tune(full_size(family, features), method, TASKS, sharing)
     assert tuned.count() == (trained, total)
     assert 100 * trained / total == pytest.approx(percent, abs=0.005)
+
+
+@pytest.mark.parametrize(("family", "sites", "matrices"), [("bart", 30, 36), ("t5", 60, 72)])
+def test_adapters_are_at_every_sub_layer_and_lora_in_every_attention(family, sites, matrices):
+    adapters = tune(full_size(family), "adapter", TASKS).adapters
+    [part] = adapters.parts("all_tasks")
+    assert len(part.sites) == sites
+    assert all(s.endswith(("out_proj", "fc2", "Attention.o", "wo")) for s in part.sites)
+    [part] = tune(full_size(family), "lora", TASKS).adapters.parts("all_tasks")
+    assert len(part.sites) == matrices
+    assert all(s.endswith(("q_proj", "v_proj", ".q", ".v")) for s in part.sites)
+
+
+def test_a_single_adapter_is_24_megabytes():
+    trained = tune(full_size("bart"), "adapter", TASKS).trained()
+    size = sum(parameter.numel() * parameter.element_size() for parameter in trained)
+    assert size == 4 * 6_081_600 == 24_326_400
+
+
+def test_all_added_weights_are_in_the_denominator_and_tied_ones_count_once():
+    tuned = tune(full_size("bart"), "adapter", TASKS)
+    trained, total = tuned.count()
+    plain = 139_420_416  # BART-base without all that is added; the first version divided by it
+    assert 100 * trained / plain == pytest.approx(4.36, abs=0.005)
+    assert total - plain == 200 * 768 + 1_582_848 + 30 * 148_320
+    every = sum(p.numel() for p in tuned.vl.state_dict(keep_vars=True).values())
+    assert every > total + 3 * 50_465 * 768  # one table, four times
+
+
+def test_trained_norms_of_t5_would_give_another_percentage():
+    tuned = tune(full_size("t5"), "adapter", TASKS, options={"norms": "all"})
+    trained, total = tuned.count()
+    assert 100 * trained / total == pytest.approx(8.00, abs=0.005)
