@@ -97,6 +97,11 @@ class ImageFeatures:
         """Features of each token."""
         return self.encoder.dim
 
+    @property
+    def identity(self) -> str:
+        """All that decides what is made of a file."""
+        return self.encoder.identity
+
     def of(self, paths: Sequence[str]) -> Tensor:
         """Return features of images, computed where they are not kept yet.
 

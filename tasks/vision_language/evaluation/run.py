@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from data_prep.questions.manifest import TASKS, Question
 from tasks.pictures.sheets import save_sheet
 from tasks.reports import Evaluated, Grid, OpenBar, to_list, to_table, without_nan, write_text
 from tasks.vision_language.answers import AT_ONCE
-from tasks.vision_language.card import CARD, read_card
+from tasks.vision_language.card import CARD, AnswererCard, read_card
 from tasks.vision_language.config import AVERAGE, QuestionDataOptions, WritingOptions
 from tasks.vision_language.data import by_task, check_pictures, find_questions, read_manifests
 from tasks.vision_language.evaluation.config import ALL, VisionLanguageEvaluationConfig
@@ -19,18 +19,31 @@ from tasks.vision_language.evaluation.sheet import Shown, draw_answers
 from tasks.vision_language.looking import FRAMES
 from tasks.vision_language.scores import RULES, known, score_answers, summarise
 
-if TYPE_CHECKING:
-    from tasks.vision_language.answerer import Answerer
-
 SCORES, REPORT, ANSWERS, MISTAKES = "scores.json", "report.md", "answers.jsonl", "mistakes.png"
 TITLE = "Scores, 0 to 100:"
+
+
+class Answers(Protocol):
+    """What answers rows, as an `Answerer` does.
+
+    Attributes:
+        card: What is known about it.
+    """
+
+    card: AnswererCard
+
+    def answer_rows(
+        self, rows: Sequence[Question], writing: WritingOptions | None = None
+    ) -> list[str]:
+        """Answer rows of tasks that it was trained for."""
+        ...
 
 
 def run_evaluation(
     config: VisionLanguageEvaluationConfig,
     folder: Path,
     open_bar: OpenBar,
-    load: "Callable[[str, str], Answerer]",
+    load: Callable[[str, str], Answers],
 ) -> Evaluated:
     """Answer questions, score what was said, and report.
 
@@ -139,7 +152,7 @@ def _writing(config: VisionLanguageEvaluationConfig, trained: dict) -> WritingOp
 
 
 def _answer(
-    answerer: "Answerer", rows: Sequence[Question], writing: WritingOptions, open_bar: OpenBar
+    answerer: Answers, rows: Sequence[Question], writing: WritingOptions, open_bar: OpenBar
 ) -> list[str]:
     answers: list[str] = []
     with open_bar("Answering", "{:.0f} questions".format) as show:
