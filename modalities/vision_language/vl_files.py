@@ -20,6 +20,7 @@ from modalities.vision_language.vl_vocabulary import add_tokens, resize
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+SHIPPED = {"scenes": Path(__file__).parent / "weights" / "vl_scenes"}
 LANGUAGE_MODELS = {
     "bart-base": "facebook/bart-base",
     "bart-large": "facebook/bart-large",
@@ -53,8 +54,8 @@ def load_vision_language(
     """Load a BART or T5, with a visual embedding.
 
     Args:
-        name: A folder that transformers or `save_vision_language` wrote; else a name of
-            `LANGUAGE_MODELS`; else a hub id.
+        name: A folder that transformers or `save_vision_language` wrote; else "scenes", which comes
+            with mcgurk, or a name of `LANGUAGE_MODELS`; else a hub id.
         feature_dim: Length of the features that will be shown; None takes that of the folder's
             visual embedding, or 2048.
         images: Pictures that one text can be about; None takes the folder's, or 2.
@@ -66,7 +67,8 @@ def load_vision_language(
     """
     from transformers import AutoTokenizer
 
-    folder = find_folder(name, LANGUAGE_MODELS)
+    shipped = SHIPPED.get(str(name)) if not Path(name).is_dir() else None
+    folder = shipped or find_folder(name, {**LANGUAGE_MODELS, **dict.fromkeys(SHIPPED, "")})
     family = FAMILIES.get(str(found := read_model_type(folder)))
     if family is None:
         raise ValueError(
