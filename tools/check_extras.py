@@ -58,6 +58,12 @@ corner[..., 0, 0] = moved[..., 0, 3] = 1
 assert compute_hausdorff_distance(corner, moved, include_background=True).item() == 3
 assert smp.Unet("resnet18", None)(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)
 """
+GRIDS = """
+import numpy as np, torch
+from modalities.vision_language.grid_files import random_grid_encoder
+encoder = random_grid_encoder("resnet")
+assert encoder(encoder.prepare(np.zeros((9, 7, 3), np.float32))[None]).shape == (1, 36, encoder.dim)
+"""
 PEERS = """
 import librosa, numpy as np, psutil
 from ai_edge_litert.interpreter import Interpreter
@@ -83,6 +89,7 @@ CHECKS = {
     "lhotse": CUTS,
     "fonts": FONTS,
     "segmentation": MASKS,
+    "clip": GRIDS,
     "bench": PEERS,
     "dev": DEVELOP,
 }

@@ -64,6 +64,7 @@ class AstEncoder(AudioEncoder):
         self.mean, self.unit = mean, 2 * deviation
         self.dim = config.hidden_size
         self.filterbank = Filterbank(config.num_mel_bins)
+        self.bands = self._count_bands()
         if positions not in get_args(Positions):
             known = ", ".join(get_args(Positions))
             raise ValueError(f"Positions are {positions!r}; expected one of {known}.")

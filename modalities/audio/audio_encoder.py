@@ -19,6 +19,7 @@ class AudioEncoder(FrozenEncoder):
         dim: Features of each token, as 768.
         max_s: The longest window, in seconds; infinite where only memory ends it.
         special_tokens: So many first tokens are no patch of sound.
+        bands: Patches over frequency; tokens are in order of frequency, then time.
         min_samples: The shortest clip in a window, in samples at 16 kHz.
         frequency_axis: Which axis of the inputs is frequency: -1, or -2 where time comes last.
     """
@@ -27,6 +28,7 @@ class AudioEncoder(FrozenEncoder):
     dim: int
     max_s: float
     special_tokens: int = 0
+    bands: int = 1
     min_samples: int = 1
     frequency_axis: int = -1
 

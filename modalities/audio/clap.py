@@ -52,6 +52,8 @@ class ClapAudioEncoder(AudioEncoder):
         self.model, self.name = model, name
         self.log_mel = log_mel or ClapLogMel(model.config.num_mel_bins)
         self.dim = self.final_norm.normalized_shape[0]
+        network = model.audio_encoder
+        self.bands = network.input_resolutions[-1][0] // network.freq_ratio
         self.freeze()
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from data_prep.masks.images import read_image
 from data_prep.masks.metaimage import SUFFIX
+from data_prep.media.audio import read_audio
 from modalities.tensor_hash import hash_tensors
 from tasks.devices import find_device
 from tasks.training.kept_features import KeptFeatures
@@ -20,7 +21,7 @@ Progress = Callable[[float, float | None], None]
 
 
 class Encoder(Protocol):
-    """A frozen encoder of files, as `GridEncoder` is.
+    """A frozen encoder of files, as `GridEncoder` and `SoundGrid` are.
 
     Attributes:
         name: What was asked for.
@@ -57,11 +58,11 @@ def read_picture(path: str) -> Any:
     return read_image(path).values
 
 
-READERS: dict[str, Callable[[str], Any]] = {"picture": read_picture}
+READERS: dict[str, Callable[[str], Any]] = {"picture": read_picture, "sound": read_audio}
 
 
 class ImageFeatures:
-    """Features of images by their paths; NLVR2's two are asked for one by one.
+    """Features of images or sounds by their paths; NLVR2's two images are asked for one by one.
 
     They are kept by what is in a file, not by its name: a file that has changed is another one, and
     a folder that has moved is the same. Several programs and threads may use a folder at once.

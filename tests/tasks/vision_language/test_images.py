@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from data_prep.media.wav import encode_wav
 from modalities.vision_language.grid_encoder import GridEncoder
 from modalities.vision_language.grid_files import random_grid_encoder
 from tasks.training.feature_files import OWNER
@@ -211,3 +213,32 @@ def test_sizes_of_batches_do_not_matter(encoder, tmp_path, monkeypatch):
     expected = ImageFeatures(encoder, "", "cpu").of(paths)
     monkeypatch.setattr(images, "BATCH", 3)
     torch.testing.assert_close(ImageFeatures(encoder, "", "cpu").of(paths), expected)
+
+
+class Loudness:
+    """An encoder of sounds: the loudest sample of each."""
+
+    name, takes, tokens, dim, identity = "loudness", "sound", 2, 1, "1"
+
+    def prepare(self, read):
+        return torch.as_tensor(read)
+
+    def to(self, device):
+        return self
+
+    def __call__(self, waveform):
+        return waveform.abs().amax(1)[:, None, None].expand(-1, 2, 1)
+
+
+def test_sounds_of_several_lengths_are_kept_as_images_are(tmp_path):
+    paths = [str(tmp_path / f"{number}.wav") for number in range(3)]
+    for number, path in enumerate(paths):
+        sound = np.full(1600 + 800 * (number % 2), 0.1 * (number + 1))
+        Path(path).write_bytes(encode_wav(sound))
+    features = ImageFeatures(Loudness(), tmp_path / "kept", "cpu")
+    expected = torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(-1, 2, 1)
+    torch.testing.assert_close(features.of(paths), expected, atol=1e-3, rtol=0)
+    with pytest.raises(ValueError, match="scene.png"):
+        features.of([str(SCENE)])
+    with pytest.raises(FileNotFoundError, match="none.wav; expected a sound"):
+        features.of([str(tmp_path / "none.wav")])
