@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def answer(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A picture.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A picture, or a sound for a model of sounds.")
+    ],
     questions: Annotated[
         list[str],
         typer.Argument(metavar="QUESTION", help="What to answer, as 'What colour is the car?'."),
@@ -37,16 +39,15 @@ def answer(
     as_json: AsJson = False,
 ) -> None:
     """Answer questions about a picture, or judge statements about two."""
-    from data_prep.masks.images import read_image
-    from tasks.cli.answer_options import check_answerer, check_texts
+    from tasks.cli.answer_options import check_answerer, check_source, check_texts
 
     if top < 1:
         raise ValueError(f"--top is {top}; expected 1 answer or more.")
     check_texts(questions, "statement" if second else "question")
-    check_answerer(model)
+    images = check_answerer(model)
     for path in (source, second):
         if path is not None:
-            read_image(path)  # a bad one before the model
+            check_source(path, images)
     from tasks.vision_language.answerer import Answerer
 
     answerer = Answerer.load(model, device)

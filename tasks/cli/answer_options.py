@@ -33,8 +33,11 @@ def check_texts(texts: Sequence[str], what: str) -> None:
             )
 
 
-def check_answerer(model: str) -> None:
+def check_answerer(model: str) -> str:
     """Check that a model is there, before what reads it is loaded.
+
+    Returns:
+        What it takes: the name of what sees pictures, or hears sounds, for it.
 
     Raises:
         FileNotFoundError: There is none of that name, nor such a folder.
@@ -53,4 +56,31 @@ def check_answerer(model: str) -> None:
             f"There is no model {model!r}; expected a folder that `mcgurk train` wrote, or one "
             f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{guess}"
         )
-    read_card(folder)
+    return read_card(folder).images
+
+
+def check_source(path: Path, images: str) -> None:
+    """Check that a file is what a model takes, before that is loaded.
+
+    Args:
+        path: A picture, a sound or features of a video.
+        images: As `check_answerer` returns it.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is something else.
+    """
+    from tasks.vision_language.card import FRAMES, SOUND
+
+    if images == FRAMES:
+        from modalities.vision_language.frames import load_frames
+
+        load_frames(path)
+    elif images.startswith(SOUND):
+        from data_prep.media.audio import read_audio
+
+        read_audio(path)
+    else:
+        from data_prep.masks.images import read_image
+
+        read_image(path)

@@ -8,6 +8,9 @@ from typing import Any
 from modalities.text_file import read_text
 
 CARD = "answerer.json"
+# What is shown to a model in the place of pictures, by `VisionLanguageConfig.images`.
+FRAMES = "frames"  # features of videos, which are read from files
+SOUND = "sound:"  # before the name of an encoder of sounds
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 
 

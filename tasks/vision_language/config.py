@@ -105,7 +105,8 @@ class VisionLanguageConfig:
         data: Questions and captions.
         model: Name, folder or hub id of the frozen language model.
         images: Name of what sees the pictures, as `load_grid_encoder` takes it; "frames" for the
-            features of videos, which are read from files.
+            features of videos, which are read from files; "sound:whisper-tiny.en", or another name
+            of an encoder, for sounds in the place of pictures.
         method: A name of `tasks.vision_language.variants.TUNINGS`, as "adapter", "lora" or "full".
         sharing: "single" lets all tasks share one adapter, "multiple" gives each its own,
             "half_up" and "half_down" let them share one of its two projections.

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,42 +15,13 @@ from modalities.tensor_hash import hash_tensors
 from tasks.devices import find_device
 from tasks.training.kept_features import KeptFeatures
 
+if TYPE_CHECKING:
+    from modalities.vision_language.grid_encoder import GridEncoder
+    from modalities.vision_language.sound_grid import SoundGrid
+
 BATCH = 16  # files that are encoded together
 READING = 1  # counted up when files of any kind are read in another way: features are made anew
 Progress = Callable[[float, float | None], None]
-
-
-class Encoder(Protocol):
-    """A frozen encoder of files, as `GridEncoder` and `SoundGrid` are.
-
-    Attributes:
-        name: What was asked for.
-        takes: A name of `READERS`.
-        tokens: Of each file.
-        dim: Features of each token.
-    """
-
-    name: str
-    takes: str
-    tokens: int
-    dim: int
-
-    @property
-    def identity(self) -> str:
-        """All that decides what is made of a file that was read."""
-        ...
-
-    def prepare(self, read: Any) -> Tensor:
-        """Make what was read ready."""
-        ...
-
-    def to(self, device: torch.device) -> "Encoder":
-        """Move it to a device."""
-        ...
-
-    def __call__(self, prepared: Tensor) -> Tensor:
-        """Encode files that were prepared, [batch, ...] -> [batch, tokens, dim]."""
-        ...
 
 
 def read_picture(path: str) -> Any:
@@ -78,7 +49,9 @@ class ImageFeatures:
         OSError: It cannot be written.
     """
 
-    def __init__(self, encoder: Encoder, folder: str | Path = "", device: str = "auto"):
+    def __init__(
+        self, encoder: "GridEncoder | SoundGrid", folder: str | Path = "", device: str = "auto"
+    ):
         self.device = find_device(device)
         self.encoder = encoder.to(self.device)
         identity = dict(

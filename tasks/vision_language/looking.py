@@ -6,8 +6,8 @@ from typing import Protocol
 from torch import Tensor
 
 from tasks.training.loop import Progress
+from tasks.vision_language.card import FRAMES, SOUND
 
-FRAMES = "frames"  # features of videos, which are read from files
 FRAME_DIM, FRAME_TOKENS = 512, 64
 
 
@@ -71,7 +71,8 @@ def open_eyes(name: str, folder: str = "", device: str = "cpu") -> Looking:
     """Load what sees.
 
     Args:
-        name: "frames", or as `load_grid_encoder` takes it.
+        name: "frames"; "sound:NAME" with a name that `load_sound_grid` takes, as
+            "sound:whisper-tiny.en"; else as `load_grid_encoder` takes it.
         folder: Where features are kept; "" keeps them in memory.
         device: Where the encoder runs.
 
@@ -81,6 +82,9 @@ def open_eyes(name: str, folder: str = "", device: str = "cpu") -> Looking:
     if name == FRAMES:
         return Frames()
     from modalities.vision_language.grid_files import load_grid_encoder
+    from modalities.vision_language.sound_grid import load_sound_grid
     from tasks.vision_language.images import ImageFeatures
 
+    if name.startswith(SOUND):
+        return ImageFeatures(load_sound_grid(name.removeprefix(SOUND)), folder, device)
     return ImageFeatures(load_grid_encoder(name), folder, device)

@@ -11,12 +11,11 @@ from data_prep.questions.manifest import TASKS, Question
 from tasks.pictures.sheets import save_sheet
 from tasks.reports import Evaluated, Grid, OpenBar, to_list, to_table, without_nan, write_text
 from tasks.vision_language.answers import AT_ONCE
-from tasks.vision_language.card import CARD, AnswererCard, read_card
+from tasks.vision_language.card import CARD, FRAMES, SOUND, AnswererCard, read_card
 from tasks.vision_language.config import AVERAGE, QuestionDataOptions, WritingOptions
 from tasks.vision_language.data import by_task, check_pictures, find_questions, read_manifests
 from tasks.vision_language.evaluation.config import ALL, VisionLanguageEvaluationConfig
 from tasks.vision_language.evaluation.sheet import Shown, draw_answers
-from tasks.vision_language.looking import FRAMES
 from tasks.vision_language.scores import RULES, known, score_answers, summarise
 
 SCORES, REPORT, ANSWERS, MISTAKES = "scores.json", "report.md", "answers.jsonl", "mistakes.png"
@@ -88,7 +87,8 @@ def run_evaluation(
         facts["not trained for"] = f"{len(wrong)} of {', '.join(by_task(wrong))}, left out"
     shown = _pair(rows, answers, scores)
     _write_answers(folder / ANSWERS, shown)
-    if config.mistakes and answerer.card.images != FRAMES:
+    pictured = not answerer.card.images.startswith((FRAMES, SOUND))
+    if config.mistakes and pictured:
         worst = find_mistakes(shown, config.mistakes)
         if worst:
             save_sheet(draw_answers(worst), folder / MISTAKES)
