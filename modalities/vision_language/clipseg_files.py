@@ -174,7 +174,7 @@ def read_pictures(folder: Path, usual: Pictures, *, sized: bool = True) -> Pictu
     """Read how pictures are made ready.
 
     Args:
-        folder: Of a model of pictures, as transformers saves it.
+        folder: Where transformers saved a model of pictures.
         usual: What is not told is taken from here.
         sized: Whether a size that is told counts; else pictures are as large as usual.
 

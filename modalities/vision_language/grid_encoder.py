@@ -86,7 +86,7 @@ class GridEncoder(FrozenEncoder):
     Attributes:
         takes: What kind of file is prepared.
         name: As it was given.
-        tokens: Of each picture, row by row from the upper left.
+        tokens: How many a picture becomes, row by row from the upper left.
         dim: Features of each token.
         grid: Cells of each side.
         side: Height and width of prepared pictures, in pixels.

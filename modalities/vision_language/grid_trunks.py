@@ -88,7 +88,7 @@ def as_grid(states: Tensor, cells: int) -> Tensor:
 
     Args:
         states: [batch, 1 + cells * cells, dim], the class token first.
-        cells: Of each side.
+        cells: How many a side has.
 
     Returns:
         [batch, dim, cells, cells].

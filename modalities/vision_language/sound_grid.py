@@ -19,24 +19,25 @@ from modalities.tensor_hash import hash_frozen
 
 TOKENS = 36  # as many as a picture has
 WINDOW_S = 1.0  # what is shorter is followed by silence: encoders of patches need some frames
-MAX_S = 30.0  # heard at once; longer sounds are heard in equal pieces
+MAX_S = 10.0  # heard at once by encoders that know no end: AST's was trained on so much
 
 
 class SoundGrid(FrozenEncoder):
     """A frozen encoder of sounds with the interface of `GridEncoder`.
 
     Whatever a sound lasts, its states are pooled to one number of tokens, by their mean over equal
-    stretches of its true length: no state of what is padded takes part. Bands of an encoder of patches
-    are averaged first, so that tokens are in the order of time.
+    stretches of its true length: no state of what is padded takes part. An encoder's bands are
+    averaged first, so that tokens are in the order of time. What is longer than the encoder hears
+    at once is heard in equal pieces.
 
     Args:
         encoder: Used as it is, not copied.
-        tokens: Of each sound, 1 or more.
+        tokens: How many a sound becomes, 1 or more.
 
     Attributes:
         takes: What kind of file is prepared.
         name: The encoder's.
-        tokens: Of each sound, in the order of time.
+        tokens: How many a sound becomes, in the order of time.
         dim: Features of each token.
 
     Raises:
@@ -50,7 +51,7 @@ class SoundGrid(FrozenEncoder):
         if tokens < 1:
             raise ValueError(f"{tokens} tokens of a sound; expected 1 or more, as {TOKENS}.")
         self.encoder, self.name, self.tokens, self.dim = encoder, encoder.name, tokens, encoder.dim
-        self.longest = round(min(encoder.max_s, MAX_S) * RATE_HZ)
+        self.longest = round((encoder.max_s if math.isfinite(encoder.max_s) else MAX_S) * RATE_HZ)
         self.freeze()
 
     @cached_property
@@ -112,7 +113,7 @@ def load_sound_grid(name: str | Path, tokens: int = TOKENS) -> SoundGrid:
 
     Args:
         name: As `load_audio_encoder` takes it: "whisper-tiny.en", "ast-audioset", a folder.
-        tokens: Of each sound.
+        tokens: How many a sound becomes.
 
     Raises:
         ValueError: No such encoder, damaged, or not to be had without network; no tokens.

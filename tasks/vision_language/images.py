@@ -80,7 +80,7 @@ class ImageFeatures:
         """Return features of images, computed where they are not kept yet.
 
         Args:
-            paths: Of files, any of them more than once.
+            paths: Files, any of them more than once.
 
         Returns:
             [len(paths), tokens, dim], float32, on the CPU.
@@ -100,7 +100,7 @@ class ImageFeatures:
         """Compute what is not kept yet, and write it; a run that was interrupted goes on there.
 
         Args:
-            paths: Of files, any of them more than once.
+            paths: Files, any of them more than once.
             progress: Called with the images done, and all.
 
         Raises:
