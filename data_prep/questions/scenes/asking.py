@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from data_prep.questions.scenes.drawing import Scene
+from data_prep.questions.scenes.drawing import ALIKE, Scene
 from data_prep.questions.scenes.speaking import Speaker
 from data_prep.questions.scenes.world import OPPOSITE, Kind, Thing, count, is_related
 
@@ -40,7 +40,7 @@ def _ask_value(task: str, form: str, axis: str) -> Form:
     """Ask for a value of one thing, as "what colour is the star?"."""
 
     def ask(scene: Scene, speaker: Speaker) -> Asked | None:
-        for thing in _mixed(scene.things, speaker):
+        for thing in speaker.mix(scene.things):
             ref = speaker.refer(thing, scene.things, axis)
             if ref:
                 text = speaker.say(task, form, ref=ref)
@@ -54,7 +54,7 @@ def _ask_which(form: str) -> Form:
     """Name both sizes, or both sides, and ask which it is."""
 
     def ask(scene: Scene, speaker: Speaker) -> Asked | None:
-        for thing in _mixed(scene.things, speaker):
+        for thing in speaker.mix(scene.things):
             if form == "size":
                 right, wrong = thing.size, "small" if thing.size == "large" else "large"
             elif abs(thing.x - 0.5) < 0.15:
@@ -64,7 +64,7 @@ def _ask_which(form: str) -> Form:
                 wrong = OPPOSITE[right]
             ref = speaker.refer(thing, scene.things, form)
             if ref:
-                one, other = _mixed([speaker.word(right), speaker.word(wrong)], speaker)
+                one, other = speaker.mix([speaker.word(right), speaker.word(wrong)])
                 text = speaker.say("vqa", form, ref=ref, one=one, other=other)
                 return Asked(form, text, speaker.word(right))
         return None
@@ -74,24 +74,29 @@ def _ask_which(form: str) -> Form:
 
 def _ask_exists(scene: Scene, speaker: Speaker) -> Asked | None:
     there = speaker.pick(speaker.kinds(speaker.pick(scene.things)))
-    kind = there if (yes := speaker.coin()) else absent(there, scene.things, speaker)
-    if kind is None:
+    gone = absent(there, scene.things, speaker)
+    if gone is None:  # only where both answers can be asked for
         return None
+    yes = speaker.coin()
+    kind = there if yes else gone
     return Asked("exists", speaker.say("vqa", "exists", a=speaker.a(kind)), _yes(yes))
 
 
 def _ask_count(scene: Scene, speaker: Speaker) -> Asked | None:
-    kind: Kind | None = {scene.group.axis: scene.group.value}
+    kinds: list[Kind] = [{scene.group.axis: scene.group.value}]
     if speaker.random.random() < NONE:
-        kind = absent(kind, scene.things, speaker)
-    if kind is None:
+        values = speaker.world.values
+        ways = [{axis: value} for axis in ALIKE for value in values[axis]]
+        kinds = [way for way in ways if not count(way, scene.things)]
+    if not kinds:
         return None
+    kind = speaker.pick(kinds)
     text = speaker.say("vqa", "count", many=speaker.many(kind))
     return Asked("count", text, str(count(kind, scene.things)))
 
 
 def _ask_near(scene: Scene, speaker: Speaker) -> Asked | None:
-    found = _find_near(scene, speaker, ())
+    found = _find_near(scene, speaker)
     if found is None:
         return None
     thing, ref, relation = found
@@ -103,7 +108,7 @@ def _ask_near_value(axis: str) -> Form:
     form = f"near-{axis}"
 
     def ask(scene: Scene, speaker: Speaker) -> Asked | None:
-        found = _find_near(scene, speaker, ())
+        found = _find_near(scene, speaker)
         if found is None:
             return None
         thing, ref, relation = found
@@ -113,17 +118,15 @@ def _ask_near_value(axis: str) -> Form:
     return ask
 
 
-def _find_near(
-    scene: Scene, speaker: Speaker, hidden: Iterable[str]
-) -> tuple[Thing, str, str] | None:
+def _find_near(scene: Scene, speaker: Speaker) -> tuple[Thing, str, str] | None:
     """Find one thing that alone lies on a side of another one."""
-    for relation in _mixed(RELATIONS, speaker):
-        for mark in _mixed(scene.things, speaker):
+    for relation in speaker.mix(RELATIONS):
+        for mark in speaker.mix(scene.things):
             others = [one for one in scene.things if one is not mark]
             lies = [is_related(one, relation, mark) for one in others]
             if None in lies or sum(map(bool, lies)) != 1:
                 continue
-            ref = speaker.refer(mark, scene.things, *hidden)
+            ref = speaker.refer(mark, scene.things)
             if ref:
                 return others[lies.index(True)], ref, relation
     return None
@@ -131,9 +134,9 @@ def _find_near(
 
 def _ask_order(scene: Scene, speaker: Speaker) -> Asked | None:
     for first, second, ref, ref2 in _pairs(scene, speaker):
-        for relation in _mixed(RELATIONS, speaker):
+        for relation in speaker.mix(RELATIONS):
             if is_related(first, relation, second):
-                one, other = _mixed([relation, OPPOSITE[relation]], speaker)
+                one, other = speaker.mix([relation, OPPOSITE[relation]])
                 words = speaker.wording.relations
                 sides = dict(one=one, other=other, rel=words[one], rel2=words[other])
                 text = speaker.say("gqa", "order", ref=ref, ref2=ref2, **sides)
@@ -143,7 +146,7 @@ def _ask_order(scene: Scene, speaker: Speaker) -> Asked | None:
 
 def _ask_related(scene: Scene, speaker: Speaker) -> Asked | None:
     for first, second, ref, ref2 in _pairs(scene, speaker):
-        for relation in _mixed(RELATIONS, speaker):
+        for relation in speaker.mix(RELATIONS):
             if is_related(first, relation, second):
                 told = relation if (yes := speaker.coin()) else OPPOSITE[relation]
                 rel = speaker.wording.relations[told]
@@ -156,14 +159,15 @@ def _ask_joined(form: str) -> Form:
     """Ask for two kinds; one of them decides, which the other does not give away."""
 
     def ask(scene: Scene, speaker: Speaker) -> Asked | None:
-        kinds = [speaker.pick(speaker.kinds(speaker.pick(scene.things))) for _ in range(2)]
+        first, there = (speaker.pick(speaker.kinds(speaker.pick(scene.things))) for _ in range(2))
         # Of "or" it is sure that one of them is not there.
-        sure = kinds[0] if form == "and" else absent(kinds[0], scene.things, speaker)
-        yes = speaker.coin()
-        other = kinds[1] if yes else absent(kinds[1], scene.things, speaker)
-        if sure is None or other is None or _implies(sure, other) or _implies(other, sure):
+        sure = first if form == "and" else absent(first, scene.things, speaker)
+        gone = absent(there, scene.things, speaker)
+        if sure is None or gone is None or any(_is_told(sure, one) for one in (there, gone)):
             return None
-        first, second = _mixed([sure, other], speaker)
+        yes = speaker.coin()
+        other = there if yes else gone
+        first, second = speaker.mix([sure, other])
         text = speaker.say("gqa", form, a=speaker.a(first), a2=speaker.a(second))
         return Asked(form, text, _yes(yes))
 
@@ -173,7 +177,7 @@ def _ask_joined(form: str) -> Form:
 def _ask_more(scene: Scene, speaker: Speaker) -> Asked | None:
     axis = speaker.pick(("shape", "colour"))
     values = list(dict.fromkeys(getattr(thing, axis) for thing in scene.things))
-    for one, other in permutations(_mixed(values, speaker), 2):
+    for one, other in permutations(speaker.mix(values), 2):
         kinds: list[Kind] = [{axis: one}, {axis: other}]
         numbers = [count(kind, scene.things) for kind in kinds]
         if numbers[0] > numbers[1]:
@@ -186,9 +190,9 @@ def _ask_more(scene: Scene, speaker: Speaker) -> Asked | None:
 def _ask_all(scene: Scene, speaker: Speaker) -> Asked | None:
     """Ask whether all of a shape have a colour, or all of a colour a size, two or more of them."""
     told = [axis for axis in speaker.world.axes if axis != "shape"]
-    for shape in _mixed(speaker.world.values["shape"], speaker):
+    for shape in speaker.mix(speaker.world.values["shape"]):
         group = [thing for thing in scene.things if thing.shape == shape]
-        for axis in _mixed(told, speaker):
+        for axis in speaker.mix(told):
             values = {getattr(thing, axis) for thing in group}
             if len(group) > 1 and len(values) == 1:
                 (value,) = values
@@ -227,7 +231,7 @@ def _ask_same(axis: str) -> Form:
 def _pairs(scene: Scene, speaker: Speaker, *hidden: str) -> Iterable[tuple[Thing, Thing, str, str]]:
     """Yield two things that can be told apart, and what they are called."""
     named = [(thing, speaker.refer(thing, scene.things, *hidden)) for thing in scene.things]
-    for (first, ref), (second, ref2) in _mixed(list(permutations(named, 2)), speaker):
+    for (first, ref), (second, ref2) in speaker.mix(list(permutations(named, 2))):
         if ref and ref2:
             yield first, second, ref, ref2
 
@@ -245,16 +249,13 @@ def absent(kind: Kind, things: Sequence[Thing], speaker: Speaker) -> Kind | None
     return speaker.pick(ways) if ways else None
 
 
-def _implies(kind: Kind, other: Kind) -> bool:
-    return kind.items() >= other.items()
+def _is_told(kind: Kind, other: Kind) -> bool:
+    """Whether one of them says all that the other does: "a red star" and "a star"."""
+    return kind.items() >= other.items() or kind.items() <= other.items()
 
 
 def _other_value(speaker: Speaker, axis: str, value: str) -> str:
     return speaker.pick([other for other in speaker.world.values[axis] if other != value])
-
-
-def _mixed(items: Sequence, speaker: Speaker) -> list:
-    return [items[n] for n in speaker.random.permutation(len(items))]
 
 
 def _yes(yes: bool) -> str:
@@ -296,7 +297,7 @@ def ask(task: str, scene: Scene, speaker: Speaker, most: int) -> list[Asked]:
     Args:
         task: "vqa" or "gqa".
         scene: What is in it.
-        speaker: Of the picture's world.
+        speaker: Knows the words of the picture's world, and draws.
         most: Questions; simple pictures have fewer.
 
     Returns:
@@ -305,7 +306,7 @@ def ask(task: str, scene: Scene, speaker: Speaker, most: int) -> list[Asked]:
     templates = speaker.wording.templates[task]
     forms = [name for name in ASKED[task] if name in templates]
     found: list[Asked] = []
-    for name in _mixed(forms, speaker):
+    for name in speaker.mix(forms):
         asked = ASKED[task][name](scene, speaker) if len(found) < most else None
         if asked and length(asked.text) <= LONGEST:
             found.append(asked)

@@ -11,7 +11,7 @@ def blind_scores(rows: Iterable[Question]) -> dict[str, float]:
     """Return what the most frequent answer to each kind of question scores, by task, 0 to 100.
 
     Args:
-        rows: Of rendered scenes; captions are passed over.
+        rows: What `make_rows` and `make_pair_rows` gave; captions are passed over.
     """
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     numbers: Counter[str] = Counter()

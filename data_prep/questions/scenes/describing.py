@@ -13,16 +13,16 @@ def describe(scene: Scene, speaker: Speaker) -> tuple[str, ...]:
     """Return five captions, all different.
 
     One thing is told with all that is seen of it; two with what is seen of them and how they lie to
-    each other, if that is clear; of more, shapes and how many there are, with a colour that
-    all of a shape share. Which is told is fixed by the picture, so that a model can learn it.
+    each other, if that is clear and they differ; of more, shapes and how many there are, with a
+    colour that all of a shape share. The picture fixes what is told, so that a model can learn it.
     """
     things = sorted(scene.things, key=lambda thing: thing.x)
     if len(things) == 1:
         return _fill("single", speaker, a=_full(things[0], speaker))
+    first, second = (_full(thing, speaker) for thing in things[:2])
     relation = next((one for one in RELATIONS if is_related(things[0], one, things[1])), "")
-    if len(things) == 2 and relation:
+    if len(things) == 2 and relation and first != second:
         words = speaker.wording.relations
-        first, second = (_full(thing, speaker) for thing in things)
         sides = dict(rel=words[relation], rel2=words[OPPOSITE[relation]])
         return _fill("pair", speaker, a=first, a2=second, **sides)
     return _fill("list", speaker, list=_list(things, speaker), number=NUMBERS[len(things)])

@@ -82,14 +82,23 @@ def render_picture(seed: int, number: int, look: str, size: int = 160) -> Pictur
     Raises:
         ValueError: No such look, or too small.
     """
+    scene, masks = _arrange(seed, number, look, size)
+    random = np.random.default_rng((seed, number, TWIST, 1))
+    return Picture(_paint(scene.things, masks, size, random), scene)
+
+
+def arrange(seed: int, number: int, look: str, size: int = 160) -> Scene:
+    """Return what `render_picture` would draw, without drawing it."""
+    return _arrange(seed, number, look, size)[0]
+
+
+def _arrange(seed: int, number: int, look: str, size: int) -> tuple[Scene, list[np.ndarray]]:
     if size < SMALLEST:
         raise ValueError(f"Size is {size}; expected {SMALLEST} pixels or more.")
-    world = find_world(look)
-    scene = _draw_one_of_pair(world, seed, number)
-    random = np.random.default_rng((seed, number, TWIST, 1))
+    scene = _draw_one_of_pair(find_world(look), seed, number)
+    random = np.random.default_rng((seed, number, TWIST, 0))
     placed, masks = _place(scene.things, size, random)
-    image = _paint(placed, masks, size, random)
-    return Picture(image, replace(scene, things=tuple(placed)))
+    return replace(scene, things=tuple(placed)), masks
 
 
 def _draw_one_of_pair(world: World, seed: int, number: int) -> Scene:
@@ -136,7 +145,8 @@ def _draw_thing(
     values = dict(world.values)
     rest = tuple(value for value in values[group.axis] if value != group.value)
     values[group.axis] = (group.value,) if within else rest
-    return Thing(*(str(random.choice(values[axis])) for axis in AXES))
+    size, pattern, colour, shape = (str(random.choice(values[axis])) for axis in AXES)
+    return Thing(size, pattern, colour, shape)
 
 
 def _place(

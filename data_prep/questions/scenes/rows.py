@@ -38,7 +38,7 @@ def make_rows(
         seed: The picture's.
         number: Which picture of this seed it is.
         scene: What is in it, with places.
-        tasks: Of `TASKS`; statements are left to `make_pair_rows`.
+        tasks: Names of `TASKS`; statements are left to `make_pair_rows`.
         most: Questions of each task.
     """
     key, paths, fold = f"{number:06d}", (name_picture(number),), fold_of(number)
@@ -64,7 +64,7 @@ def make_pair_rows(
     Args:
         world: The pictures'.
         seed: The pictures'.
-        number: Of the left one, even; the right one is the next.
+        number: Which picture is the left one, even; the right one is the next.
         pair: What is in them.
         most: Statements.
     """

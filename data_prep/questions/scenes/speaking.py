@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
 from data_prep.questions.scenes.wording import WORDINGS
 from data_prep.questions.scenes.world import AXES, Kind, Thing, World, count
 
+Item = TypeVar("Item")
 SHORTEST = 0.7  # of the references: with as few words as will do
 MOST = 2  # axes that name a thing, or the 20 tokens of a question do not hold two of them
 
@@ -27,11 +29,15 @@ class Speaker:
     def say(self, task: str, form: str, **parts: str) -> str:
         """Return one of a form's templates, filled in."""
         ways = self.wording.templates[task][form]
-        return str(self.pick(ways)).format(noun=self.wording.noun, **parts)
+        return self.pick(ways).format(noun=self.wording.noun, **parts)
 
-    def pick(self, ways: Sequence):
+    def pick(self, ways: Sequence[Item]) -> Item:
         """Return one of several, drawn at random."""
         return ways[int(self.random.integers(len(ways)))]
+
+    def mix(self, items: Sequence[Item]) -> list[Item]:
+        """Return all of them in an order drawn at random."""
+        return [items[n] for n in self.random.permutation(len(items))]
 
     def coin(self) -> bool:
         """Return True half of the time."""

@@ -37,15 +37,14 @@ def state(pair: Pair, speaker: Speaker, most: int) -> list[Asked]:
 
     Args:
         pair: What is in them.
-        speaker: Of their world.
+        speaker: Knows the words of their world, and draws.
         most: Statements; each form gives a true and a false one, so an odd number has one less.
 
     Returns:
         As many true as false ones, twins beside each other.
     """
     found: list[Asked] = []
-    for number in speaker.random.permutation(len(FORMS)):
-        form = list(FORMS)[int(number)]
+    for form in speaker.mix(list(FORMS)):
         texts = FORMS[form](pair, speaker) if len(found) + 2 <= most else None
         if texts and max(map(length, texts)) <= LONGEST:
             found += [Asked(form, texts[0], "true"), Asked(form, texts[1], "false")]

@@ -38,7 +38,7 @@ class Thing:
         colour: A name of `data_prep.masks.scenes.palette.RGB`.
         shape: A name of `data_prep.masks.scenes.outlines.SHAPES`.
         x: Of its centre of mass, 0 at the left edge of the picture to 1.
-        y: The same from top to bottom.
+        y: Of its centre of mass, 0 at the top edge of the picture to 1.
     """
 
     size: str
