@@ -21,7 +21,7 @@ SIZES: dict[str, Any] = dict(
     encoder_ffn_dim=512,
     decoder_ffn_dim=512,
     max_position_embeddings=128,
-    dropout=0.1,
+    init_std=0.06,
 )
 IMAGES = "scenes"
 

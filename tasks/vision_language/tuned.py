@@ -163,8 +163,9 @@ def tune(
         sharing: What tasks share: "single" all, "multiple" nothing, "half_up" the layer up and
             "half_down" the layer down of their bottlenecks.
         options: Of the method, where they differ from the published ones; besides "norms" ("all",
-            "encoder" or "none": which of the language model's are trained) and "prefix" (whether
-            texts say their task where tasks share all).
+            "encoder" or "none": which of the language model's are trained), "prefix" (whether
+            texts say their task where tasks share all) and "dropout_everywhere" (of the language
+            model in training, 0.1 as published; small models learn more with less).
         seed: Fixes what is drawn; torch's own generator is left as it was.
 
     Raises:
@@ -175,11 +176,17 @@ def tune(
     tuning, set_options = find_tuning(method, sharing, family), dict(options or {})
     _check_tasks(tasks)
     norms, says_task = _take_own(tuning, family, sharing, set_options)
+    dropout = _take_dropout(set_options)
+    if set_options and not tuning.pieces:
+        raise ValueError(
+            f"Method {method!r} has no option {next(iter(set_options))!r}; it puts nothing on the "
+            f"model. Known: {', '.join((*OWN_OPTIONS, 'dropout_everywhere'))}."
+        )
     if selection_of(vl).adapters or any(p.requires_grad for p in vl.parameters()):
         raise ValueError(f"{vl.name} is tuned already. Load it anew for another run.")
     identity = "" if any(p.is_meta for p in vl.parameters()) else vl.identity
     own = _trained_of(vl, tuning, method, norms)
-    _set_dropout(vl.model)
+    _set_dropout(vl.model, dropout)
     names = [SHARED] if sharing == "single" else list(tasks)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -217,6 +224,20 @@ def _take_own(
     return norms, options.pop("prefix", tuning.prefix) and sharing == "single"
 
 
+def _take_dropout(options: dict[str, Any]) -> float:
+    """Take the dropout of the language model out of options.
+
+    Raises:
+        ValueError: It is no share below 1.
+    """
+    share = options.pop("dropout_everywhere", DROPOUT)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise ValueError(
+            f"Option 'dropout_everywhere' is {share!r}; expected 0 to below 1, 0.1 as published."
+        )
+    return float(share)
+
+
 def _attach(
     vl: VisionLanguage,
     tuning: Tuning,
@@ -249,11 +270,11 @@ def _trained_of(vl: VisionLanguage, tuning: Tuning, method: str, norms: str) -> 
     return found
 
 
-def _set_dropout(model: nn.Module) -> None:
+def _set_dropout(model: nn.Module, share: float) -> None:
     """Set the dropout that training is to have, of all layers, attention and activations."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
-            module.p = DROPOUT
+            module.p = share
         for name in ("dropout", "activation_dropout"):
             if isinstance(getattr(module, name, None), float):
-                setattr(module, name, DROPOUT)
+                setattr(module, name, share)
