@@ -127,12 +127,17 @@ class MethodModel(BaseTuner):
         dtype = torch.promote_types(weight.dtype, torch.float32)
         holder.mcgurk_adapters[adapter_name] = adapter.to(weight.device, dtype)
         adapter.selection = holder.selection
-        reads = method.reads(self.options)
-        if reads and site.ends_sublayer:  # one at any other layer reads what that layer does
-            # Where the normalisation comes last, the sub-layer reads what has not been normalised.
-            before = reads == "norm" and site.norm and site.norm_first
-            adapter.reads_from = site.norm if before else site.reads
+        adapter.reads_from = _source_of(site, method.reads(self.options))
+        if adapter.reads_from:
             holder.listen(unwrap(self.model.get_submodule(adapter.reads_from)), adapter.reads_from)
+
+
+def _source_of(site: Site, reads: str) -> str:
+    """Return the name of the module whose input an adapter reads; "" for that of its own."""
+    # Where the normalisation comes last, the sub-layer reads what has not been normalised.
+    if reads == "norm" and site.norm and site.norm_first:
+        return site.norm
+    return site.reads if reads and site.ends_sublayer else ""
 
 
 register_peft_method(

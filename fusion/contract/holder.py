@@ -127,15 +127,21 @@ class Holder(nn.Module, BaseTunerLayer):
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
     def _after_rows(self, inputs: Tensor, outputs: Tensor, read: dict[str, Tensor]) -> Tensor:
-        changed = outputs
-        for keys, rows in self.selection.groups(len(outputs), outputs.device):
-            adapters = self.on(keys, "after")
+        found: list[Tensor] = []
+        groups = self.selection.groups(len(outputs), outputs.device)
+        on = [self.on(keys, "after") for keys, _ in groups]
+        if not any(on):
+            return outputs
+        for adapters, (_, rows) in zip(on, groups, strict=True):
+            theirs = outputs[rows]
             if adapters:
                 ours = {name: tensor[rows] for name, tensor in read.items()}
                 with self.selection.narrowed(len(outputs), rows):
-                    found = _sum(adapters, inputs[rows], outputs[rows], ours)
-                changed = changed.index_copy(0, rows, found)
-        return changed
+                    theirs = _sum(adapters, inputs[rows], theirs, ours)
+            found.append(theirs)
+        # Copied to their places at once: one copy of the batch, not one for each group.
+        order = torch.cat([rows for _, rows in groups]).argsort()
+        return torch.cat(found)[order]
 
 
 def _sum(

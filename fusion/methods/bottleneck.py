@@ -29,8 +29,8 @@ class BottleneckOptions:
         rank: Width of the bottleneck.
         mode: "sequential" reads what the sub-layer returns, "parallel" what it reads; at a single
             layer, such as "cross.v", what that layer does.
-        input: What a parallel one and a gate read: "sublayer" for what the sub-layer reads, "norm"
-            for what the normalisation in front reads; at a single layer what that layer does.
+        input: What a parallel one and a gate read: "sublayer" for what the sub-layer or the single
+            layer reads, "norm" for what the normalisation in front reads.
         activation: relu, gelu, gelu_tanh, tanh or silu.
         scale: Factor of what is added: 1, AdaptFormer 0.1, He et al. 4; 0 adds nothing.
         bias: Whether down and up have biases.

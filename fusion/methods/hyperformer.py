@@ -129,12 +129,13 @@ class Hypernetworks(nn.Module):
 
     def forward(self, rows: int, stack: str, layer: int, kind: str) -> tuple[Tensor, ...]:
         """Generate the adapters of a site, one for all rows or one for each; see `Generator`."""
-        generated = self.stacks[stack](self.tasks.weight[list(self.chosen)], layer, kind)
-        count = len(self.chosen)
-        if count == 1:
+        tasks = sorted(set(self.chosen))  # each is generated once, however many rows are of it
+        generated = self.stacks[stack](self.tasks.weight[tasks], layer, kind)
+        if len(self.chosen) == 1:
             return generated
-        numbers = self.repeats.numbers(count, rows, "tasks")
-        return tuple(tensor[numbers.to(tensor.device)] for tensor in generated)
+        numbers = self.repeats.numbers(len(self.chosen), rows, "tasks")
+        places = torch.tensor([tasks.index(task) for task in self.chosen])[numbers]
+        return tuple(tensor[places.to(tensor.device)] for tensor in generated)
 
 
 class Hyperformer(Adapter):

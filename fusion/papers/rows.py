@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from fusion.methods.catalog import METHODS
-from fusion.papers.counts import PUBLISHED, Published
+from fusion.papers.counts import PUBLISHED
+from fusion.papers.models import Published
 from fusion.papers.table import CountRow, MethodRow
 from fusion.procedures.sharing import count_together
 

@@ -29,7 +29,10 @@ FORMS: dict[str, tuple[str, dict, tuple[str, ...] | None]] = {
         {"rank": 4, "mode": "parallel", "input": "norm", "norm": True, "scale": 0.1},
         ("mlp",),
     ),
-    "parallel linear": ("bottleneck", {"rank": 4, "mode": "parallel", "bias": False}, ("fc1",)),
+    "parallel linear": (
+        *("bottleneck", {"rank": 4, "mode": "parallel", "bias": False}),
+        ("v", "fc1", "fc2"),
+    ),
     "shira struct": ("shira", {"mask": "struct", "rank": 2}, None),
     "shira magnitude": ("shira", {"mask": "magnitude", "rank": 2}, None),
     "shira gradient": ("shira", {"mask": "gradient", "rank": 2}, None),

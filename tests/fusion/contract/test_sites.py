@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fusion.adapters.interface import attach
-from fusion.papers.counts import MODELS
+from fusion.papers.models import MODELS
 
 
 @pytest.mark.parametrize("method", ["convpass", "conformer"])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fusion.adapters.interface import Adapters
 from fusion.contract.sites import Site
-from fusion.papers.counts import MODELS
+from fusion.papers.models import MODELS
 
 DIM = 12
 

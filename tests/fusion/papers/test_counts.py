@@ -8,7 +8,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from fusion.adapters.interface import Adapters, attach
 from fusion.contract.blocks import Block, attention, mlp, norm_last
-from fusion.papers.counts import PUBLISHED, Published
+from fusion.papers.counts import PUBLISHED
+from fusion.papers.models import Published
 from fusion.papers.rows import count_rows, method_rows
 from fusion.papers.table import (
     STORED,
