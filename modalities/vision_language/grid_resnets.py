@@ -87,8 +87,8 @@ def _find_weights(open_clip: Any, kind: str, weights: str) -> Path:
             f"The weights {weights!r} of {kind} are neither a file nor a name of open_clip's; "
             f"known: {', '.join(known)}."
         )
-    folder = fetch(repository, f"{kind}:{weights}", f", as {OPEN_CLIP}{kind}:FILE", [WEIGHTS])
-    return folder / WEIGHTS
+    hint = f", or a file as {OPEN_CLIP}{kind}:FILE"
+    return fetch(repository, f"{kind}:{weights}", hint, [WEIGHTS]) / WEIGHTS
 
 
 def _visual_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
