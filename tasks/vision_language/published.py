@@ -51,6 +51,7 @@ REPRODUCED: dict[str, Printed] = {
     "hyperformer": Printed(5.79, 64.62, 52.55, 70.74, 114.84, 75.69),
     "single_lora": Printed(5.93, 65.15, 53.66, 72.58, 115.01, 76.60),
     "single_adapter": Printed(4.18, 65.76, 54.16, 73.19, 114.61, 76.93),
+    "vl_pet_large": Printed(4.16, 66.17, 55.11, 73.43, 122.03, 79.18),
 }
 DEVIATIONS: dict[str, tuple[float, ...]] = {
     "full": (0.17, 0.41, 0.21, 0.93, 0.39),
