@@ -11,6 +11,9 @@ from typing import Any, TypeVar, get_type_hints
 from modalities.text_file import read_text
 
 Config = TypeVar("Config")
+# Two ways to say one thing, found by name as a study's base has no types: where the first is not 0,
+# the second follows from it.
+ALTERNATIVES = (("epochs", "steps"), ("least_epochs", "least_steps"))
 
 
 def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = ()) -> Config:
@@ -19,21 +22,22 @@ def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = (
     Args:
         kind: Frozen dataclass that says what there is to set.
         path: A YAML file.
-        changes: As "loop.steps=100", they win over the file.
+        changes: As "loop.steps=100", they win over the file; steps over its epochs too.
 
     Returns:
         The configuration.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is a folder or no YAML, or sets what is not there or cannot be.
+        ValueError: It is a folder or no YAML, or sets what is not there or cannot be; it or the
+            changes say one thing in two ways, as epochs and steps.
     """
     from omegaconf import OmegaConf
 
     path = Path(path)
     _check_file(path)
     text = io.StringIO(read_text(path))
-    return _merge(kind, lambda: [OmegaConf.load(text)], changes, str(path))
+    return _merge(kind, lambda: [_read_once(OmegaConf.load(text))], changes, str(path))
 
 
 def changed(config: Config, changes: Sequence[str]) -> Config:
@@ -66,9 +70,7 @@ def filled(kind: type[Config] | Config, entries: Mapping[str, Any], place: str) 
     Raises:
         ValueError: One sets what is not there or cannot be.
     """
-    from omegaconf import OmegaConf
-
-    return _merge(kind, lambda: [OmegaConf.create(dict(entries))], (), place)
+    return _merge(kind, lambda: [dict(entries)], (), place)
 
 
 def _check_file(path: Path) -> None:
@@ -112,8 +114,11 @@ def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], pla
     from yaml import YAMLError
 
     try:
-        given = [*load(), _read_changes(changes)]
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(base), *given))
+        merged: Any = OmegaConf.structured(base)
+        for entries in (*load(), _read_changes(changes)):
+            before = OmegaConf.to_container(merged)
+            merged = OmegaConf.merge(merged, _with_others_unset(entries, before))
+        return OmegaConf.to_object(merged)
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
         raise ValueError(f"{place}: {_describe(error)}") from error
 
@@ -133,7 +138,41 @@ def _read_changes(changes: Sequence[str]) -> Any:
             raise ValueError(f"{change!r} sets nothing; changes are KEY=VALUE, as loop.steps=100.")
         if change.startswith("task="):
             raise ValueError(f"{change!r} cannot be set anew; another task is another file.")
-    return OmegaConf.from_dotlist(list(changes))
+    return _read_once(OmegaConf.from_dotlist(list(changes)))
+
+
+def _read_once(entries: Any) -> Any:
+    """Return entries as they were written, where they say nothing in two ways."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(entries)
+    _check_once(plain)
+    return plain
+
+
+def _check_once(entries: Any, place: str = "") -> None:
+    """Raise where entries of a file, or all changes, say one thing in two ways."""
+    if not isinstance(entries, dict):
+        return
+    for name, entry in entries.items():
+        _check_once(entry, f"{place}{name}.")
+    for one, other in ALTERNATIVES:
+        if entries.get(one) and other in entries:
+            raise ValueError(
+                f"{place}{one}={entries[one]} and {place}{other}={entries[other]} are two ways to "
+                "say one thing; leave one out."
+            )
+
+
+def _with_others_unset(entries: Any, before: Any) -> Any:
+    """Let what entries set win over the other way to say it that was set before."""
+    if not isinstance(entries, dict) or not isinstance(before, dict):
+        return entries
+    found = {name: _with_others_unset(entry, before.get(name)) for name, entry in entries.items()}
+    for one, other in ALTERNATIVES:
+        if other in entries and one in before:
+            found.setdefault(one, 0)
+    return found
 
 
 def _describe(error: Exception) -> str:

@@ -25,6 +25,7 @@ class LoopOptions:
 
     Attributes:
         epochs: How often all examples are seen; above 0 `steps` follows from it, 0 goes by `steps`.
+            `tasks.config` refuses a file with both; `steps` typed win over epochs of a file.
         steps: How many steps the optimiser takes, 1 or more, where `epochs` is 0.
         batch: Examples a step, over all processes and parts, 1 or more for each part in each.
         learning_rate: Step size of AdamW at its height: it rises over `warmup` steps, then goes on

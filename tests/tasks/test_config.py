@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.cli.evaluate import evaluate
-from tasks.config import read_config, read_name
+from tasks.config import ALTERNATIVES, changed, read_config, read_name
 from tasks.experiments import (
     COLLECTIONS,
     EVALUATIONS,
@@ -15,6 +15,7 @@ from tasks.experiments import (
     find_experiment,
     read_task,
 )
+from tasks.training.options import LoopOptions
 from tasks.training.study import plan_runs
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
@@ -40,11 +41,12 @@ def test_every_configuration_says_its_task_and_parses(path):
     config = read_config(kind, path, ["base.loop.steps=7"] if name in STUDIES else change)
     assert config.task == name
     if name in EXPERIMENTS:
-        assert config.loop.steps == 7
+        assert config.loop.in_steps(1000).steps == 7  # also where the file says it in epochs
     if name == "audio_classification_study":
-        assert config.base.loop.steps == 7
+        assert config.base.loop.in_steps(1000).steps == 7
     if name == "study":
-        assert {run.config.loop.steps for run in plan_runs(config, find_experiment)} >= {7}
+        runs = plan_runs(config, find_experiment)
+        assert {run.config.loop.in_steps(1000).steps for run in runs} >= {7}
 
 
 @pytest.mark.parametrize("name", EVALUATIONS)
@@ -120,6 +122,51 @@ def test_a_change_that_cannot_be_is_told_by_its_name(tmp_path, change, message):
         read_config(EXPERIMENTS["lips"]()[0], path, [change])
     assert str(error.value).startswith(f"{path}: {message}")
     assert "Config'" not in str(error.value) and "Options" not in str(error.value)
+
+
+@pytest.mark.parametrize(("one", "other"), ALTERNATIVES)
+def test_what_is_typed_wins_over_the_other_way_in_which_a_file_says_it(tmp_path, one, other):
+    kind, _ = EXPERIMENTS["segmentation"]()
+    path = tmp_path / "a.yaml"
+    path.write_text(f"task: segmentation\nloop: {{{one}: 5, batch: 4}}\n")
+    loop = read_config(kind, path, [f"loop.{other}=7"]).loop
+    assert (getattr(loop, one), getattr(loop, other), loop.batch) == (0, 7, 4)
+    assert getattr(loop.in_steps(40), other) == 7
+    assert getattr(read_config(kind, path, ["loop.batch=2"]).loop.in_steps(40), other) == 100
+    path.write_text(f"task: segmentation\nloop: {{{other}: 7}}\n")
+    assert getattr(read_config(kind, path, [f"loop.{one}=3"]).loop.in_steps(16), other) == 3
+    assert getattr(changed(kind(loop=LoopOptions(**{one: 5})), [f"loop.{other}=7"]).loop, one) == 0
+
+
+@pytest.mark.parametrize(("one", "other"), ALTERNATIVES)
+def test_one_thing_said_in_two_ways_is_refused(tmp_path, one, other):
+    kind, _ = EXPERIMENTS["segmentation"]()
+    path = tmp_path / "a.yaml"
+    path.write_text("task: segmentation\n")
+    told = f"{path}: loop.{one}=5 and loop.{other}=7 are two ways to say one thing; leave one out."
+    with pytest.raises(ValueError) as error:
+        read_config(kind, path, [f"loop.{one}=5", f"loop.{other}=7"])
+    assert str(error.value) == told
+    path.write_text(f"task: segmentation\nloop: {{{one}: 5, {other}: 7}}\n")
+    with pytest.raises(ValueError) as error:
+        read_config(kind, path)
+    assert str(error.value) == told
+    path.write_text(f"task: segmentation\nloop: {{{one}: 0, {other}: 7}}\n")
+    assert getattr(read_config(kind, path).loop, other) == 7
+
+
+def test_what_a_study_says_in_base_wins_over_the_other_way_in_its_experiment(tmp_path):
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text("task: segmentation\nloop: {epochs: 5}\n")
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        f"task: study\nof: segmentation\nconfig: {experiment}\nmeasure: dice\nseeds: [0]\n"
+        "rows: {a: [], b: [loop.steps=8]}\n"
+    )
+    kind, _ = STUDIES["study"]()
+    for typed, expected in (([], {100, 8}), (["base.loop.steps=7"], {7, 8})):
+        runs = plan_runs(read_config(kind, path, typed), find_experiment)
+        assert {run.config.loop.in_steps(320).steps for run in runs} == expected
 
 
 def test_a_file_with_half_an_interpolation_is_told(tmp_path):
