@@ -12,6 +12,7 @@ VIDEOS = frozenset(
 )
 SOUNDS = frozenset(".wav .flac .ogg .opus .mp3 .m4a .aac .mka .aif .aiff .wma".split())
 MEDIA = VIDEOS | SOUNDS
+MARK = ".mcgurk"  # in a folder that a command filled by itself
 # What `prepare` and `mix` write beside a manifest: files that mark the folder, and what is in it.
 MADE = ({"manifest.jsonl"}, "mouths"), ({"manifest.jsonl", "settings.json"}, "audio")
 
@@ -20,11 +21,11 @@ def find_files(folder: str | Path, suffixes: Container[str], deep: bool = True) 
     """Find files of some kinds, in folders of any depth.
 
     Left out are hidden files and folders, whose names begin with a dot (as "._clip.mp4", which
-    Macs write), and the mouth videos and mixtures that `prepare` and `mix` wrote below the folder.
-    Links to folders are not followed.
+    Macs write), the mouth videos and mixtures that `prepare` and `mix` wrote below the folder, and
+    folders below it that other commands filled and marked. Links to folders are not followed.
 
     Args:
-        folder: Where to look; its own name may begin with a dot.
+        folder: Where to look; its own name may begin with a dot, and it may be a marked one.
         suffixes: In small letters, as ".wav"; files may have them in capitals.
         deep: Look into folders in it, too.
 
@@ -81,6 +82,9 @@ def sound_beside(video: str | Path) -> Path | None:
 def _walk(folder: str | Path) -> Iterator[tuple[str, list[str]]]:
     """Yield folders with the names of their files, without what nobody means."""
     for place, folders, names in os.walk(folder):
+        if MARK in names and place != os.fspath(folder):
+            folders.clear()
+            continue
         made = {made for marks, made in MADE if marks.issubset(names)}
         folders[:] = [name for name in folders if not name.startswith(".") and name not in made]
         yield place, [name for name in names if not name.startswith(".")]

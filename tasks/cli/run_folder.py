@@ -1,7 +1,8 @@
 """The folder that a training or an evaluation writes, and how a later run knows it as ours.
 
 A folder whose name nobody typed is written only where it is new, or where `.mcgurk` in it says
-that mcgurk wrote it and that its files are as they were left.
+that mcgurk wrote it and that its files are as they were left. What lies in a folder with that
+mark is no input where a folder above is searched for media.
 """
 
 import json
@@ -11,11 +12,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from data_prep.media.files import MARK
 from modalities.outputs import check_output_folder
 from modalities.whole_file import replace_when_whole
 from tasks.training.launched import is_first
 
-RECORD = ".mcgurk"
 LARGEST = 1_000_000  # bytes; larger files are known by their size alone
 
 
@@ -47,7 +48,7 @@ def run_folder(
     check_output_folder(folder)
     if typed is None:
         _check_ours(folder, dict(of or {}))
-    ours = not folder.exists() or not any(folder.iterdir()) or (folder / RECORD).exists()
+    ours = not folder.exists() or not any(folder.iterdir()) or (folder / MARK).exists()
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     if not ours:
         yield folder
@@ -56,8 +57,8 @@ def run_folder(
     try:
         yield folder
     finally:
-        if [path.name for path in folder.iterdir()] == [RECORD]:  # a mistake was told
-            (folder / RECORD).unlink()
+        if [path.name for path in folder.iterdir()] == [MARK]:  # a mistake was told
+            (folder / MARK).unlink()
             for place in made:
                 place.rmdir()
         else:
@@ -67,10 +68,10 @@ def run_folder(
 def _check_ours(folder: Path, of: dict[str, Any]) -> None:
     if not folder.exists() or not any(folder.iterdir()):
         return
-    record = _read(folder / RECORD)
+    record = _read(folder / MARK)
     if record is None:
         raise ValueError(
-            f"{folder} holds files and no {RECORD}, so mcgurk may not have written them. Give a "
+            f"{folder} holds files and no {MARK}, so mcgurk may not have written them. Give a "
             f"folder with -o; {folder} itself too, if it may be written."
         )
     before = record["of"]
@@ -93,7 +94,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     return {
         path.name: _describe_file(path)
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != RECORD
+        if path.is_file() and path.name != MARK
     }
 
 
@@ -111,5 +112,5 @@ def _read(path: Path) -> dict[str, dict[str, Any]] | None:
 
 
 def _write(folder: Path, record: dict[str, Any]) -> None:
-    with replace_when_whole(folder / RECORD) as partial:
+    with replace_when_whole(folder / MARK) as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -48,9 +48,10 @@ def segment_folder(options: SegmentOptions) -> None:
     segmenter, lettering = load_segmenter(options), Lettering()
     found: list[PictureAreas] = []
     with ExitStack() as stack:
-        if output is not None:
-            asked = {"pictures": str(options.source), "prompts": list(options.request.prompts)}
-            stack.enter_context(run_folder(output, output, asked))
+        asked = {"pictures": str(options.source), "prompts": list(options.request.prompts)}
+        for folder in (output, options.probability):  # masks may be data of a later `prepare`
+            if folder is not None:
+                stack.enter_context(run_folder(folder, folder, asked))
         bar = progress_bar(f"Segmenting {options.source}", options.as_json, "{:.0f}".format)
         with bar as show:
             failed = segment_pictures(
@@ -75,7 +76,7 @@ def segment_folder(options: SegmentOptions) -> None:
 def plan(options: SegmentOptions) -> "dict[Path, Places]":
     """Find the pictures and choose what is written for each.
 
-    What lies in an output folder is none of them: it may come of an earlier call.
+    What lies in an output folder, or in one that an earlier call marked, is none of them.
 
     Raises:
         OSError: A folder cannot be written.

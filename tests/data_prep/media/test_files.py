@@ -53,6 +53,14 @@ def test_what_prepare_and_mix_wrote_does_not_count_and_folders_of_these_names_do
     assert found == ["mouths/2.mp4", "nemo/audio/1.wav"]
 
 
+def test_what_lies_in_a_folder_that_a_command_marked_does_not_count_but_where_it_is_named(make):
+    folder = make("a.wav", "run/.mcgurk", "run/b.wav", "run/deep/c.wav", "own/run.mcgurk/d.wav")
+    found = [str(path.relative_to(folder)) for path in find_files(folder, MEDIA)]
+    assert found == ["a.wav", "own/run.mcgurk/d.wav"]
+    for named in (folder / "run", f"{folder}/run"):
+        assert [path.name for path in find_files(named, MEDIA)] == ["b.wav", "c.wav"]
+
+
 def test_sounds_rooms_and_noise_are_found_so_too(make):
     make("noise/natural/a.WAV", "noise/natural/._a.WAV", "noise/music/b.Flac", "rooms/.x.wav")
     folder = make("rooms/r.WAV", "classes/cat/1.WAV", "classes/dog/._1.wav", "classes/dog/2.wav")

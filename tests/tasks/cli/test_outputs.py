@@ -20,7 +20,7 @@ from fusion.sets.card import SetCard
 from tasks.__main__ import run
 from tasks.avsr.crop import write_mouths
 from tasks.avsr.sets.collection import Collection, write_collection
-from tasks.cli.run_folder import RECORD, run_folder
+from tasks.cli.run_folder import MARK, run_folder
 
 THEIRS = "of the user, and not ours"
 BOX = ("--box", "150,150,60,40")
@@ -275,8 +275,8 @@ def test_a_killed_run_goes_on_in_its_folder_and_another_one_does_not(tmp_path):
     place, of = tmp_path / "new" / "run", {"sounds": "a"}
     with run_folder(None, place, of) as folder:
         (folder / "half").write_text("of a run")
-        claimed = (folder / RECORD).read_bytes()
-    (place / RECORD).write_bytes(claimed)  # as a killed run leaves it
+        claimed = (folder / MARK).read_bytes()
+    (place / MARK).write_bytes(claimed)  # as a killed run leaves it
     (place / "half").write_text("more than was noted")
     with run_folder(None, place, of) as folder:
         (folder / "whole").write_text("of it")

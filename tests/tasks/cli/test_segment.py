@@ -173,7 +173,17 @@ def test_a_folder_is_done_whole_and_what_is_corrupt_is_named(place, segment):
     # What lies in the output is no input of the next call.
     again = json.loads(segment("in", "a thing", "-o", "in/out", "--json")[0])
     assert len(again["pictures"]) == 3 and list(again["failed"]) == ["in/cut.png"]
-    assert len(segment("in", "a thing")[0].splitlines()) == 1 + 6  # and nothing is written
+    assert len(segment("in", "a thing")[0].splitlines()) == 1 + 3  # also where nothing is written
+
+
+def test_what_an_earlier_call_drew_below_a_folder_is_no_picture_of_it(place, segment):
+    Path("in").mkdir()
+    shutil.copy("grey.png", "in")
+    segment("in", "a thing", "-o", "in/drawn", "--probability", "in/sure")
+    assert Path("in/drawn/grey.png").is_file() and Path("in/sure/grey.png").is_file()
+    told = json.loads(segment("in", "a thing", "-o", "out", "--json")[0])
+    assert [one["picture"] for one in told["pictures"]] == ["in/grey.png"]
+    assert json.loads(segment("in/drawn", "a thing", "--json")[0])["pictures"]  # where it is named
 
 
 def test_names_of_no_text_are_written_as_json_tells_them(place, segment):
