@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from tasks.cli.segment_options import SegmentOptions, check_suffix, load_segmenter
-from tasks.cli.segment_shown import print_columns, shorten, tell_cut, tell_missing
+from tasks.cli.segment_shown import print_columns, shorten, tell, tell_cut, tell_missing
 from tasks.segmentation.areas import percent
 
 HEAD = ("prompt", "frames", "mean share", "largest", "at")
@@ -57,5 +57,7 @@ def segment_video_file(options: SegmentOptions) -> None:
         for tally in found.prompts
     ]
     print_columns(HEAD, rows)
+    if found.note:
+        tell(f"{source}: {found.note}.")
     tell_cut((tally.prompt, tally.cut) for tally in found.prompts)
     tell_missing(lettering)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.media import VideoFrame, probe, stream_video
+from data_prep.media.missing_end import describe_missing_end
 from data_prep.media.redrawn import redraw
 from modalities.rates import VIDEO_RATE_HZ
 from modalities.whole_file import replace_when_whole
@@ -55,6 +56,7 @@ class VideoAreas:
         height: Rows.
         rate_hz: Frames per second.
         frames: How many were looked at; not those before the first picture.
+        note: What is wrong with the file, as that its end is missing; "" if nothing.
         prompts: One a prompt, in their order.
     """
 
@@ -63,6 +65,7 @@ class VideoAreas:
     height: int
     rate_hz: float
     frames: int
+    note: str
     prompts: tuple[Tally, ...]
 
 
@@ -106,7 +109,7 @@ def segment_video(
     """Find what is asked in every picture of a video.
 
     Pictures come at the video's own mean rate, on its own clock; one that stands still is looked
-    at once.
+    at once. Of a file whose end is missing, what is there is done.
 
     Args:
         segmenter: Finds it.
@@ -143,8 +146,15 @@ def segment_video(
                 tell(frame, areas)
             if progress:
                 progress(frame.time_s, info.duration_s)
-    found = sums.tell()
-    return VideoAreas(str(source), first.width, first.height, float(rate_hz), sums.frames, found)
+    return VideoAreas(
+        str(source),
+        first.width,
+        first.height,
+        float(rate_hz),
+        sums.frames,
+        describe_missing_end(source),
+        sums.tell(),
+    )
 
 
 def choose_rate(rate_hz: float | None) -> Fraction:

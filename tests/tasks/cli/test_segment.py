@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -218,6 +219,42 @@ def test_a_video_is_drawn_with_its_sound_and_told_frame_by_frame(place, segment)
     assert made.duration_s == pytest.approx(source.duration_s, abs=0.1)
     assert told["frames"] == len(Path("o.jsonl").read_text().splitlines())
     assert told["prompts"][0]["mean_share"] == pytest.approx(1.0)
+
+
+@pytest.fixture
+def clip(place) -> Path:
+    """The pictures of the clip in a container that tells their length first."""
+    with av.open("clip.mp4") as source, av.open("clip.mkv", "w") as made:
+        copy = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                made.mux(packet)
+    return Path("clip.mkv")
+
+
+def test_of_a_video_that_is_cut_what_is_there_is_done_and_that_is_told(segment, clip):
+    whole = clip.read_bytes()
+    Path("part.mkv").write_bytes(whole[: len(whole) // 8])
+    out, err = segment("part.mkv", "a face", "-o", "o.mp4")
+    assert err.startswith("part.mkv: it ends after ") and err.count("\n") == 1
+    told = json.loads(segment("part.mkv", "a face", "--json")[0])
+    assert 0 < told["frames"] < 60 and "of 8.8 s, so the rest of it is missing" in told["note"]
+    assert "a face" in out and Path("o.mp4").is_file()
+
+
+def test_a_video_of_which_no_picture_can_be_decoded_is_a_mistake(place, segment, clip):
+    content = bytearray(clip.read_bytes())
+    with av.open(str(clip)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    for start, size in places:
+        content[start + 8 : start + size] = bytes(size - 8)
+    Path("grey.mkv").write_bytes(content)
+    before = files(place)
+    out, err = segment("grey.mkv", "a face", "-o", "o.mp4", "--per-frame", "o.jsonl", code=2)
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith("mcgurk: grey.mkv: none of its pictures (h264) can be decoded")
+    assert files(place) == before
 
 
 MISTAKES = {
