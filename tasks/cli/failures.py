@@ -1,9 +1,26 @@
-"""What is told where a command over many clips has made nothing."""
+"""What is told where a command over many clips, pictures or rows has made nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 SHOWN = 10
+
+
+def refuse_empty(source: Path, found: int, things: str) -> None:
+    """Say what a data set has none of, where its tables are there and empty.
+
+    Args:
+        source: Its folder.
+        found: How many were found, those that cannot be taken included.
+        things: What they are.
+
+    Raises:
+        ValueError: None was found.
+    """
+    if not found:
+        raise ValueError(
+            f"{source} has tables and no {things} in them; expected some. Get them anew."
+        )
 
 
 def refuse_nothing(

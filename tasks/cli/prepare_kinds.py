@@ -6,7 +6,6 @@ of `data_prep.datasets`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tasks.cli.prepare_clips import CLIPS, prepare_clips
 from tasks.cli.prepare_masks import MASKS, prepare_masks
@@ -88,7 +87,9 @@ def choose_kind(options: PrepareOptions) -> Kind:
     pictures alone, or options for masks are given.
 
     Raises:
-        ValueError: There is no such data set, or options are of another kind than the data set.
+        FileNotFoundError: It can be of two kinds, and there is no such folder.
+        ValueError: There is no such data set, or options are of another kind than the data set; it
+            can be of two kinds, and there is nothing of either in it.
     """
     of = [kind for kind, known in KINDS.items() if options.name in known.names]
     if not of:
@@ -105,10 +106,21 @@ def choose_kind(options: PrepareOptions) -> Kind:
 
 
 def _look_into(options: PrepareOptions) -> str:
+    from data_prep.datasets.checks import require_folder
+    from data_prep.datasets.masks.pairs import EXPECTED
     from data_prep.masks.images import PICTURES
     from data_prep.media.files import MEDIA, find_files
 
-    if options.given(MASKS):
+    for kind in (MASKS, CLIPS):
+        if options.given(kind):
+            return kind
+    expected = f"clips, as NAME.mp4 or NAME.wav, or pictures and masks, as {EXPECTED}"
+    folder = require_folder(options.source, expected)
+    if find_files(folder, MEDIA):
+        return CLIPS
+    if find_files(folder, PICTURES):
         return MASKS
-    folder = Path(options.source)
-    return MASKS if not find_files(folder, MEDIA) and find_files(folder, PICTURES) else CLIPS
+    raise ValueError(
+        f"{options.source} has neither clips nor pictures; expected {expected}. Is it the right "
+        "folder?"
+    )

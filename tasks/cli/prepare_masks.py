@@ -30,7 +30,7 @@ def prepare_masks(options: PrepareOptions) -> None:
     from data_prep.masks.prepare import prepare_masks
     from data_prep.workers.resume import FAILED, check_replaced_manifest
     from modalities.outputs import check_outputs
-    from tasks.cli.failures import refuse_nothing, tell_some
+    from tasks.cli.failures import refuse_empty, refuse_nothing, tell_some
     from tasks.cli.progress import progress_bar
 
     own, manifest = options.own[MASKS], options.output / MANIFEST
@@ -39,6 +39,7 @@ def prepare_masks(options: PrepareOptions) -> None:
     check_replaced_manifest(manifest, read_masks)
     remarks = Remarks()
     rows = dataset(options.source, remarks)
+    refuse_empty(options.source, len(rows) + len(remarks.failed), "pictures")
     with progress_bar("Reading pictures", options.as_json, "{:.0f}".format) as show:
         done = prepare_masks(
             rows,

@@ -30,7 +30,7 @@ def prepare_questions(options: PrepareOptions) -> None:
     from data_prep.questions.prepare import prepare_questions as write_prepared
     from data_prep.workers.resume import FAILED, check_replaced_manifest
     from modalities.outputs import check_outputs
-    from tasks.cli.failures import refuse_nothing, tell_some
+    from tasks.cli.failures import refuse_empty, refuse_nothing, tell_some
 
     own, manifest = options.own[QUESTIONS], options.output / MANIFEST
     failed = manifest.with_name(FAILED)
@@ -39,6 +39,7 @@ def prepare_questions(options: PrepareOptions) -> None:
     remarks = Remarks()
     dataset = QUESTION_DATASETS[options.name]
     rows = dataset(options.source, remarks, own["images"], own["skip_missing"])
+    refuse_empty(options.source, len(rows) + len(remarks.failed), "rows")
     refuse_nothing(len(rows), remarks.failed, None, "rows")
     write_prepared(rows, options.output, remarks.failed)
     if options.as_json:

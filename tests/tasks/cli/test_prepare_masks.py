@@ -109,6 +109,39 @@ def test_a_folder_without_masks_or_pictures_is_a_mistake_in_one_line(
     assert told.count("\n") == 1 and " and no masks; expected images/NAME.png" in told
 
 
+def test_of_an_empty_folder_it_is_told_what_was_looked_for(tmp_path, capsys):
+    """Each kind of data set says its own layout, and any folder those of both."""
+    empty, out = tmp_path / "empty", tmp_path / "out"
+    empty.mkdir()
+    for kind, of in KINDS.items():
+        for name in of.names.keys() - {"cuts"}:
+            assert prepare(name, empty, out) == 2
+            told = capsys.readouterr().err
+            assert told.count("\n") == 1 and f"{empty} has n" in told
+            about_clips, about_masks = "clip" in told.replace("clip-vit", ""), "masks/" in told
+            if name == "folder":
+                assert about_clips and about_masks and "pictures" in told
+            elif kind == "clips":
+                assert about_clips and not about_masks
+            else:
+                assert about_masks == (kind == "masks")
+    assert prepare("folder", tmp_path / "nowhere", out) == 2
+    assert "nowhere is no folder; expected one with clips, " in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("name", "things"), [("kvasir", "pictures"), ("coco", "rows")])
+def test_of_empty_tables_it_is_told_that_nothing_is_in_them(tmp_path, capsys, name, things):
+    source, out = tmp_path / "source", tmp_path / "out"
+    (source / "anns").mkdir(parents=True)
+    (source / "anns/train.json").write_text("[]")
+    (source / "dataset_coco.json").write_text('{"images": []}')
+    assert prepare(name, source, out) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and f"{source} has tables and no {things} in them" in told
+    assert not out.exists()
+
+
 def test_nothing_that_can_be_read_is_a_mistake_in_one_line(folder, tmp_path, capsys):
     for path in (folder / "images").iterdir():
         path.write_bytes(b"no picture")
