@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,13 @@ class ReadImage:
         values: float32 [height, width, 3], 0 to 1; grey pictures have three equal channels.
         spacing_mm: Height and width of a pixel, None where the file does not say it.
         note: What was made of it that is not plain, as "the first of 12 pictures"; "" if nothing.
+        turn: EXIF's number of how it was stored, 1 to 8; it has been turned upright.
     """
 
     values: np.ndarray
     spacing_mm: tuple[float, float] | None
     note: str
+    turn: int = 1
 
 
 def read_image(path: str | Path, window: tuple[float, float] | None = None) -> ReadImage:
@@ -49,7 +51,7 @@ def read_image(path: str | Path, window: tuple[float, float] | None = None) -> R
         FileNotFoundError: There is no such file.
         ValueError: It is no picture, damaged, or has a range that cannot be known without a window.
     """
-    spacing_mm = None
+    spacing_mm, turn = None, 1
     if is_dicom(path):
         picture = read_dicom(path)
         count, spacing_mm = picture.count, spacing_of(picture.dataset)
@@ -61,12 +63,12 @@ def read_image(path: str | Path, window: tuple[float, float] | None = None) -> R
         shown, note = _scale(meta.values, window, path)
     else:
         raster = read_raster(path)
-        count = raster.count
+        count, turn = raster.count, raster.turn
         shown, told = _scale(raster.values, window, path)
         note = "; ".join(filter(None, (raster.note, told)))
     if count > 1:
         note = "; ".join(filter(None, (f"the first of {count} pictures", note)))
-    return ReadImage(_three_channels(shown), spacing_mm, note)
+    return ReadImage(_three_channels(shown), spacing_mm, note, turn)
 
 
 @contextmanager
@@ -166,7 +168,7 @@ def read_pair(row: MaskedImage) -> tuple[ReadImage, np.ndarray]:
     """
     image = read_image(row.image)
     mask = read_row_mask(row, image.values.shape[:2])
-    return ReadImage(image.values, row.spacing_mm or image.spacing_mm, image.note), mask
+    return replace(image, spacing_mm=row.spacing_mm or image.spacing_mm), mask
 
 
 def read_row_mask(row: MaskedImage, size: tuple[int, ...]) -> np.ndarray:

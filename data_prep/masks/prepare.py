@@ -10,13 +10,13 @@ from data_prep.masks.hygiene import Repeats, clean_splits, find_repeats, hash_pi
 from data_prep.masks.images import read_image, read_row_mask
 from data_prep.masks.manifest import MANIFEST, MaskedImage, read_masks, write_masks
 from data_prep.masks.prompts import Prompts
+from data_prep.masks.remarks import remarks_on
 from data_prep.masks.splits import hold_back, split_masks
 from data_prep.masks.statistics import MaskStatistics, describe_mask
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import FAILED, Progress, check_replaced_manifest, write_failed
 
 Say = Callable[[MaskedImage, MaskStatistics], Prompts]
-EMPTY = "Masks in which nothing is marked"
 NO_FOLDS = "Folds were drawn with seed {}: {} train, {} choose the model, {} test"
 NO_VALIDATION = "Validation was drawn from train with seed {}: {} rows"
 TOO_FEW = "There are too few pictures to draw validation and test: all train"
@@ -139,8 +139,8 @@ def examine(rows: Sequence[MaskedImage], say: Say) -> Examined:
             failed[row.id] = str(error)
             continue
         statistics = describe_mask(mask)
-        if not mask.any():
-            notes[EMPTY].append(row.id)
+        for remark in remarks_on(row, image, mask):
+            notes[remark].append(row.id)
         if image.note:
             notes[f"Read as {image.note}"].append(row.id)
         spacing, prompts = row.spacing_mm or image.spacing_mm, row.prompts or say(row, statistics)

@@ -28,12 +28,14 @@ class Raster:
         format: Pillow's name of the format, as "PNG".
         note: What was made of it that is not plain, "" if nothing.
         count: How many pictures the file holds.
+        turn: EXIF's number of how it was stored; 1, upright, where the file does not say it.
     """
 
     values: np.ndarray
     format: str
     note: str = ""
     count: int = 1
+    turn: int = 1
 
     @property
     def lossy(self) -> bool:
@@ -61,37 +63,57 @@ def read_raster(path: str | Path, indices: bool = False) -> Raster:
     with _named_errors(path):
         from PIL import Image
 
-        with Image.open(path) as picture:
+        # By a name, Pillow maps a plain TIFF into memory, as if a quarter turn were done already.
+        with path.open("rb") as file, Image.open(file) as picture:
             # A phone's JPEG may carry a second, smaller picture of the same.
             count = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
             note = "CMYK turned into RGB" if picture.mode == "CMYK" else ""
             deep = picture.mode in ("RGB", "RGBA", "LA") and ";16" in _codec_of(picture)
+            stored = picture.getexif().get(ORIENTATION, 1)
             picture.load()  # Pillow tells what is damaged; OpenCV prints it and goes on
             if picture.format == "PNG":
                 _check_sums(path)
             values = _deep_colours(path) if deep else _values_of(picture, indices)
-            turn = picture.getexif().get(ORIENTATION, 1)
+            # Both libraries turn a TIFF as they read it, and Pillow takes its tag out then.
+            left = picture.getexif().get(ORIENTATION, 1)
             kind = picture.format or ""
-    return Raster(_turn(values, turn), kind, note, count)
+    return Raster(_turn(values, left), kind, note, count, stored)
+
+
+def has_orientation(path: str | Path) -> bool:
+    """Say whether a file has the EXIF tag that tells which way up it was stored."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return ORIENTATION in picture.getexif()
+    except (OSError, SyntaxError, ValueError):  # DICOM, and what else Pillow does not read
+        return False
 
 
 @contextmanager
 def _named_errors(path: Path) -> Iterator[None]:
     """Tell every way in which Pillow finds a file damaged by one kind of error, with its name."""
+    from PIL import UnidentifiedImageError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures, and odd tags
             yield
     except MemoryError:
         raise
+    except UnidentifiedImageError:
+        raise _unreadable(path, "its format is unknown") from None
     except Exception as error:  # its readers raise SyntaxError, struct.error, IndexError, ...
         told = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        if str(path) in told:
-            told = "its format is unknown"
-        raise ValueError(
-            f"{path} cannot be read as a picture ({told}); expected PNG, TIFF, JPEG or another. "
-            "It is damaged or something else: get or save it anew."
-        ) from error
+        raise _unreadable(path, told) from error
+
+
+def _unreadable(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read as a picture ({why}); expected PNG, TIFF, JPEG or another. It is "
+        "damaged or something else: get or save it anew."
+    )
 
 
 def _check_sums(path: Path) -> None:

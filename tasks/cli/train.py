@@ -114,6 +114,8 @@ def _train_experiment(
         found = train(task, settings.loop, folder, show, device, asdict(settings))
     if not is_first():
         return
+    for line in getattr(task, "notes", ()):
+        typer.echo(f"mcgurk: {line}", err=True)
     if as_json:
         print(json.dumps({"folder": str(folder), **found}))
         return

@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate
 
 from data_prep.masks.images import read_image, read_row_mask
 from data_prep.masks.manifest import MaskedImage, Rows, by_image
+from data_prep.masks.remarks import remarks_on
 from modalities.tensor_hash import hash_tensors
 from modalities.vision_language.clipseg import ClipSeg
 from tasks.training.kept_features import KeptFeatures
@@ -34,6 +35,7 @@ class Examples:
         self.truths: dict[str, Tensor] = {}
         self.keys: dict[str, str] = {}  # of kept features, by image
         self.texts: dict[str, dict[str, Tensor]] = {}
+        self.notes: dict[str, list[str]] = {}  # ids of masks that are odd, by what is so
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -77,15 +79,17 @@ class Examples:
 
     def _pixels(self, group: Rows) -> Tensor:
         pictures = self.clipseg.pictures
-        image = read_image(group[0].image).values
+        read = read_image(group[0].image)
         for row in group:
             if row.id in self.truths:
                 continue
-            mask = read_row_mask(row, image.shape[:2])
+            mask = read_row_mask(row, read.values.shape[:2])
+            for remark in remarks_on(row, read, mask):
+                self.notes.setdefault(remark, []).append(row.id)
             whole = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
             small = interpolate(whole, (pictures.side, pictures.side), mode="nearest-exact")
             self.truths[row.id] = small[0, 0].bool()
-        return pictures.prepare(image)
+        return pictures.prepare(read.values)
 
     @torch.no_grad()
     def _see(self, pixels: Tensor) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from data_prep.datasets.remarks import Remarks
 from data_prep.masks.manifest import MaskedImage
 from modalities.vision_language.clipseg_files import load_clipseg
 from tasks.scoring.masks import summarise_masks
@@ -58,6 +59,16 @@ class Segmentation:
         }
         self.size = len(self.parts["train"])
         self.test_scores: dict[str, float] = {}  # once it is exported
+
+    @property
+    def notes(self) -> list[str]:
+        """What is odd about masks that were read so far, a line each."""
+        noted = Remarks()
+        for part in self.parts.values():
+            for about, names in part.notes.items():
+                for name in names:
+                    noted.note(about, name)
+        return noted.told()
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, object]:
         """Return an image with some of its masks, and a prompt for each."""

@@ -16,9 +16,10 @@ class Trainable(Protocol):
         size: How many training examples there are.
 
     One that leaves out data that cannot be used has `left_out` too, a line on each, which the
-    command tells before the training. One whose examples come in an order of its own has a
-    true `ordered`: `load` is then given places in the row in which all epochs follow one another,
-    from 0 and beyond `size`, and not numbers below `size` in an order drawn for each epoch.
+    command tells before the training; one that finds data odd has `notes`, told after it. One whose
+    examples come in an order of its own has a true `ordered`: `load` is then given places in the
+    row in which all epochs follow one another, from 0 and beyond `size`, and not numbers below
+    `size` in an order drawn for each epoch.
     """
 
     module: nn.Module

@@ -1,5 +1,8 @@
 """Pictures and masks are read with their depth, upright, or refused by name."""
 
+from struct import pack
+from zlib import crc32
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from PIL import Image
 
 from data_prep.masks.images import read_image, read_mask, read_pair
 from data_prep.masks.manifest import MaskedImage
+from data_prep.masks.raster import TURNS
 
 GREY = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
 COLOURS = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2)
@@ -104,7 +108,50 @@ def test_pictures_stand_upright_as_viewers_show_them(save, orientation):
     path = save("a.png", Image.fromarray(GREY), exif=exif)
     with Image.open(path) as picture:
         expected = np.asarray(ImageOps.exif_transpose(picture))
-    np.testing.assert_array_equal(grey_of(path), np.float32(expected) / 255)
+    for compression in ("raw", "tiff_lzw"):
+        others = [save("a.tif", Image.fromarray(GREY), exif=exif, compression=compression)]
+        for one in (path, *others):
+            np.testing.assert_array_equal(grey_of(one), np.float32(expected) / 255)
+            assert read_image(one).turn == orientation
+
+
+def deep_tiff(values, orientation) -> bytes:
+    """Return a TIFF of 16-bit colours, which Pillow does not write."""
+    height, width, _ = values.shape
+    data = values.astype("<u2").tobytes()
+    sizes = {256: width, 257: height, 273: 8, 278: height, 279: len(data)}
+    short = {259: 1, 262: 2, 274: orientation, 277: 3}
+    tags = [(tag, 4, 1, value) for tag, value in sizes.items()]
+    tags += [(tag, 3, 1, value) for tag, value in short.items()]
+    tags += [(258, 3, 3, 8 + len(data))]  # where the bits of the three channels stand
+    packed = b"".join(pack("<HHII", *tag) for tag in sorted(tags))
+    head = b"II*\0" + pack("<I", 8 + len(data) + 6)
+    return head + data + pack("<4H", 16, 16, 16, len(tags)) + packed + bytes(4)
+
+
+def deep_png(values, orientation) -> bytes:
+    """Return a PNG of 16-bit colours with an EXIF tag."""
+    whole = cv2.imencode(".png", values[..., ::-1])[1].tobytes()
+    exif = Image.Exif()
+    exif[274] = orientation
+    chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    head = 8 + 25  # the signature and IHDR
+    return (
+        whole[:head] + pack(">I", len(chunk) - 4) + chunk + pack(">I", crc32(chunk)) + whole[head:]
+    )
+
+
+@pytest.mark.parametrize("write", [deep_tiff, deep_png])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_colours_stand_upright_too(tmp_path, orientation, write):
+    values = np.random.default_rng(0).integers(0, 65535, (4, 6, 3), dtype=np.uint16)
+    path = tmp_path / "a"
+    path.write_bytes(write(values, orientation))
+    found = read_image(path)
+    mirrored, quarters = TURNS.get(orientation, (0, 0))
+    expected = np.rot90(values[:, ::-1] if mirrored else values, quarters) / 65535
+    assert found.turn == orientation
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
 
 
 def test_a_picture_of_one_pixel_is_one(save):

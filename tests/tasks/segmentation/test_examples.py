@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from data_prep.masks.manifest import MaskedImage, by_image, read_masks
+from data_prep.masks.remarks import EMPTY, WHOLE
 from modalities.vision_language.clipseg import ClipSeg
 from tasks.segmentation.examples import Examples
 from tasks.training.kept_features import KeptFeatures
@@ -139,3 +140,14 @@ def test_images_and_masks_that_cannot_be_used_are_named(own_squares, clipseg):
         examples.picture((broken,))
     with pytest.raises(OSError, match="2_red.png"):
         examples.picture((gone,))
+
+
+def test_masks_in_which_nothing_or_all_is_marked_are_noted_once(own_squares, clipseg):
+    rows = rows_of(own_squares)[:6]
+    for row, value in ((rows[0], 0), (rows[3], 255)):
+        cv2.imwrite(row.mask, np.full(cv2.imread(row.mask).shape[:2], value, np.uint8))
+    examples = Examples(rows, clipseg)
+    for _ in range(2):
+        for group in examples.groups:
+            examples.picture(group)
+    assert examples.notes == {EMPTY: [rows[0].id], WHOLE: [rows[3].id]}

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -287,6 +288,16 @@ def test_the_commands_name_what_is_wrong_in_one_line(experiment, own_squares, tm
     path = yaml(tmp_path / "config.yaml", config, "method: sa_v")
     assert run(["train", path, "-o", str(tmp_path / "new"), "--skip-bad"]) == 0
     assert any(str(image) in line for line in read_card(tmp_path / "new").left_out)
+
+
+def test_a_mask_in_which_all_is_marked_is_named_after_the_training(
+    experiment, own_squares, tmp_path, capsys
+):
+    mask = own_squares / "6_red.png"
+    cv2.imwrite(str(mask), np.full(cv2.imread(str(mask)).shape[:2], 255, np.uint8))
+    path = yaml(tmp_path / "config.yaml", experiment(folder=own_squares), "method: sa_v")
+    assert run(["train", path, "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert told(capsys) == "mcgurk: Masks in which all is marked: 6_red."
 
 
 def test_a_corrupt_test_image_costs_no_training(experiment, own_squares, tmp_path):
