@@ -40,7 +40,8 @@ class Tuned(nn.Module):
         method: A name of `TUNINGS`.
         sharing: A name of `SHARINGS`.
         options: What was set of the method.
-        identity: Of the frozen model; "" where it has no weights.
+        identity: A hash of the frozen model, see `VisionLanguage.identity`; "" where it is
+            one without weights, to be counted.
         says_task: Whether texts begin with the name of their task.
     """
 

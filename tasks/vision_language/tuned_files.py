@@ -24,7 +24,7 @@ class TunedCard:
 
     Attributes:
         model: The frozen model, by the name it was loaded with.
-        identity: Of its weights and words, see `VisionLanguage.identity`.
+        identity: A hash of its weights and words, see `VisionLanguage.identity`.
         method: A name of `TUNINGS`.
         sharing: A name of `SHARINGS`.
         tasks: Names of the tasks, in the order of their adapters.
