@@ -23,7 +23,7 @@ SIZES: dict[str, Any] = dict(
     max_position_embeddings=128,
     init_std=0.06,
 )
-IMAGES = "scenes"
+IMAGES = "shapes"
 
 
 def main() -> None:

@@ -148,7 +148,15 @@ def save_clipseg(clipseg: ClipSeg, folder: str | Path, *, half: bool = False) ->
     config.save_pretrained(folder)
     if clipseg.tokenizer is not None:
         clipseg.tokenizer.save_pretrained(folder)
-    pictures = clipseg.pictures
+    write_pictures(clipseg.pictures, folder)
+
+
+def write_pictures(pictures: Pictures, folder: Path) -> None:
+    """Write how pictures are made ready beside a model; `read_pictures` and transformers read it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     told = {
         "size": {"height": pictures.side, "width": pictures.side},
         "image_mean": list(pictures.mean),
@@ -190,7 +198,7 @@ def read_pictures(folder: Path, usual: Pictures, *, sized: bool = True) -> Pictu
         if isinstance(size, dict):
             if size.get("height", 0) != size.get("width", 0):
                 raise ValueError(f"size {size}, where a square is expected")
-            size = size["height"]
+            size = size["height"] if "height" in size else size["shortest_edge"]
         mean, deviation = (
             tuple(told.get(key, default))
             for key, default in (("image_mean", usual.mean), ("image_std", usual.deviation))

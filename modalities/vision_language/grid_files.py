@@ -11,9 +11,11 @@ from modalities.vision_language.clipseg import ClipSeg, Pictures
 from modalities.vision_language.clipseg_files import (
     CLIPSEGS,
     SHIPPED,
+    WEIGHTS_FOLDER,
     load_clipseg,
     random_clipseg,
     read_pictures,
+    write_pictures,
 )
 from modalities.vision_language.grid_encoder import (
     CLIP_DEVIATION,
@@ -28,23 +30,30 @@ from modalities.vision_language.grid_resnets import (
     import_open_clip,
     load_resnet,
 )
-from modalities.vision_language.grid_trunks import ClipSegTrunk, ResNetTrunk, VitTrunk
+from modalities.vision_language.grid_trunks import (
+    ClipSegTrunk,
+    PlainResNetTrunk,
+    ResNetTrunk,
+    VitTrunk,
+)
 
 VITS = {
     "clip-vit-b32": "openai/clip-vit-base-patch32",
     "clip-vit-b16": "openai/clip-vit-base-patch16",
     "clip-vit-l14": "openai/clip-vit-large-patch14",
 }
-KNOWN = (*SHIPPED, *CLIPSEGS, *RESNETS, *VITS)
+SHAPES = "shapes"  # the small ResNet that comes with mcgurk
+KNOWN = (SHAPES, *SHIPPED, *CLIPSEGS, *RESNETS, *VITS)
 
 
-def load_grid_encoder(name: str | Path = "scenes", grid: int = GRID) -> GridEncoder:
+def load_grid_encoder(name: str | Path = "shapes", grid: int = GRID) -> GridEncoder:
     """Load a frozen encoder of pictures.
 
     Args:
-        name: A folder of a CLIP or CLIPSeg that transformers saved; else "scenes", which comes
-            with mcgurk, or another name of `KNOWN`; else "open_clip:ARCHITECTURE:WEIGHTS", as
-            "open_clip:RN101:yfcc15m" or "open_clip:RN50:weights.safetensors"; else a hub id.
+        name: A folder of a CLIP, CLIPSeg or ResNet that transformers saved; else "shapes" or
+            "scenes", which come with mcgurk, or another name of `KNOWN`; else
+            "open_clip:ARCHITECTURE:WEIGHTS", as "open_clip:RN101:yfcc15m" or
+            "open_clip:RN50:weights.safetensors"; else a hub id.
         grid: Cells of each side after the pooling, where the encoder has as many.
 
     Raises:
@@ -53,6 +62,8 @@ def load_grid_encoder(name: str | Path = "scenes", grid: int = GRID) -> GridEnco
     """
     asked = str(name)
     if not Path(name).expanduser().is_dir():
+        if asked == SHAPES:
+            return _load_plain_resnet(WEIGHTS_FOLDER / SHAPES, asked, grid)
         if asked in RESNETS:
             return _of_resnet(load_resnet(*RESNETS[asked]), asked, grid)
         if asked.startswith(OPEN_CLIP):
@@ -63,6 +74,8 @@ def load_grid_encoder(name: str | Path = "scenes", grid: int = GRID) -> GridEnco
     folder = find_folder(name, {**VITS, **dict.fromkeys((*SHIPPED, *CLIPSEGS, *RESNETS), "")})
     if read_model_type(folder) == "clipseg":
         return grids_of(load_clipseg(folder), asked, grid)
+    if read_model_type(folder) == "resnet":
+        return _load_plain_resnet(folder, asked, grid)
     return _load_vit(folder, asked, grid)
 
 
@@ -136,6 +149,24 @@ def _load_vit(folder: Path, name: str, grid: int) -> GridEncoder:
     told = read_pictures(folder, Pictures(side, CLIP_MEAN, CLIP_DEVIATION), sized=False)
     pictures = ClipPictures(side, told.mean, told.deviation)
     return GridEncoder(trunk, pictures, name, grid)
+
+
+def _load_plain_resnet(folder: Path, name: str, grid: int) -> GridEncoder:
+    from transformers import ResNetModel
+
+    model = load_model(ResNetModel, folder, ("resnet",))
+    told = read_pictures(folder, Pictures(224, CLIP_MEAN, CLIP_DEVIATION))
+    pictures = ClipPictures(told.side, told.mean, told.deviation)
+    return GridEncoder(PlainResNetTrunk(model, told.side), pictures, name, grid)
+
+
+def save_pictures(pictures: ClipPictures, folder: Path) -> None:
+    """Write how pictures are made ready beside a model, as transformers and we read it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    write_pictures(Pictures(pictures.side, pictures.mean, pictures.deviation), folder)
 
 
 def _of_resnet(network: Any, name: str, grid: int) -> GridEncoder:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from modalities.vision_language.clipseg import ClipSeg
 
 if TYPE_CHECKING:
-    from transformers import CLIPVisionModel
+    from transformers import CLIPVisionModel, ResNetModel
 
 STRIDE = 32  # pixels that a cell of a CLIP ResNet stands for
 
@@ -37,6 +37,28 @@ class ResNetTrunk(nn.Module):
         for stage in (*stages, self.network.layer4):
             values = stage(values)
         return values
+
+
+class PlainResNetTrunk(nn.Module):
+    """The last stage of a ResNet of transformers, before its average over the picture.
+
+    Args:
+        model: Used as it is, not copied.
+        side: Height and width of the pictures it takes, in pixels.
+    """
+
+    def __init__(self, model: "ResNetModel", side: int):
+        super().__init__()
+        config: Any = model.config
+        self.model = model
+        halves = 1 + config.downsample_in_first_stage + len(config.hidden_sizes)
+        self.cells = -(-side // 2**halves)
+        self.dim: int = config.hidden_sizes[-1]
+        self.told = f"resnet of transformers {config.layer_type} {config.hidden_act}"
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Encode, [batch, 3, side, side] -> [batch, dim, cells, cells]."""
+        return self.model(pixels, return_dict=True).last_hidden_state
 
 
 class VitTrunk(nn.Module):

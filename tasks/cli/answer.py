@@ -38,7 +38,7 @@ def answer(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Answer questions about a picture, or judge statements about two."""
+    """Answer questions about a picture; judge statements on two."""
     from tasks.cli.answer_options import check_answerer, check_source, check_texts
 
     if top < 1:

@@ -64,7 +64,7 @@ def check_source(path: Path, images: str) -> None:
 
     Args:
         path: A picture, a sound or features of a video.
-        images: As `check_answerer` returns it.
+        images: Name of what sees or hears it, which `check_answerer` returns.
 
     Raises:
         OSError: It cannot be read.

@@ -63,7 +63,7 @@ def evaluate(
     output: Output = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how well sound is recognised, masks fit, or questions are answered.
+    """Measure how well a model recognises, finds or answers.
 
     Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
     trained classifier: how often it is right, and how well it knows that. Of a trained segmenter:

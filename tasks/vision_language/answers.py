@@ -79,7 +79,7 @@ def rank_answers(tuned: Tuned, task: str, asked: Asked, count: int) -> list[list
 
     Args:
         tuned: In evaluation mode.
-        task: Of all rows.
+        task: Name of the one task of all rows.
         asked: On the model's device.
         count: How many of each, 1 or more; of statements two at most.
 

@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     """What a model is given of some rows.
 
     Attributes:
-        tasks: Of each row.
+        tasks: The name of each row's task.
         ids: Tokens of the texts, each behind its task's prompt, [rows, text].
         mask: 1 where these are real, [rows, text].
         features: What the pictures show, [rows, tokens, dim].

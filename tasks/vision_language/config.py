@@ -123,7 +123,7 @@ class VisionLanguageConfig:
     task: str = "vision_language"
     data: QuestionDataOptions = field(default_factory=QuestionDataOptions)
     model: str = "scenes"
-    images: str = "scenes"
+    images: str = "shapes"
     method: str = "adapter"
     sharing: str = "single"
     options: dict[str, Any] = field(default_factory=dict)

@@ -21,7 +21,7 @@ def answer_loss(logits: Tensor, targets: Tensor, weights: Tensor, tasks: Sequenc
         logits: [rows, length, vocabulary].
         targets: [rows, length], -100 behind the end.
         weights: [rows], the soft scores of the answers, 0 to 1.
-        tasks: Of each row.
+        tasks: The name of each row's task.
 
     Returns:
         A scalar.

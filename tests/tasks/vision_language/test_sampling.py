@@ -1,7 +1,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tasks.vision_language.config import SamplingOptions
@@ -10,8 +10,10 @@ from tasks.vision_language.sampling import count_batches, draw_epoch
 ROWS = {"vqa": 50, "gqa": 83, "nlvr2": 17, "caption": 42}
 PAPER = {"vqa": 500, "gqa": 833, "nlvr2": 166, "caption": 416}
 COUNTS = st.dictionaries(st.sampled_from(sorted(ROWS)), st.integers(1, 60), min_size=1)
+QUICK = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # busy machines
 
 
+@QUICK
 @given(COUNTS, st.sampled_from(["proportional", "mixed"]), st.integers(1, 9))
 def test_an_epoch_has_each_row_once(rows, kind, batch):
     options = SamplingOptions(kind=kind, batch=batch)
@@ -23,6 +25,7 @@ def test_an_epoch_has_each_row_once(rows, kind, batch):
     assert max(map(len, drawn)) <= batch
 
 
+@QUICK
 @given(COUNTS, st.integers(1, 9))
 def test_balanced_tasks_have_as_many_batches_each_and_repeat_no_row_before_all_came(rows, batch):
     options = SamplingOptions(kind="balanced", batch=batch)
