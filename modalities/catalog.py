@@ -6,6 +6,7 @@ from pathlib import Path
 from modalities.audio.ast import ASTS, RANDOM, load_ast
 from modalities.audio.audio_encoder import AudioEncoder
 from modalities.audio.clap import CLAPS, load_clap_audio
+from modalities.empty_name import refuse_empty_name
 from modalities.encoder import FrozenEncoder
 from modalities.hub import fetch, is_hub_id
 from modalities.pretrained import read_model_type
@@ -60,6 +61,7 @@ def load_audio_encoder(name: str | Path) -> AudioEncoder:
 
 
 def _find_audio_loader(name: str) -> Callable[[str], AudioEncoder]:
+    refuse_empty_name(name, "model")
     path = Path(name).expanduser()
     if path.is_dir():
         found = read_model_type(path)

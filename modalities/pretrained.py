@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from modalities.empty_name import refuse_empty_name
 from modalities.hub import fetch, is_hub_id, reason_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def find_folder(name: str | Path, known: Mapping[str, str]) -> Path:
     Raises:
         ValueError: None of these, or not to be had.
     """
+    refuse_empty_name(name, "model")
     path, name = Path(name).expanduser(), str(name)
     if path.is_dir():
         return path

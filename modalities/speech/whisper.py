@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modalities.empty_name import refuse_empty_name
 from modalities.hub import fetch, is_hub_id
 from modalities.speech.checkpoint import Checkpoint, build_model
 from modalities.speech.tokenizer import find_offline_folder
@@ -45,6 +46,7 @@ def load_whisper(name: str | Path) -> Whisper:
         ValueError: No such model, damaged, or not to be had without network.
         FileNotFoundError: No such file.
     """
+    refuse_empty_name(name, "model")
     path = Path(name).expanduser()
     name = str(name)
     if path.is_dir():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fusion.adapters.interface import Adapters
 from modalities.catalog import load_audio_encoder
+from modalities.empty_name import refuse_empty_name
 from modalities.tensor_file import read_tensors, write_tensors
 from modalities.whole_file import replace_when_whole
 from tasks.audio_classification.card import CARD, ClassifierCard, read_card
@@ -53,6 +54,7 @@ def load_classifier(
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged, or was trained for another encoder.
     """
+    refuse_empty_name(folder, "classifier")
     folder = Path(folder)
     card = read_card(folder)
     backbone = load_audio_encoder(encoder or card.encoder)

@@ -11,7 +11,7 @@ from tasks.cli.crop import crop
 from tasks.cli.evaluate import evaluate
 from tasks.cli.methods import methods
 from tasks.cli.mix import mix
-from tasks.cli.plain_usage import PlainUsage
+from tasks.cli.plain_command import PlainCommand
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
 from tasks.cli.segment import segment
@@ -32,7 +32,7 @@ COMMANDS = (
     *(train, evaluate, classify, segment, answer, caption),
 )
 for command in COMMANDS:
-    app.command(cls=PlainUsage)(command)
+    app.command(cls=PlainCommand)(command)
 app.add_typer(sets, name="sets", no_args_is_help=True)
 
 

@@ -70,8 +70,10 @@ def find_set(name: str) -> Path:
         FileNotFoundError: There is none of that name, or it is not whole.
         ValueError: It is damaged.
     """
+    from modalities.empty_name import refuse_empty_name
     from tasks.audio_classification.card import read_card
 
+    refuse_empty_name(name, "set")
     for folder in (Path(name), TRAINED / name):
         if folder.is_dir():
             read_card(folder)

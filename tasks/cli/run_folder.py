@@ -15,6 +15,7 @@ from typing import Any
 from data_prep.media.files import MARK
 from modalities.outputs import check_output_folder
 from modalities.whole_file import replace_when_whole
+from tasks.training.folder_lock import LOCK
 from tasks.training.launched import is_first
 
 LARGEST = 1_000_000  # bytes; larger files are known by their size alone
@@ -62,7 +63,9 @@ def run_folder(
             for place in made:
                 place.rmdir()
         else:
-            _write(folder, {"of": dict(of or {}), "files": _describe(folder)})
+            # Where another training is at work, which refused this one, all that is there is its.
+            files = {} if (folder / LOCK).exists() else _describe(folder)
+            _write(folder, {"of": dict(of or {}), "files": files})
 
 
 def _check_ours(folder: Path, of: dict[str, Any]) -> None:

@@ -95,8 +95,10 @@ def check_model(model: str) -> None:
         FileNotFoundError: It holds neither a CLIPSeg nor what training wrote.
         ValueError: It is damaged.
     """
+    from modalities.empty_name import refuse_empty_name
     from tasks.segmentation.card import read_card
 
+    refuse_empty_name(model, "segmenter")
     folder = Path(model).expanduser()
     if folder.is_dir() and not (folder / "config.json").is_file():
         read_card(folder)

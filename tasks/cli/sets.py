@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasks.cli.options import AsJson, Device
-from tasks.cli.plain_usage import PlainUsage
+from tasks.cli.plain_command import PlainCommand
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +25,7 @@ SetName = Annotated[str, typer.Argument(metavar="SET", help="A set of it.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="Folder to write; new or empty.")]
 
 
-@app.command("list", cls=PlainUsage)
+@app.command("list", cls=PlainCommand)
 def list_sets(as_json: AsJson = False) -> None:
     """List the collections that come with mcgurk."""
     from tasks.avsr.sets.collection import list_collections, read_collection
@@ -49,7 +49,7 @@ def list_sets(as_json: AsJson = False) -> None:
     Console(highlight=False).print(table if found else "None come with this version.")
 
 
-@app.command("show", cls=PlainUsage)
+@app.command("show", cls=PlainCommand)
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show a collection: sets, sizes, data, licence, scores."""
     from fusion.sets.card import read_card
@@ -152,7 +152,7 @@ def describe_parameters(collection: "Collection", cards: dict[str, Any]) -> str:
     )
 
 
-@app.command("merge", cls=PlainUsage)
+@app.command("merge", cls=PlainCommand)
 def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
     """Write a Whisper with a set's adapters in its weights.
 
@@ -164,7 +164,7 @@ def merge(name: Name, set_name: SetName, output: Output, as_json: AsJson = False
     _tell(output, card.name, as_json, "hears only" if card.fusion else "")
 
 
-@app.command("export", cls=PlainUsage)
+@app.command("export", cls=PlainCommand)
 def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = False) -> None:
     """Copy a set out of a collection; PEFT reads its adapters."""
     from tasks.avsr.sets.export import export_set
@@ -172,7 +172,7 @@ def export(name: Name, set_name: SetName, output: Output, as_json: AsJson = Fals
     _tell(output, export_set(name, set_name, output).name, as_json)
 
 
-@app.command("collect", cls=PlainUsage)
+@app.command("collect", cls=PlainCommand)
 def collect_sets(
     config: Annotated[
         Path, typer.Argument(metavar="CONFIG", help="YAML that says what belongs together.")

@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from modalities.empty_name import refuse_empty_name
 from tasks.reports import Evaluated, OpenBar, no_bar
 from tasks.segmentation.card import CARD, find_shipped
 from tasks.segmentation.predictor import Predictor
@@ -35,6 +36,7 @@ class Segmenter(Predictor):
             FileNotFoundError: A folder is not whole.
             ValueError: No such model, damaged, or no such device.
         """
+        refuse_empty_name(name, "segmenter")
         folder = find_shipped(name) or Path(name).expanduser()
         trained = (folder / CARD).is_file() or (folder.is_dir() and not _is_clipseg(folder))
         built, card = load_segmenter(folder, model) if trained else bare_segmenter(str(name))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fusion.adapters.interface import Adapters
 from fusion.adapters.parts import frozen_state
+from modalities.empty_name import refuse_empty_name
 from modalities.tensor_file import read_tensors, write_tensors
 from modalities.vision_language.clipseg_files import load_clipseg
 from modalities.whole_file import replace_when_whole
@@ -55,6 +56,7 @@ def load_segmenter(
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged, or was trained for another model.
     """
+    refuse_empty_name(folder, "segmenter")
     folder = Path(folder)
     card = read_card(folder)
     clipseg = load_clipseg(model or card.model)

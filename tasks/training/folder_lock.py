@@ -1,8 +1,10 @@
 """A folder that one training at a time works in."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from tasks.training.launched import is_first
 
@@ -32,15 +34,26 @@ def alone_in(folder: Path) -> Iterator[None]:
         return
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Another training is at work in {folder}; wait for its end, or take another "
-                "folder."
-            ) from None
+    with ExitStack() as stack:
+        while True:
+            file = stack.enter_context(path.open("w"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"Another training is at work in {folder}; wait for its end, or take another "
+                    "folder."
+                ) from None
+            if _is_there(file, path):  # else the one that ended just now has taken it away
+                break
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _is_there(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modalities.empty_name import refuse_empty_name
 from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 
@@ -136,6 +137,7 @@ def find_collection(name: str | Path) -> Path:
     Raises:
         ValueError: Neither.
     """
+    refuse_empty_name(name, "collection")
     if Path(name).is_dir():
         return Path(name)
     shipped = list_collections()

@@ -235,3 +235,24 @@ def test_a_crop_never_overwrites_its_own_input(option, demo_clip, tmp_path, caps
     assert run(["crop", str(clip), option, str(link)]) == 2
     assert "is the input itself" in capsys.readouterr().err
     assert clip.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("segment", "a.png", "a face", "--model", ""), "--model is empty; expected a value, or "),
+        (("segment", "a.png", "a face", "-o", ""), "--output is empty; expected a value, or leave"),
+        (("segment", "", "a face"), "FILE is empty; expected a value."),
+        (("transcribe", "a.mp4", "--sets="), "--sets is empty; "),
+        (("transcribe", "a.mp4", "-o", "a.srt", "-o", ""), "--output is empty; "),
+        (("classify", "a.wav", ""), "CLIP is empty; "),
+        (("evaluate", ""), "TARGET is empty; "),
+        (("train", ""), "CONFIG is empty; "),
+        (("train", "a.yaml", ""), "a.yaml"),
+        (("sets", "show", ""), "NAME is empty; "),
+    ],
+)
+def test_an_empty_value_is_not_the_current_folder(capsys, tmp_path, monkeypatch, arguments, told):
+    monkeypatch.chdir(tmp_path)
+    assert told in fails(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,7 @@ from tasks.__main__ import run
 from tasks.avsr.crop import write_mouths
 from tasks.avsr.sets.collection import Collection, write_collection
 from tasks.cli.run_folder import MARK, run_folder
+from tasks.training.folder_lock import alone_in
 
 THEIRS = "of the user, and not ours"
 BOX = ("--box", "150,150,60,40")
@@ -253,6 +254,22 @@ def test_a_default_folder_is_ours_or_new(capsys, folder, experiment):
     assert "was changed since mcgurk wrote it" in refuses(capsys, folder, ("train", experiment))
     assert run(["train", str(experiment), "-o", "build/set/lips"]) == 0  # as was typed
     assert notes.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_training_at_the_same_time_is_refused_and_leaves_the_first_its_folder(
+    capsys, folder, experiment
+):
+    place = Path("build/set/lips")
+    first = run_folder(place, place)  # it will be killed
+    first.__enter__()
+    with alone_in(place):
+        (place / "curves.png").write_text("what the first one has written")
+        assert run(["train", str(experiment), "-o", str(place)]) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and f"Another training is at work in {place}; wait" in told
+        (place / "curves.png").write_text("and what it goes on to write")
+    assert run(["train", str(experiment)]) == 0
+    first.__exit__(None, None, None)
 
 
 def test_a_mistake_leaves_no_folder(capsys, folder, experiment):

@@ -30,6 +30,25 @@ def test_another_training_in_the_folder_is_kept_out_and_then_let_in(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_that_was_taken_away_while_it_was_opened_is_asked_for_anew(tmp_path, monkeypatch):
+    """Two could be in otherwise: one holds the file that was there, one that which is there."""
+    import fcntl
+
+    taken, plain = [], fcntl.flock
+
+    def end_just_before(file, how):
+        if not taken:
+            taken.append(file)
+            (tmp_path / LOCK).unlink()
+        plain(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", end_just_before)
+    with alone_in(tmp_path):
+        assert (tmp_path / LOCK).exists()
+        with pytest.raises(ValueError, match="Another training is at work in"), alone_in(tmp_path):
+            pass
+
+
 def test_a_killed_training_leaves_the_folder_free(tmp_path):
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     pipe = subprocess.PIPE
