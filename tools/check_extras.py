@@ -51,12 +51,16 @@ assert not missing, missing
 assert sum("fontpkg" in str(path) for path in found) == 3, found
 """
 MASKS = """
-import pydicom, segmentation_models_pytorch as smp, torch
+import numpy as np, pydicom, segmentation_models_pytorch as smp, torch
 from monai.metrics import compute_hausdorff_distance
 corner, moved = torch.zeros(2, 1, 1, 8, 8)
 corner[..., 0, 0] = moved[..., 0, 3] = 1
 assert compute_hausdorff_distance(corner, moved, include_background=True).item() == 3
-assert smp.Unet("resnet18", None)(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+unet = smp.Unet("resnet18", encoder_weights=None).eval()  # imports timm, and that torchvision
+assert unet(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)
+from tasks.segmentation import Segmenter
+[found] = Segmenter.load("scenes").segment(np.zeros((40, 60, 3), np.float32), ["a circle"])
+assert found.mask.shape == (40, 60)
 """
 GRIDS = """
 import numpy as np, torch
