@@ -20,3 +20,13 @@ vision-language-weights: .venv/.dev
 	$(BIN)/mcgurk train configs/vision_language/scenes.yaml -o $(VL)/scenes
 	$(BIN)/python -m tools.export_vision_language $(VL)/scenes \
 		modalities/vision_language/weights/vl_scenes --half
+
+# The frozen model "scenes" about sounds: needs the data folder beside the project. What is trained on it may
+# not be shipped (CC BY-SA, CC BY-NC).
+SOUNDS := ../shared/data
+.PHONY: sound-questions
+sound-questions: .venv/.dev
+	$(BIN)/python -m tools.render_sound_questions $(VL)/sounds --count 4000 --seed 1 \
+		--digits $(SOUNDS)/fsdd --animals $(SOUNDS)/noise/natural $(SOUNDS)/esc50 $(SOUNDS)/audio_image
+	$(BIN)/mcgurk train configs/vision_language/sound_questions.yaml -o $(VL)/sound_questions
+	$(BIN)/python -m tools.publish_sound_questions

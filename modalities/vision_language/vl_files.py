@@ -49,7 +49,12 @@ TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.m
 
 
 def load_vision_language(
-    name: str | Path, feature_dim: int | None = None, images: int | None = None, seed: int = 0
+    name: str | Path,
+    feature_dim: int | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    *,
+    fresh: bool = False,
 ) -> VisionLanguage:
     """Load a BART or T5, with a visual embedding.
 
@@ -60,6 +65,8 @@ def load_vision_language(
             visual embedding, or 2048.
         images: Pictures that one text can be about; None takes the folder's, or 2.
         seed: Fixes what the folder has not: rows of added tokens, and the visual embedding.
+        fresh: Whether the folder's visual embedding is left out for a new one, as for features of
+            another kind.
 
     Raises:
         ValueError: No such model, damaged, not to be had without network, or made for other
@@ -82,7 +89,7 @@ def load_vision_language(
             f"{len(model.get_input_embeddings().weight)}; expected the tokenizer that the model "
             "was saved with. Save or download both again."
         )
-    state = _read_visual(folder)
+    state = {} if fresh else _read_visual(folder)
     feature_dim, images = _fit(folder, state, feature_dim, images)
     built = build_vision_language(model, tokenizer, feature_dim, images, seed, str(name))
     if state:
@@ -217,7 +224,7 @@ def _fit(
         raise ValueError(
             f"{folder} was made for features of length {found[0]} and {found[1]} images; asked were"
             f" {feature_dim or found[0]} and {images or found[1]}. Ask for what it has, or take "
-            f"the language model alone, without {VISUAL}."
+            "the language model alone, with fresh=True (in a configuration fresh_embedding: true)."
         )
     return found
 

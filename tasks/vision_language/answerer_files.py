@@ -58,5 +58,5 @@ def load_answerer(
         raise FileNotFoundError(
             f"There is no {folder / TUNED}; the answerer is not whole. Copy or train it again."
         )
-    frozen = load_vision_language(model or card.model, eyes.dim)
+    frozen = load_vision_language(model or card.model, eyes.dim, fresh=card.fresh_embedding)
     return load_tuned(frozen, folder / TUNED).eval(), eyes, card

@@ -42,6 +42,7 @@ class AnswererCard:
         parameters: Parameters of all, those added among them, as the published percentages count.
         scores: On the validation and test rows.
         left_out: Rows that could not be used.
+        fresh_embedding: Whether it was trained with a new embedding in place of the model's own.
     """
 
     model: str
@@ -60,6 +61,7 @@ class AnswererCard:
     parameters: int
     scores: dict[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    fresh_embedding: bool = False
 
 
 def read_card(folder: str | Path) -> AnswererCard:

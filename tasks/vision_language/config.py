@@ -107,6 +107,8 @@ class VisionLanguageConfig:
         images: Name of what sees the pictures, as `load_grid_encoder` takes it; "frames" for the
             features of videos, which are read from files; "sound:whisper-tiny.en", or another name
             of an encoder, for sounds in the place of pictures.
+        fresh_embedding: Whether a new embedding shows the pictures in place of the model's own: for
+            another encoder than the model was made with, and for sounds.
         method: A name of `tasks.vision_language.variants.TUNINGS`, as "adapter", "lora" or "full".
         sharing: "single" lets all tasks share one adapter, "multiple" gives each its own,
             "half_up" and "half_down" let them share one of its two projections.
@@ -124,6 +126,7 @@ class VisionLanguageConfig:
     data: QuestionDataOptions = field(default_factory=QuestionDataOptions)
     model: str = "scenes"
     images: str = "shapes"
+    fresh_embedding: bool = False
     method: str = "adapter"
     sharing: str = "single"
     options: dict[str, Any] = field(default_factory=dict)

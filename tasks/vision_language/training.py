@@ -70,7 +70,7 @@ class VisionLanguageTraining:
         self.config = config
         questions = find_questions(config.data)
         self.eyes: Looking = open_eyes(config.images, config.features)
-        model = load_vision_language(config.model, self.eyes.dim)
+        model = load_vision_language(config.model, self.eyes.dim, fresh=config.fresh_embedding)
         self.parts, unspelt = check_answers(questions, model, skip=config.data.skip_bad)
         self.left_out = [*questions.left_out, *unspelt]
         self.tasks = questions.tasks
@@ -155,6 +155,7 @@ class VisionLanguageTraining:
         return AnswererCard(
             model=config.model,
             images=config.images,
+            fresh_embedding=config.fresh_embedding,
             seen=self.eyes.identity,
             method=config.method,
             sharing=config.sharing,

@@ -1,0 +1,1 @@
+"""Sounds with questions: digits said one after the other, and animals."""
