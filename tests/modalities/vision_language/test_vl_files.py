@@ -231,6 +231,18 @@ def test_a_t5_with_a_head_of_its_own_keeps_it(tmp_path):
     assert torch.equal(answers(again), answers(built)) and again.identity == built.identity
 
 
+def test_a_fresh_embedding_takes_other_features_and_leaves_the_language_model_as_it_was(tmp_path):
+    built = build("bart")
+    save_vision_language(built, tmp_path)
+    fresh = load_vision_language(tmp_path, feature_dim=512, fresh=True)
+    assert fresh.visual_embedding.feature_dim == 512
+    kept = fresh.model.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in built.model.state_dict().items())
+    assert load_vision_language(tmp_path, feature_dim=512, fresh=True).identity == fresh.identity
+    of_its_size = load_vision_language(tmp_path, fresh=True, feature_dim=FEATURE_DIM)
+    assert of_its_size.identity != load_vision_language(tmp_path).identity
+
+
 # What does not fit
 
 
