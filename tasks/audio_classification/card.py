@@ -1,11 +1,10 @@
 """What is known about a trained classifier, read without torch."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modalities.text_file import read_text
+from tasks.cards import read_card_file
 
 CARD = "classifier.json"
 
@@ -71,15 +70,10 @@ def read_card(folder: str | Path) -> ClassifierCard:
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged.
     """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
-        )
-    try:
-        data: dict[str, Any] = json.loads(read_text(path))
-        parameters = Counts(**data.pop("parameters"))
-        lists = {name: tuple(data.pop(name)) for name in ("classes", "left_out")}
-        return ClassifierCard(parameters=parameters, **lists, **data)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged ({error}); train the classifier again.") from error
+    again = "train the classifier again"
+    lists = ("classes", "left_out")
+    return read_card_file(folder, CARD, ClassifierCard, again, lists, _read_counts)
+
+
+def _read_counts(data: dict[str, Any]) -> dict[str, Any]:
+    return {"parameters": Counts(**data.pop("parameters"))}

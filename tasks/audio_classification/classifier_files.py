@@ -1,7 +1,5 @@
 """Trained classifiers on disk: a card, the adapter in PEFT's layout, and the head."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -10,10 +8,10 @@ from fusion.adapters.interface import Adapters
 from modalities.catalog import load_audio_encoder
 from modalities.empty_name import refuse_empty_name
 from modalities.tensor_file import read_tensors, write_tensors
-from modalities.whole_file import replace_when_whole
 from tasks.audio_classification.card import CARD, ClassifierCard, read_card
 from tasks.audio_classification.config import FULL, ClassificationConfig
 from tasks.audio_classification.model import ADAPTER, SoundModel
+from tasks.cards import card_comes_last
 
 HEAD, ADAPTERS, ENCODER = ("head.safetensors", "adapter", "encoder.safetensors")
 
@@ -30,15 +28,12 @@ def save_classifier(folder: str | Path, model: SoundModel, card: ClassifierCard)
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
-    if model.adapters is not None:
-        model.adapters.save(folder / ADAPTERS, ADAPTER)
-    if card.method == FULL:
-        write_tensors(folder / ENCODER, model.encoder.state_dict())
-    write_tensors(folder / HEAD, model.head.state_dict())
-    with replace_when_whole(folder / CARD) as partial:
-        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    with card_comes_last(folder, CARD, card):
+        if model.adapters is not None:
+            model.adapters.save(folder / ADAPTERS, ADAPTER)
+        if card.method == FULL:
+            write_tensors(folder / ENCODER, model.encoder.state_dict())
+        write_tensors(folder / HEAD, model.head.state_dict())
 
 
 def load_classifier(

@@ -1,11 +1,10 @@
 """What is known about a trained segmenter, read without torch."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modalities.text_file import read_text
+from tasks.cards import find_in, read_card_file
 
 CARD = "segmenter.json"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
@@ -13,9 +12,7 @@ SHIPPED_FOLDER = Path(__file__).parent / "weights"
 
 def find_shipped(name: str | Path) -> Path | None:
     """Return the folder of a segmenter that comes with mcgurk, or None where none is called so."""
-    folder = SHIPPED_FOLDER / str(name)
-    plain = str(name) == folder.name and not Path(name).is_dir()
-    return folder if plain and (folder / CARD).is_file() else None
+    return find_in(SHIPPED_FOLDER, name, CARD)
 
 
 @dataclass(frozen=True)
@@ -92,14 +89,5 @@ def read_card(folder: str | Path) -> SegmenterCard:
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged.
     """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
-        )
-    try:
-        data: dict[str, Any] = json.loads(read_text(path))
-        lists = {name: tuple(data.pop(name)) for name in ("labels", "left_out")}
-        return SegmenterCard(**lists, **data)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged ({error}); train the segmenter again.") from error
+    again = "train the segmenter again"
+    return read_card_file(folder, CARD, SegmenterCard, again, ("labels", "left_out"))

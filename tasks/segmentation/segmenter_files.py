@@ -1,7 +1,5 @@
 """Trained segmenters on disk: a card, adapters in PEFT's layout, and what else was trained."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from fusion.adapters.parts import frozen_state
 from modalities.empty_name import refuse_empty_name
 from modalities.tensor_file import read_tensors, write_tensors
 from modalities.vision_language.clipseg_files import load_clipseg
-from modalities.whole_file import replace_when_whole
+from tasks.cards import card_comes_last
 from tasks.segmentation.card import CARD, SegmenterCard, bare_card, read_card
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.model import ADAPTER, PromptedModel, Segmentable, UNetModel, build_model
@@ -33,14 +31,11 @@ def save_segmenter(folder: str | Path, model: Segmentable, card: SegmenterCard) 
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
-    if model.adapters is not None:
-        model.adapters.save(folder / ADAPTERS, ADAPTER)
-    for file, part in _trained_parts(model, card).items():
-        write_tensors(folder / file, frozen_state(part))
-    with replace_when_whole(folder / CARD) as partial:
-        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    with card_comes_last(folder, CARD, card):
+        if model.adapters is not None:
+            model.adapters.save(folder / ADAPTERS, ADAPTER)
+        for file, part in _trained_parts(model, card).items():
+            write_tensors(folder / file, frozen_state(part))
 
 
 def load_segmenter(

@@ -1,11 +1,9 @@
 """Trained answerers on disk: a card, and what was trained of the frozen model."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from modalities.vision_language.vl_files import load_vision_language
-from modalities.whole_file import replace_when_whole
+from tasks.cards import card_comes_last
 from tasks.vision_language.card import CARD, AnswererCard, read_card
 from tasks.vision_language.looking import Looking, open_eyes
 from tasks.vision_language.tuned import Tuned
@@ -26,11 +24,8 @@ def save_answerer(folder: str | Path, tuned: Tuned, card: AnswererCard) -> None:
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
-    save_tuned(tuned, folder / TUNED)
-    with replace_when_whole(folder / CARD) as partial:
-        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+    with card_comes_last(folder, CARD, card):
+        save_tuned(tuned, folder / TUNED)
 
 
 def load_answerer(

@@ -1,11 +1,10 @@
 """What is known about a trained model of questions and captions, read without torch."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modalities.text_file import read_text
+from tasks.cards import find_in, read_card_file
 
 CARD = "answerer.json"
 # What is shown to a model in the place of pictures, by `VisionLanguageConfig.images`.
@@ -16,9 +15,7 @@ SHIPPED_FOLDER = Path(__file__).parent / "weights"
 
 def find_shipped(name: str | Path) -> Path | None:
     """Return the folder of an answerer that comes with mcgurk, or None where none is called so."""
-    folder = SHIPPED_FOLDER / str(name)
-    plain = bool(str(name)) and str(name) == folder.name and not Path(name).is_dir()
-    return folder if plain and (folder / CARD).is_file() else None
+    return find_in(SHIPPED_FOLDER, name, CARD)
 
 
 @dataclass(frozen=True)
@@ -71,14 +68,5 @@ def read_card(folder: str | Path) -> AnswererCard:
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged.
     """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
-        )
-    try:
-        data: dict[str, Any] = json.loads(read_text(path))
-        lists = {name: tuple(data.pop(name)) for name in ("tasks", "left_out")}
-        return AnswererCard(**lists, **data)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged ({error}); train the answerer again.") from error
+    again = "train the answerer again"
+    return read_card_file(folder, CARD, AnswererCard, again, ("tasks", "left_out"))

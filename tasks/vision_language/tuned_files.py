@@ -1,7 +1,6 @@
 """Tuned models on disk: a card, and what was trained, each tensor once."""
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,8 @@ import torch
 from torch import Tensor
 
 from modalities.tensor_file import read_tensors, write_tensors
-from modalities.text_file import read_text
 from modalities.vision_language.vl_model import VisionLanguage
-from modalities.whole_file import replace_when_whole
+from tasks.cards import card_comes_last, read_card_file
 from tasks.vision_language.tuned import Tuned, tune
 
 CARD, WEIGHTS = "tuned.json", "tuned.safetensors"
@@ -68,12 +66,9 @@ def save_tuned(tuned: Tuned, folder: str | Path, *, half: bool = False) -> None:
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CARD).unlink(missing_ok=True)
     tensors: dict[str, Tensor] = {n: p.detach().cpu() for n, p in tuned.named_trained().items()}
-    write_tensors(folder / WEIGHTS, tensors, {"format": "pt"}, half=half)
-    with replace_when_whole(folder / CARD) as partial:
-        partial.write_text(json.dumps(asdict(card_of(tuned)), indent=1) + "\n", encoding="utf-8")
+    with card_comes_last(folder, CARD, card_of(tuned)):
+        write_tensors(folder / WEIGHTS, tensors, {"format": "pt"}, half=half)
 
 
 def read_tuned_card(folder: str | Path) -> TunedCard:
@@ -83,16 +78,7 @@ def read_tuned_card(folder: str | Path) -> TunedCard:
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged.
     """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {CARD}; expected a folder that `mcgurk train` wrote."
-        )
-    try:
-        data = json.loads(read_text(path))
-        return TunedCard(tasks=tuple(data.pop("tasks")), **data)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); {DAMAGED}.") from error
+    return read_card_file(folder, CARD, TunedCard, DAMAGED, ("tasks",))
 
 
 def load_tuned(vl: VisionLanguage, folder: str | Path) -> Tuned:

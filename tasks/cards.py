@@ -1,0 +1,80 @@
+"""Cards of what training wrote: JSON that comes last, so that a folder without is not whole."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modalities.text_file import read_text
+from modalities.whole_file import replace_when_whole
+
+Card = TypeVar("Card")
+
+
+def find_in(shipped: Path, name: str | Path, file: str) -> Path | None:
+    """Return the folder of what comes with mcgurk by a name, or None where none is called so.
+
+    Args:
+        shipped: Where such folders are.
+        name: As a user types it; a folder of that name goes first.
+        file: Name of the card in them.
+    """
+    folder = shipped / str(name)
+    plain = bool(str(name)) and str(name) == folder.name and not Path(name).is_dir()
+    return folder if plain and (folder / file).is_file() else None
+
+
+@contextmanager
+def card_comes_last(folder: Path, file: str, card: Any) -> Iterator[None]:
+    """Write a card when all else in a folder has been written inside.
+
+    Args:
+        folder: Made where it is not there; a card of before goes first.
+        file: The card's name.
+        card: A dataclass.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / file).unlink(missing_ok=True)
+    yield
+    with replace_when_whole(folder / file) as partial:
+        partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
+
+
+def read_card_file(
+    folder: str | Path,
+    file: str,
+    kind: Callable[..., Card],
+    again: str,
+    lists: Sequence[str] = (),
+    parts: Callable[[dict[str, Any]], dict[str, Any]] = lambda data: {},
+) -> Card:
+    """Read a card.
+
+    Args:
+        folder: That training wrote.
+        file: The card's name.
+        kind: Makes it of its entries.
+        again: What to do where it is damaged, as "train the segmenter again".
+        lists: Entries that are tuples.
+        parts: Takes entries out that are no plain values, and returns what they become.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged.
+    """
+    path = Path(folder) / file
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no {file}; expected a folder that `mcgurk train` wrote."
+        )
+    try:
+        data: dict[str, Any] = json.loads(read_text(path))
+        taken = {name: tuple(data.pop(name)) for name in lists} | parts(data)
+        return kind(**taken, **data)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); {again}.") from error
