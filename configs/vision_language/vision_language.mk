@@ -12,7 +12,7 @@ vision-language: .venv/.dev
 # processor.
 vision-language-weights: .venv/.dev
 	$(BIN)/python -m tools.train_shapes $(VL)/shapes --steps 2000
-	for file in model.safetensors config.json preprocessor_config.json; do cp $(VL)/shapes/$$file \
+	for file in model.safetensors config.json preprocessor_config.json README.md; do cp $(VL)/shapes/$$file \
 		modalities/vision_language/weights/shapes/ || exit 1; done
 	$(BIN)/python -m tools.render_questions $(VL)/seen --count 8000 --seed 1 --look seen --size 160
 	$(BIN)/python -m tools.write_word_lists $(VL)/words --count 20000
