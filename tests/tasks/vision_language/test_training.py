@@ -38,6 +38,8 @@ def test_what_is_exported_answers_as_what_was_trained(experiment, tmp_path):
             other = loaded.tuned.vl.encode(*asked[1:6]).states
     torch.testing.assert_close(one, other)
     assert loaded.card.scores.keys() >= {"average", "test_average", "validation_loss"}
+    # A study writes "test_" before them.
+    assert task.test_scores.keys() == {"vqa", "gqa", "nlvr2", "caption", "average"}
 
 
 def test_a_batch_of_one_task_has_the_loss_of_its_rows_in_a_mixed_one(experiment):
