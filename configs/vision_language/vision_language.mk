@@ -30,3 +30,13 @@ sound-questions: .venv/.dev
 		--digits $(SOUNDS)/fsdd --animals $(SOUNDS)/noise/natural $(SOUNDS)/esc50 $(SOUNDS)/audio_image
 	$(BIN)/mcgurk train configs/vision_language/sound_questions.yaml -o $(VL)/sound_questions
 	$(BIN)/python -m tools.publish_sound_questions
+
+# The whole road on small parts of VQAv2, GQA, NLVR2 and Flickr30k, which are learnt by heart.
+FIXTURES ?= ../shared/data/vl
+.PHONY: vision-language-fixtures
+vision-language-fixtures: .venv/.dev
+	$(BIN)/python -m tools.join_fixtures $(FIXTURES) $(VL)/fixtures
+	$(BIN)/python -m tools.start_vision_language $(VL)/fixtures_start --words $(VL)/fixtures \
+		--images scenes
+	$(BIN)/mcgurk train configs/vision_language/fixtures.yaml -o $(VL)/fixtures_trained
+	$(BIN)/mcgurk evaluate $(VL)/fixtures_trained --part train -o $(VL)/fixtures_scores

@@ -1,6 +1,7 @@
 """All words of both worlds, and the small tokenizer that spells them."""
 
 import re
+from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ PROMPTS = ("vqa: ", "gpa: ", "nlvr: ", "caption: ")
 ANSWERS = ("yes", "no", "true", "false", "left", "right", "above", "below", *"0123456789")
 PART = re.compile(r"\{\w+\}")
 WORD = re.compile(r"[a-z]+|[0-9]")
+PIECE = re.compile(r"[a-z]+|[0-9]+|[!-/:-@[-`{-~]+")  # of any text
 SPACE = "Ġ"  # how byte-level tokenizers write a space
 
 
@@ -51,11 +53,19 @@ def words_of_worlds() -> tuple[str, ...]:
     return tuple(sorted(words))
 
 
-def build_tokenizer() -> "PreTrainedTokenizerFast":
+def words_in(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the words and signs of texts, and of the prompts of tasks, in lower case, sorted."""
+    return tuple(sorted({*PIECE.findall(" ".join([*texts, *PROMPTS, *ANSWERS]).lower())}))
+
+
+def build_tokenizer(words: Iterable[str] | None = None) -> "PreTrainedTokenizerFast":
     """Build a tokenizer for a small BART, of about 470 entries.
 
-    A word of these scenes is one token; any other text is spelled in bytes, so that nothing is
-    lost. All is lower case and every space single; the space before a text is not spelled back.
+    A word is one token; any other text is spelled in bytes, so that nothing is lost. All is lower
+    case and every space single; the space before a text is not spelled back.
+
+    Args:
+        words: Each once, in lower case; None takes those of rendered scenes.
 
     Returns:
         One that puts <s> and </s> around texts and pads with <pad>; `save_pretrained` keeps it.
@@ -67,7 +77,7 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     marks = list(MARKS.values())
-    spaced = [SPACE + word for word in words_of_worlds()]
+    spaced = [SPACE + word for word in (words_of_worlds() if words is None else words)]
     entries = {
         entry: number for number, entry in enumerate([*marks[:4], *letters, *spaced, marks[4]])
     }
