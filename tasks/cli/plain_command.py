@@ -4,7 +4,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-SAID_ELSEWHERE = ("prompts", "changes")  # what these expect instead
+SAID_ELSEWHERE = ("prompts", "questions", "changes")  # what these expect instead
 
 
 class PlainCommand(TyperCommand):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from modalities.empty_name import refuse_empty_name
 from modalities.vision_language.vl_files import load_vision_language
 from tasks.cards import card_comes_last
 from tasks.vision_language.card import CARD, AnswererCard, read_card
@@ -41,6 +42,7 @@ def load_answerer(
         FileNotFoundError: It is not there, or not whole.
         ValueError: It is damaged, or was trained for another model or other pictures.
     """
+    refuse_empty_name(folder, "answerer")
     folder = Path(folder)
     card = read_card(folder)
     eyes = open_eyes(card.images)
