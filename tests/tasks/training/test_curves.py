@@ -1,7 +1,7 @@
 import matplotlib.image
 import pytest
 
-from tasks.training.curves import draw_curves
+from tasks.training.curves import draw_curves, group_by_plot
 
 
 @pytest.mark.parametrize("last", [0.25, -0.25])
@@ -22,3 +22,8 @@ def test_the_step_of_the_best_is_marked(tmp_path):
         draw_curves(rows, tmp_path / f"{name}.png", best)
     found = {path.read_bytes() for path in tmp_path.iterdir()}
     assert len(found) == 3
+
+
+def test_parts_of_the_loss_are_losses_where_each_row_was_measured():
+    rows = [{"step": 1, "loss": 2.0, "cross_entropy": 0.5, "measured": True, "dice": 90.0}]
+    assert group_by_plot(rows) == {"loss": ["loss", "cross_entropy"], "validation": ["dice"]}
