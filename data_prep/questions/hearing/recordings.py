@@ -27,7 +27,8 @@ TRAINED = 0.7  # share of a recording's seconds that trains, where an animal has
 CROP_S = (1.0, 2.0)
 PAUSE_S = (0.1, 0.3)
 PEAK = 0.5
-TRIES = 3  # crops that are drawn, of which the loudest is taken: animals are silent between calls
+TRIES = 10  # crops that are drawn, of which the loudest is taken: animals are silent between calls
+SILENT = 1e-3  # of the peak; ESC-50 fills what is shorter than 5 s with silence
 
 
 def animal_of(name: str) -> str:
@@ -51,8 +52,16 @@ class Stretch:
     end: float = 1.0
 
     def of(self, waveform: np.ndarray) -> np.ndarray:
-        """Return this part of the recording's samples."""
-        return waveform[round(self.start * len(waveform)) : round(self.end * len(waveform))]
+        """Return this part of a recording's samples, without silence at the recording's ends.
+
+        Raises:
+            ValueError: Nothing is heard in the recording.
+        """
+        heard = without_silent_ends(waveform)
+        part = heard[round(self.start * len(heard)) : round(self.end * len(heard))]
+        if not len(part):
+            raise ValueError(f"{self.path} is silent; expected a sound. Take it out of its folder.")
+        return part
 
 
 Parted = dict[str, dict[str, list[Stretch]]]  # by animal, then by "train" and "test"
@@ -92,6 +101,12 @@ def crop(waveform: np.ndarray, random: np.random.Generator) -> np.ndarray:
     starts = random.integers(0, len(waveform) - samples + 1, TRIES)
     crops = [waveform[start : start + samples] for start in starts]
     return even_out(max(crops, key=lambda one: float(np.square(one).sum())))
+
+
+def without_silent_ends(waveform: np.ndarray) -> np.ndarray:
+    """Cut off what is silent at both ends; of silence nothing is left."""
+    loud = np.flatnonzero(np.abs(waveform) > SILENT * np.abs(waveform).max(initial=0.0))
+    return waveform[loud[0] : loud[-1] + 1] if len(loud) else waveform[:0]
 
 
 def join(waveforms: Sequence[np.ndarray], random: np.random.Generator) -> np.ndarray:

@@ -33,10 +33,19 @@ def test_the_last_recording_tests_and_of_one_alone_the_last_seconds():
     a, b, c = map(Path, ("a.wav", "b.wav", "c.wav"))
     parted = part_recordings([("dog", a), ("hen", c), ("dog", b)])
     assert parted["dog"] == {"train": [Stretch(a)], "test": [Stretch(b)]}
-    waveform = np.arange(1001)
+    waveform = np.arange(1000, 2001)
     train, test = (parted["hen"][fold][0].of(waveform) for fold in ("train", "test"))
     assert len(train) > 2 * len(test) > 0
     assert np.array_equal(np.concatenate([train, test]), waveform)
+
+
+def test_silence_that_fills_a_recording_up_is_of_no_part():
+    waveform = np.concatenate([np.zeros(50), np.arange(1000, 2000), np.zeros(3000)])
+    whole = Stretch(Path("a.wav")).of(waveform)
+    assert np.array_equal(whole, np.arange(1000, 2000))
+    assert Stretch(Path("a.wav"), 0.7).of(waveform).min() == 1700
+    with pytest.raises(ValueError, match="a.wav is silent"):
+        Stretch(Path("a.wav")).of(np.zeros(10))
 
 
 def test_a_crop_is_of_one_to_two_seconds_and_rarely_silent():
