@@ -8,13 +8,13 @@ vision-language: .venv/.dev
 	$(BIN)/mcgurk train configs/vision_language/scenes_study.yaml -o $(VL)/scenes_study
 	$(BIN)/python -m tools.publish_vision_language
 
-# The small frozen model "scenes", from rendered pictures alone. Weights differ a little from processor to
-# processor.
+# The small frozen model "scenes" and what sees for it, from rendered pictures alone: about three hours on
+# one core. Weights differ a little from processor to processor.
 vision-language-weights: .venv/.dev
 	$(BIN)/python -m tools.train_shapes $(VL)/shapes --steps 2000
 	for file in model.safetensors config.json preprocessor_config.json README.md; do cp $(VL)/shapes/$$file \
 		modalities/vision_language/weights/shapes/ || exit 1; done
-	$(BIN)/python -m tools.render_questions $(VL)/seen --count 8000 --seed 1 --look seen --size 160
+	$(BIN)/python -m tools.render_questions $(VL)/seen --count 20000 --seed 1 --look seen --size 160
 	$(BIN)/python -m tools.write_word_lists $(VL)/words --count 20000
 	$(BIN)/python -m tools.start_vision_language $(VL)/start
 	$(BIN)/mcgurk train configs/vision_language/scenes.yaml -o $(VL)/scenes
