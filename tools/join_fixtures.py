@@ -32,7 +32,7 @@ def join_fixtures(source: Path, folder: Path, names: Sequence[str] = NAMES) -> i
     Args:
         source: With a folder for each, and "images".
         folder: Made where it is not there; each data set has a folder in it, too.
-        names: Of `data_prep.datasets.questions.catalog`.
+        names: Data sets, as `data_prep.datasets.questions.catalog` calls them.
 
     Returns:
         How many rows there are.

@@ -39,7 +39,7 @@ def write_scores(
         rows: All that `tools.render_sound_questions` made.
         tested: Those that were answered.
         answers: What was said to each.
-        card: Of what answered.
+        card: What is known about the model that answered.
     """
     right: dict[str, list[float]] = defaultdict(list)
     for row, answer in zip(tested, answers, strict=True):

@@ -49,7 +49,7 @@ def group_by_plot(metrics: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Return the names of what was measured by the title of the plot that they belong to.
 
     Args:
-        metrics: As of `draw_curves`.
+        metrics: Rows of metrics.jsonl, in their order.
     """
     trained = {name for row in metrics for name in takewhile(lambda key: key != "measured", row)}
     groups: dict[str, list[str]] = {}

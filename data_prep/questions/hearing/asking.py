@@ -32,7 +32,7 @@ def ask_digits(
     Args:
         key: What the ids begin with.
         path: The sound.
-        fold: Of the sound.
+        fold: "train", "validation" or "test", that of the sound.
         digits: In their order, one or more, but not all ten.
         random: Is drawn from.
     """
@@ -56,7 +56,7 @@ def ask_animal(
     Args:
         key: What the ids begin with.
         path: The sound.
-        fold: Of the sound.
+        fold: "train", "validation" or "test", that of the sound.
         animal: What is heard.
         animals: What can be heard at all, two or more.
         random: Is drawn from.
