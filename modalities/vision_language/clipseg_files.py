@@ -1,7 +1,7 @@
 """CLIPSeg models by name, folder or hub id, or of any size with random weights."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +60,13 @@ PUBLISHED: dict[str, Any] = dict(
 SMALL_PICTURES = Pictures(side=160, mean=(0.5, 0.5, 0.5), deviation=(0.25, 0.25, 0.25))
 
 
-def load_clipseg(name: str | Path = "scenes") -> ClipSeg:
+def load_clipseg(name: str | Path = "scenes", others: Iterable[str] = ()) -> ClipSeg:
     """Load a CLIPSeg.
 
     Args:
         name: A folder that transformers saved; else "scenes", which comes with mcgurk, a name of
             `CLIPSEGS` or "clipseg-random"; else a hub id.
+        others: Names that the caller knows besides, told where there is no such model.
 
     Raises:
         ValueError: No such model, damaged, or not to be had without network.
@@ -75,7 +76,8 @@ def load_clipseg(name: str | Path = "scenes") -> ClipSeg:
     if str(name) == RANDOM and not Path(name).is_dir():
         return random_clipseg()
     shipped = SHIPPED.get(str(name)) if not Path(name).is_dir() else None
-    folder = shipped or find_folder(name, {**CLIPSEGS, **dict.fromkeys((*SHIPPED, RANDOM), "")})
+    besides = dict.fromkeys((*SHIPPED, RANDOM, *others), "")
+    folder = shipped or find_folder(name, {**CLIPSEGS, **besides})
     model = load_model(CLIPSegForImageSegmentation, folder, ("clipseg",))
     pictures = read_pictures(folder, Pictures(side=_published_side(model)))
     return ClipSeg(model, load_tokenizer(folder), pictures, str(name))

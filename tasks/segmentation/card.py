@@ -15,6 +15,11 @@ def find_shipped(name: str | Path) -> Path | None:
     return find_in(SHIPPED_FOLDER, name, CARD)
 
 
+def list_shipped() -> list[str]:
+    """Return the names of the segmenters that come with mcgurk."""
+    return sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}"))
+
+
 @dataclass(frozen=True)
 class SegmenterCard:
     """What is known about a segmenter.

@@ -10,7 +10,7 @@ from modalities.empty_name import refuse_empty_name
 from modalities.tensor_file import read_tensors, write_tensors
 from modalities.vision_language.clipseg_files import load_clipseg
 from tasks.cards import card_comes_last
-from tasks.segmentation.card import CARD, SegmenterCard, bare_card, read_card
+from tasks.segmentation.card import CARD, SegmenterCard, bare_card, list_shipped, read_card
 from tasks.segmentation.config import SegmentationConfig
 from tasks.segmentation.model import ADAPTER, PromptedModel, Segmentable, UNetModel, build_model
 from tasks.segmentation.variants import DECODER, FULL, UNET
@@ -91,7 +91,7 @@ def bare_segmenter(name: str) -> tuple[PromptedModel, SegmenterCard]:
         ValueError: No such model.
     """
     config = SegmentationConfig(model=name, method=DECODER)
-    model = PromptedModel(load_clipseg(name), config).requires_grad_(False)
+    model = PromptedModel(load_clipseg(name, list_shipped()), config).requires_grad_(False)
     return model.eval(), bare_card(name, model.size)
 
 

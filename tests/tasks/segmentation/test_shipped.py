@@ -49,3 +49,8 @@ def test_the_adapters_find_dark_lumps_in_rendered_ultrasound(name):
             (mask,) = segmenter.probability(image, ["tumor in the breast ultrasound image"]) > 0.5
             dices.append(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
     assert len(dices) >= 3 and np.mean(dices) > 0.6
+
+
+def test_a_model_that_is_not_there_is_told_with_all_that_come_along():
+    with pytest.raises(ValueError, match="scenes.*phantoms-da-vl, phantoms-sa-vlc"):
+        Segmenter.load("phantoms", "cpu")
