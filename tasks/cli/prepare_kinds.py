@@ -7,6 +7,7 @@ of `data_prep.datasets`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from modalities.spelling import did_you_mean
 from tasks.cli.prepare_clips import CLIPS, prepare_clips
 from tasks.cli.prepare_masks import MASKS, prepare_masks
 from tasks.cli.prepare_options import PrepareOptions
@@ -94,7 +95,8 @@ def choose_kind(options: PrepareOptions) -> Kind:
     of = [kind for kind, known in KINDS.items() if options.name in known.names]
     if not of:
         known = dict.fromkeys(name for kind in KINDS.values() for name in kind.names)
-        raise ValueError(f"No data set {options.name!r}; known: {', '.join(known)}.")
+        told = did_you_mean(options.name, known)
+        raise ValueError(f"No data set {options.name!r}; known: {', '.join(known)}.{told}")
     chosen = of[0] if len(of) == 1 else _look_into(options)
     for kind in KINDS:
         if kind != chosen and (given := options.given(kind)):

@@ -85,7 +85,8 @@ def check_suffix(path: Path | None, what: str, known: tuple[str, ...]) -> None:
         ValueError: It has another suffix.
     """
     if path is not None and path.suffix.lower() not in known:
-        raise ValueError(f"Cannot write {path}: {what} is {' or '.join(known)}. Rename the output.")
+        expected = " or ".join(filter(None, (", ".join(known[:-1]), known[-1])))
+        raise ValueError(f"Cannot write {path}: {what} is {expected}. Rename the output.")
 
 
 def check_model(model: str) -> None:

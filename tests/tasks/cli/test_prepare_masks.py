@@ -160,12 +160,19 @@ def test_nothing_that_can_be_read_is_a_mistake_in_one_line(folder, tmp_path, cap
         ("cuts", ["--clean-splits"], "--clean-splits is for masks"),
         ("folder", ["--label", "a", "--label", "b"], "--label is 'a'; expected a name"),
         ("kvsair", [], "No data set 'kvsair'; known: grid, folder, cuts, kvasir, bkai"),
+        ("foldr", [], "yc2c. Did you mean 'folder'?"),
     ],
 )
 def test_options_of_another_kind_are_a_mistake(folder, tmp_path, capsys, name, options, told):
     assert prepare(name, folder, tmp_path / "out", *options) == 2
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_there_may_be_one_of_pictures(tmp_path, capsys):
+    assert prepare("folder", tmp_path / "none", tmp_path / "out") == 2
+    told = "none is no folder; expected one with clips, or with pictures and masks."
+    assert capsys.readouterr().err.endswith(f"{told}\n")
 
 
 def test_the_manifest_of_clips_is_not_replaced_by_one_of_masks(folder, tmp_path, capsys):

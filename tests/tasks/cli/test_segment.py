@@ -270,7 +270,7 @@ MISTAKES = {
     "a picture of a folder": ((".", "a", "-o", "o.png"), "expected a folder"),
     "two outputs in one": (("grey.png", "a", "-o", "o.png", "--mask", "o.png"), "one file"),
     "a lossy mask": (("grey.png", "a", "--mask", "m.jpg"), "is .png"),
-    "a video of a picture": (("grey.png", "a", "-o", "o.mp4"), "is .png"),
+    "a video of a picture": (("grey.png", "a", "-o", "o.mp4"), "is .png, .jpg or .jpeg"),
     "a picture of a video": (("clip.mp4", "a", "-o", "o.png"), "is .mp4"),
     "a mask of a video": (("clip.mp4", "a", "--mask", "m.png"), "--mask is for pictures"),
     "frames of a picture": (("grey.png", "a", "--per-frame", "f.jsonl"), "is for videos"),
