@@ -18,7 +18,7 @@ from tasks.training.contract import Trainable
 from tasks.training.curves import draw_curves
 from tasks.training.folder_lock import alone_in
 from tasks.training.launched import count_processes, is_first
-from tasks.training.options import LoopOptions, describe
+from tasks.training.options import LoopOptions, describe, tell_difference
 from tasks.training.plain_numbers import plain_numbers
 from tasks.training.precision import autocast, build_scaler, check_precision
 from tasks.training.processes import Processes
@@ -279,7 +279,9 @@ class _Run:
             return 0
         if content["experiment"] != self.described:
             raise ValueError(
-                f"{self.folder} holds another experiment; take another folder, or remove it."
+                f"{self.folder} holds another experiment"
+                f"{tell_difference(content['experiment'], self.described)}; take another folder, "
+                "or remove it."
             )
         self.module.load_state_dict(content["module"], strict=False)
         self.optimiser.load_state_dict(content["optimiser"])

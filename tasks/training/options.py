@@ -9,6 +9,7 @@ from tasks.training.goals import check_known, read_goal
 from tasks.training.schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+TOLD = 3  # how many entries in which experiments differ are told
 GOALS = ("watch", "best")  # options that name what is measured
 LEAST = {  # what numbers of options are at least
     1: ("steps", "batch", "checkpoint_every", "accumulation"),
@@ -200,6 +201,27 @@ def describe(options: LoopOptions, settings: Any) -> str:
         if isinstance(settings.get("loop"), dict):
             settings["loop"] = _told(settings["loop"])
     return json.dumps([_told(asdict(options)), settings], sort_keys=True, default=str)
+
+
+def tell_difference(before: str, now: str) -> str:
+    """Say in brackets, after a space, where two experiments differ; "" where no entry tells.
+
+    Args:
+        before: What `describe` said of the first.
+        now: Likewise of the second.
+    """
+    (options, settings), (new_options, new_settings) = json.loads(before), json.loads(now)
+    found = _differences(settings, new_settings) or _differences(options, new_options, "loop.")
+    more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
+    return f" ({', '.join(found[:TOLD] + more)})" if found else ""
+
+
+def _differences(before: Any, now: Any, within: str = "") -> list[str]:
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        named = within and before != now
+        return [f"{within[:-1]} was {before!r} and is {now!r}"] if named else []
+    names = [name for name in now if name in before]  # others came with another version
+    return [one for k in names for one in _differences(before[k], now[k], f"{within}{k}.")]
 
 
 def _told(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from tasks.training import loop
 from tasks.training.loop import CHECKPOINT, CURVES, METRICS, train
-from tasks.training.options import LoopOptions
+from tasks.training.options import LoopOptions, describe, tell_difference
 
 OPTIONS = LoopOptions(
     steps=12, batch=4, learning_rate=0.05, warmup=2, checkpoint_every=3, measure_every=6
@@ -98,8 +98,23 @@ def test_every_example_comes_once_an_epoch(tmp_path):
 
 def test_another_experiment_in_the_folder_is_refused(tmp_path):
     train(Line(), OPTIONS, tmp_path, device="cpu", settings={"name": "a"})
-    with pytest.raises(ValueError, match="holds another experiment"):
+    with pytest.raises(ValueError, match=r"another experiment \(name was 'a' and is 'b'\); take"):
         train(Line(), OPTIONS, tmp_path, device="cpu", settings={"name": "b"})
+    longer, steps = replace(OPTIONS, steps=OPTIONS.steps + 1), OPTIONS.steps
+    with pytest.raises(ValueError, match=rf"\(loop.steps was {steps} and is {steps + 1}\)"):
+        train(Line(), longer, tmp_path, device="cpu", settings={"name": "a"})
+
+
+def test_of_many_differences_between_experiments_some_are_told():
+    before, now = (
+        describe(
+            OPTIONS, {"method": {"rank": rank, "where": rank}, "loop": {"steps": rank}, "a": rank}
+        )
+        for rank in (1, 2)
+    )
+    assert tell_difference(before, now).count(" was ") == 3
+    assert tell_difference(before, now).endswith(", and 1 more)")
+    assert tell_difference(describe(OPTIONS, None), describe(OPTIONS, "b")) == ""
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
