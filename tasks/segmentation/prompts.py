@@ -73,7 +73,8 @@ def draw_text(row: MaskedImage, use: str, text: str, random: np.random.Generator
         known = ", ".join(row.prompts) or "none"
         raise ValueError(
             f"{row.id} has no {wanted}; it has {known}. Make some with `mcgurk prepare`, or give "
-            f"one sentence for all, as text='the {LABEL}'."
+            f"one sentence for all: text='the {LABEL}', of a training prompts.use=fixed "
+            f"prompts.text='the {LABEL}'."
         )
     wordings = row.prompts[keys[int(random.integers(len(keys)))]]
     return wordings[int(random.integers(len(wordings)))]

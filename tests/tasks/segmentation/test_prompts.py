@@ -73,7 +73,8 @@ def test_an_image_without_such_prompts_is_named():
     with pytest.raises(ValueError, match="image-1 has no prompts 'p3'"):
         draw_text(ROW, "p3", "", random)
     bare = MaskedImage("bare", "", "", "polyp", prompts={"p0": ("",)})
-    with pytest.raises(ValueError, match="bare has no prompts after p0 to draw from; it has p0"):
+    told = "bare has no prompts after p0 to draw from; it has p0.*prompts.use=fixed prompts.text="
+    with pytest.raises(ValueError, match=told):
         draw_text(bare, "random", "", random)
 
 
