@@ -38,7 +38,9 @@ def draw_curves(metrics: Sequence[dict[str, Any]], path: Path, best: int | None 
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step", fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        low, high = axes.get_ylim()
+        low = min(0, low)
+        axes.set_ylim(low, high + 0.05 * (high - low))  # the highest curve is not on the frame
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     with replace_when_whole(path) as partial:
