@@ -90,7 +90,10 @@ def _is_help(error: Exception) -> bool:
 
 
 def _tell_interrupt() -> int:
-    print("mcgurk: interrupted; nothing half-written was kept.", file=sys.stderr)
+    print(
+        "mcgurk: interrupted; what was finished is kept, nothing is left half-written.",
+        file=sys.stderr,
+    )
     return INTERRUPTED
 
 

@@ -122,7 +122,8 @@ def save_report(
     write_text(folder / MASKS, to_csv(outcomes))
     write_text(folder / REPORT, to_markdown(report))
     tables = [_score_table(report), *_unrelated_table(report)]
-    return Evaluated(report.facts, TITLE, tables, folder / REPORT, data, _notes(report))
+    notes = [*_notes(report), f"{folder / MASKS} has the scores of each mask."]
+    return Evaluated(report.facts, TITLE, tables, folder / REPORT, data, notes)
 
 
 def to_csv(outcomes: Sequence[MaskOutcome]) -> str:

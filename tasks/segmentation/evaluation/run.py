@@ -1,6 +1,7 @@
 """An evaluation from its configuration to its report, as `mcgurk evaluate` runs it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from data_prep.masks.manifest import MaskedImage
@@ -52,7 +53,10 @@ def run_evaluation(
         facts["unrelated"] = "; ".join(config.unrelated_prompts)
     if config.worst:
         worst.save(folder / WORST)
-    return save_report(build_report(found, facts), found.outcomes, folder)
+    told = save_report(build_report(found, facts), found.outcomes, folder)
+    if not config.worst:
+        return told
+    return replace(told, notes=[*told.notes, f"{folder / WORST} shows the worst cases."])
 
 
 def find_rows(config: SegmentationEvaluationConfig) -> tuple[list[MaskedImage], str]:

@@ -158,7 +158,10 @@ def test_an_interrupt_inside_a_library_is_an_interrupt(capsys, demo_clip, monkey
     monkeypatch.setattr(program, "interrupts", [])
     monkeypatch.setattr("modalities.speech.whisper.build_model", interrupt)
     assert run(["transcribe", str(demo_clip)]) == 130
-    assert capsys.readouterr().err == "mcgurk: interrupted; nothing half-written was kept.\n"
+    assert (
+        capsys.readouterr().err
+        == "mcgurk: interrupted; what was finished is kept, nothing is left half-written.\n"
+    )
 
 
 def test_an_interrupt_inside_an_exec_of_a_library_exits_130(tmp_path):
@@ -177,7 +180,10 @@ def test_an_interrupt_inside_an_exec_of_a_library_exits_130(tmp_path):
         text=True,
     )
     assert program.returncode == 130
-    assert program.stderr == "mcgurk: interrupted; nothing half-written was kept.\n"
+    assert (
+        program.stderr
+        == "mcgurk: interrupted; what was finished is kept, nothing is left half-written.\n"
+    )
 
 
 def test_a_file_that_cannot_be_written_is_named(capsys, tmp_path, demo_clip):
