@@ -27,6 +27,7 @@ def main() -> None:
         sounds,
         speech,
         video,
+        vision_language,
     )
 
     parts = {
@@ -38,6 +39,7 @@ def main() -> None:
         "sets": sets.rows,
         "sounds": sounds.rows,
         "segmentation": segmentation.rows,
+        "vision_language": vision_language.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
