@@ -180,13 +180,16 @@ def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
     return read_tokenizer(CLIPTokenizer, folder, TOKENIZER_FILES)
 
 
-def read_pictures(folder: Path, usual: Pictures, *, sized: bool = True) -> Pictures:
+def read_pictures(
+    folder: Path, usual: Pictures, *, sized: bool = True, shortest: bool = False
+) -> Pictures:
     """Read how pictures are made ready.
 
     Args:
         folder: Where transformers saved a model of pictures.
         usual: What is not told is taken from here.
         sized: Whether a size that is told counts; else pictures are as large as usual.
+        shortest: Whether the shortest edge before a square is cut out counts as a size, too.
 
     Raises:
         ValueError: The file that tells it is damaged, or is of pictures that are no squares.
@@ -200,7 +203,7 @@ def read_pictures(folder: Path, usual: Pictures, *, sized: bool = True) -> Pictu
         if isinstance(size, dict):
             if size.get("height", 0) != size.get("width", 0):
                 raise ValueError(f"size {size}, where a square is expected")
-            size = size["height"] if "height" in size else size["shortest_edge"]
+            size = size["shortest_edge" if shortest and "height" not in size else "height"]
         mean, deviation = (
             tuple(told.get(key, default))
             for key, default in (("image_mean", usual.mean), ("image_std", usual.deviation))

@@ -155,7 +155,7 @@ def _load_plain_resnet(folder: Path, name: str, grid: int) -> GridEncoder:
     from transformers import ResNetModel
 
     model = load_model(ResNetModel, folder, ("resnet",))
-    told = read_pictures(folder, Pictures(224, CLIP_MEAN, CLIP_DEVIATION))
+    told = read_pictures(folder, Pictures(224, CLIP_MEAN, CLIP_DEVIATION), shortest=True)
     pictures = ClipPictures(told.side, told.mean, told.deviation)
     return GridEncoder(PlainResNetTrunk(model, told.side), pictures, name, grid)
 

@@ -45,3 +45,26 @@ def test_what_is_written_sees_as_what_was_trained(tmp_path):
         encoder.prepare(drawn.image.astype(np.float32) / 255),
         PICTURES.prepare(drawn.image.astype(np.float32) / 255),
     )
+
+
+def test_the_encoder_that_comes_along_tells_shapes_and_colours_apart():
+    """Cells of things are more alike where the things are; its own head is not kept."""
+    encoder = load_grid_encoder("shapes", grid=CELLS)
+    kinds: dict[tuple[str, str], list[torch.Tensor]] = {}
+    for number in range(40):
+        drawn = render_picture(12, number, "seen")
+        with torch.no_grad():
+            seen = encoder(encoder.prepare(drawn.image.astype(np.float32) / 255)[None])[0]
+        for thing in drawn.scene.things:
+            place = int(thing.y * CELLS) * CELLS + int(thing.x * CELLS)
+            kinds.setdefault((thing.colour, thing.shape), []).append(seen[place])
+    many = {kind: torch.stack(some) for kind, some in kinds.items() if len(some) > 1}
+    right = total = 0
+    for kind, some in many.items():
+        for n, one in enumerate(some):  # the nearest other thing is of the same kind
+            others = {
+                k: v if k != kind else torch.cat([v[:n], v[n + 1 :]]) for k, v in many.items()
+            }
+            near = min(others, key=lambda k: float(torch.cdist(one[None], others[k]).min()))
+            right, total = right + (near == kind), total + 1
+    assert total > 40 and right / total > 0.6
