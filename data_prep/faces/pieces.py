@@ -8,7 +8,7 @@ import numpy as np
 from data_prep.faces.crops import crop_mouth, crop_upper_face, is_inside
 from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk
 from data_prep.faces.talking import Evidence, RunningScore, TalkConfig
-from data_prep.faces.tracks import OpenTrack, Stretch, join_stretches
+from data_prep.faces.tracks import OpenTrack, Stretch
 from data_prep.faces.turns import (
     NOBODY,
     STILL_COST,
@@ -31,19 +31,6 @@ class Record:
     chosen: list[np.ndarray] = field(default_factory=list)
     score: RunningScore = field(default_factory=RunningScore)
     number: int = NO_TRACK
-    joined: int = 0
-
-    def join(self) -> None:
-        """Make one stretch of those that came since the last time.
-
-        They come a few frames at a time, and arrays of a few frames are mostly heads: 7 MB for a
-        minute of two faces.
-        """
-        some = self.stretches[self.joined :]
-        if some:
-            self.stretches[self.joined :] = [join_stretches(some)]
-            self.valid[self.joined :] = [np.concatenate(self.valid[self.joined :])]
-            self.joined = len(self.stretches)
 
     def finish(self) -> FaceTrack:
         """Join the stretches of all pieces that are finished."""
@@ -169,7 +156,6 @@ class Piece:
             part = slice(candidate.start_frame - self.start, None)
             taken = chunk.track[part][: len(candidate.valid)] == candidate.record.number
             candidate.record.chosen.append(taken & (candidate.record.number != NO_TRACK))
-            candidate.record.join()
         return chunk, new
 
     def _listen(

@@ -112,16 +112,6 @@ def match(
     return pairs
 
 
-def join_stretches(some: Sequence[Stretch]) -> Stretch:
-    """Make one stretch of several of one track that follow each other."""
-    return Stretch(
-        some[0].start_frame,
-        np.concatenate([one.boxes for one in some]),
-        np.concatenate([one.landmarks for one in some]),
-        np.concatenate([one.detected for one in some]),
-    )
-
-
 class OpenTrack:
     """A track that still grows; keeps only the rows that are not yet final."""
 
@@ -185,7 +175,7 @@ class OpenTrack:
         part = slice(start - self._first_row, stop - self._first_row)
         stretch = Stretch(
             start,
-            rows[part, :4].copy(),  # a view would keep all columns and the frames around alive
+            rows[part, :4],
             smoothed[part].astype(np.float32),
             np.array(self._detected[part], bool),
         )
