@@ -75,6 +75,11 @@ def load_vision_language(
     from transformers import AutoTokenizer
 
     shipped = SHIPPED.get(str(name)) if not Path(name).is_dir() else None
+    if shipped is not None and not shipped.is_dir():
+        raise ValueError(
+            f"The model {str(name)!r} is not there yet; in a checkout `make "
+            "vision-language-weights` trains it. Take a folder, or a name of the hub."
+        )
     folder = shipped or find_folder(name, {**LANGUAGE_MODELS, **dict.fromkeys(SHIPPED, "")})
     family = FAMILIES.get(str(found := read_model_type(folder)))
     if family is None:
