@@ -208,7 +208,7 @@ def tell_difference(before: str, now: str) -> str:
 
     Args:
         before: What `describe` said of the first.
-        now: Likewise of the second.
+        now: The description of the experiment that is asked for.
     """
     (options, settings), (new_options, new_settings) = json.loads(before), json.loads(now)
     found = _differences(settings, new_settings) or _differences(options, new_options, "loop.")
