@@ -57,7 +57,7 @@ def write_scores(
     return [
         to_table(["question", "test rows", "right, %", "deaf, %"], lines),
         f"Trained are {card.trained:,} parameters, {share:.1f} % of all with the adapter, on "
-        f"{sum(row.fold == 'train' for row in rows):,} rows, once, on one machine of "
+        f"{sum(row.fold == 'train' for row in rows):,} rows, with one seed, on one machine of "
         f"{processor()}.",
     ]
 
