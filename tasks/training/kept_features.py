@@ -24,8 +24,9 @@ class KeptFeatures:
     """Features by the inputs that they were made of.
 
     On disk they outlive the program: another run that asks for the same inputs by the same identity
-    reads them, mapped into memory, and computes nothing. Several programs and threads may use a
-    folder at once; at worst both compute the same.
+    reads them, mapped into memory, and computes nothing. Several programs may use a
+    folder at once; at worst both compute the same. Of several threads one computes, and the others
+    wait for it.
 
     Args:
         folder: Where they are kept, which may hold those of other identities too; None for memory
@@ -51,6 +52,7 @@ class KeptFeatures:
         self._bytes = 0
         self._since = 0.0
         self._lock = Lock()
+        self._alone: dict[str, Lock] = {}  # who computes the features of a key
         if self._files is not None:
             weakref.finalize(self, _write_rest, self._files, self._waiting)
 
@@ -76,7 +78,17 @@ class KeptFeatures:
         """
         with self._lock:
             found = self._find(key)
-        return self.add(key, compute()) if found is None else found
+            if found is not None:
+                return found
+            alone = self._alone.setdefault(key, Lock())
+        with alone:  # a batch that is read ahead may ask for what is being measured
+            with self._lock:
+                found = self._find(key)
+            if found is None:
+                found = self.add(key, compute())
+        with self._lock:
+            self._alone.pop(key, None)
+        return found
 
     def add(self, key: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Keep features that were computed together with others; see `of`.

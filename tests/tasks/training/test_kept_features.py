@@ -77,6 +77,35 @@ TYPES = [
 ]
 
 
+def test_threads_that_ask_at_once_wait_for_the_one_that_computes():
+    kept, asked, results = KeptFeatures(None, {"model": "a"}), [], []
+    begun = threading.Barrier(4)
+
+    def compute():
+        asked.append(1)
+        time.sleep(0.2)
+        return {"values": torch.ones(3)}
+
+    def ask():
+        begun.wait()
+        results.append(kept.of("same", compute)["values"])
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(asked) == 1 and len(results) == 4
+    assert all(torch.equal(one, torch.ones(3)) for one in results)
+
+
+def test_an_input_that_could_not_be_computed_can_be_asked_for_again():
+    kept = KeptFeatures(None, {"model": "a"})
+    with pytest.raises(ValueError, match="Nothing|called"):
+        kept.of("one", dict)
+    assert torch.equal(kept.of("one", lambda: {"values": torch.ones(1)})["values"], torch.ones(1))
+
+
 @pytest.mark.parametrize("folder", [True, False])
 def test_types_shapes_and_bits_stay_what_they_were(tmp_path, folder):
     torch.manual_seed(0)
