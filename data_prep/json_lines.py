@@ -33,6 +33,17 @@ Read = TypeVar("Read")
 Filed = TypeVar("Filed", bound=FileEntry)
 
 
+def find_manifest(place: str | Path, name: str) -> Path:
+    """Return a manifest that is named as a file, or by its folder.
+
+    Args:
+        place: Where it is; what is no folder and has no suffix is taken for one that is missing.
+        name: What manifests in folders are called.
+    """
+    path = Path(place).expanduser()
+    return path / name if path.is_dir() or not path.suffix else path
+
+
 def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -> Iterator[Read]:
     """Read a manifest of any kind, line by line, without a last line that has no end.
 

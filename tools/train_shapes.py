@@ -21,10 +21,10 @@ from data_prep.questions.scenes.world import AXES, WORLDS
 from modalities.tensor_file import write_tensors
 from modalities.vision_language.grid_encoder import ClipPictures
 from modalities.vision_language.grid_files import save_pictures
-from modalities.whole_file import replace_when_whole
 from tasks.cli.progress import progress_bar
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
+from tools.exporting import write_model_card
 
 SIDE, CELLS = 160, 10  # pixels, and cells of the grid, of each side
 SIZES: dict[str, Any] = dict(
@@ -131,8 +131,7 @@ class ShapeLearning:
         save_pictures(PICTURES, folder)
         count = sum(parameter.numel() for parameter in network.resnet.parameters())
         told = {name: measured.get(name, float("nan")) for name in ("things", "cells")}
-        with replace_when_whole(folder / "README.md") as partial:
-            partial.write_text(CARD.format(name=folder.name, millions=count / 1e6, **told), "utf-8")
+        write_model_card(folder, CARD.format(name=folder.name, millions=count / 1e6, **told))
 
 
 def _example(number: int) -> dict[str, Tensor]:

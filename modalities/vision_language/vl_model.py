@@ -179,19 +179,7 @@ class VisionLanguage(FrozenEncoder):
         Returns:
             Ids, the start among them, padded behind their end, [batch, at most longest].
         """
-        from transformers.modeling_outputs import BaseModelOutput
-
-        # A copy: beam search repeats the states inside what it is given.
-        states = BaseModelOutput(last_hidden_state=encoded.states)  # type: ignore[arg-type]
-        return self.model.generate(
-            encoder_outputs=states,
-            attention_mask=encoded.mask,
-            max_length=longest,
-            num_beams=beams,
-            do_sample=False,
-            # All targets of BART begin with this mark; a model that learns little may not know.
-            forced_bos_token_id=self.opening[1] if len(self.opening) > 1 else None,
-        )
+        return self._search(encoded, longest, beams)
 
     def rank(
         self, encoded: Encoded, count: int, longest: int = LONGEST
@@ -207,19 +195,14 @@ class VisionLanguage(FrozenEncoder):
             Of each row its answers, likeliest first, and how likely exactly these tokens are, 0 to
             1. Two of them may read alike where their tokens differ.
         """
-        from transformers.modeling_outputs import BaseModelOutput
-
-        found = self.model.generate(
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.states),  # type: ignore[arg-type]
-            attention_mask=encoded.mask,
-            max_length=longest,
-            num_beams=max(4, 2 * count),
+        found = self._search(
+            encoded,
+            longest,
+            max(4, 2 * count),
             num_return_sequences=count,
             length_penalty=0.0,  # sums of log-probabilities, not means over tokens
-            do_sample=False,
             output_scores=True,
             return_dict_in_generate=True,
-            forced_bos_token_id=self.opening[1] if len(self.opening) > 1 else None,
         )
         texts = self.spell(found.sequences)
         shares = [float(share) for share in found.sequences_scores.exp()]
@@ -242,6 +225,23 @@ class VisionLanguage(FrozenEncoder):
     ) -> Tensor:
         """Encode texts and pictures, and score targets: [batch, length, vocabulary]."""
         return self.logits(self.encode(ids, mask, features, image_order), targets)
+
+    def _search(self, encoded: Encoded, longest: int, beams: int, **more: Any) -> Any:
+        """Write with transformers' own search, which `more` says the rest of."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        # A copy: beam search repeats the states inside what it is given.
+        states = BaseModelOutput(last_hidden_state=encoded.states)  # type: ignore[arg-type]
+        return self.model.generate(
+            encoder_outputs=states,
+            attention_mask=encoded.mask,
+            max_length=longest,
+            num_beams=beams,
+            do_sample=False,
+            # All targets of BART begin with this mark; a model that learns little may not know.
+            forced_bos_token_id=self.opening[1] if len(self.opening) > 1 else None,
+            **more,
+        )
 
     def _decode(self, encoded: Encoded, given: Tensor) -> Tensor:
         return self.model(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasks.cli.answer_options import AnswererName
 from tasks.cli.options import AsJson, Device
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def answer(
     top: Annotated[
         int, typer.Option(help="How many answers of each question, likeliest first.")
     ] = 1,
-    model: Annotated[
-        str, typer.Option(help="Name of a model that comes with mcgurk, or a folder from training.")
-    ] = "scenes",
+    model: AnswererName = "scenes",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:

@@ -2,6 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AnswererName = Annotated[
+    str, typer.Option(help="Name of a model that comes with mcgurk, or a folder from training.")
+]
 
 
 def check_texts(texts: Sequence[str], what: str) -> None:
@@ -15,17 +22,11 @@ def check_texts(texts: Sequence[str], what: str) -> None:
         ValueError: One is empty, has letters that are no Unicode, or is a file.
     """
     from data_prep.masks.images import PICTURES
-    from modalities.printable import printable
+    from modalities.printable import check_words
 
     for number, text in enumerate(texts, 1):
         which = f"The {what}" if len(texts) == 1 else f"The {what} {number} of {len(texts)}"
-        if not text.strip():
-            raise ValueError(f"{which} is empty; expected words, as 'What colour is the car?'.")
-        if printable(text) != text:
-            raise ValueError(
-                f"{which}, {printable(text)}, has letters that are no Unicode; expected text. Type "
-                "it anew, in a terminal that is in UTF-8."
-            )
+        check_words(text, which, "words, as 'What colour is the car?'")
         if Path(text).suffix.lower() in PICTURES and Path(text).is_file():
             raise ValueError(
                 f"The {what} {text} is a file; expected words. For a statement about two pictures "

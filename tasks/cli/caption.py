@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasks.cli.answer_options import AnswererName
 from tasks.cli.options import AsJson, Device, with_default
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def caption(
             help=with_default("Tokens of a caption at most, 3 or more.", "as it was scored")
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="Name of a model that comes with mcgurk, or a folder from training.")
-    ] = "scenes",
+    model: AnswererName = "scenes",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -49,7 +48,7 @@ def caption(
         if value is not None and value < least:
             raise ValueError(f"{name} is {value}; expected {least} or more.")
     check_answerer(model)
-    pictures = find_pictures(source, output)
+    pictures = check_pictures(source, output)
     from tasks.vision_language.answerer import Answerer
 
     answerer = Answerer.load(model, device)
@@ -62,23 +61,19 @@ def caption(
     print(json.dumps({"picture": str(source), "caption": text}) if as_json else text)
 
 
-def find_pictures(source: Path, output: Path | None) -> list[Path]:
+def check_pictures(source: Path, output: Path | None) -> list[Path]:
     """Find the pictures, before a model is loaded.
 
     Raises:
         OSError: It is not there, or the output cannot be written.
         ValueError: There are no pictures, the one is none, or the output is one of them.
     """
-    from data_prep.masks.images import PICTURES, read_image
-    from data_prep.media.files import find_files
+    from data_prep.masks.images import read_image
     from modalities.outputs import check_outputs
+    from tasks.cli.folders import find_pictures
 
     if source.is_dir():
-        pictures = find_files(source, PICTURES)
-        if not pictures:
-            raise ValueError(
-                f"{source} holds no pictures; expected some of {', '.join(sorted(PICTURES))}."
-            )
+        pictures = find_pictures(source)
     else:
         read_image(source)
         pictures = [source]

@@ -83,9 +83,10 @@ def plan(options: SegmentOptions) -> "dict[Path, Places]":
         ValueError: There are no pictures; an output is the folder itself or one of its pictures.
     """
     from data_prep.masks.images import PICTURES
-    from data_prep.media.files import VIDEOS, find_files
+    from data_prep.media.files import VIDEOS
     from data_prep.workers.resume import check_manifest_folder
     from modalities.outputs import check_output_folder, check_outputs
+    from tasks.cli.folders import find_pictures
     from tasks.segmentation.pictures import place_all
 
     source = options.source
@@ -100,20 +101,12 @@ def plan(options: SegmentOptions) -> "dict[Path, Places]":
         check_output_folder(folder)
     if options.output is not None:
         check_manifest_folder(options.output / SEGMENTS)
-    pictures = [path for path in find_files(source, PICTURES) if not _lies_in(path, options)]
-    if not pictures:
-        raise ValueError(
-            f"{source} holds no pictures; expected some of {', '.join(sorted(PICTURES))}."
-        )
+    pictures = find_pictures(source, options.folders)
     many = len(options.request.prompts)
     places = place_all(source, pictures, many, options.output, options.mask, options.probability)
     written = [file for one in places.values() for file in one.files]
     check_outputs(written, pictures, kept=[options.model])
     return places
-
-
-def _lies_in(path: Path, options: SegmentOptions) -> bool:
-    return any(path.resolve().is_relative_to(folder.resolve()) for folder in options.folders)
 
 
 def _show(options: SegmentOptions, found: "list[PictureAreas]", failed: dict[str, str]) -> None:

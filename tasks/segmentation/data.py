@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from data_prep.datasets.masks.catalog import MASK_DATASETS
+from data_prep.json_lines import find_manifest
 from data_prep.masks.hygiene import clean_splits, hash_images
 from data_prep.masks.images import read_pair
 from data_prep.masks.manifest import FOLDS, MANIFEST, MaskedImage, read_masks
@@ -62,8 +62,7 @@ def read_rows(options: MaskDataOptions) -> list[MaskedImage]:
     check_choice("dataset", options.dataset, (FROM_MANIFEST, *MASK_DATASETS))
     if options.dataset != FROM_MANIFEST:
         return MASK_DATASETS[options.dataset](options.folder)
-    path = Path(options.folder).expanduser()
-    return list(read_masks(path / MANIFEST if path.is_dir() or not path.suffix else path))
+    return list(read_masks(find_manifest(options.folder, MANIFEST)))
 
 
 def _check_some(

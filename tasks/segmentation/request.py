@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from modalities.printable import printable
+from modalities.printable import check_words
 
 THRESHOLD = 0.5
 
@@ -28,23 +28,12 @@ class Request:
             raise ValueError("No prompts; expected what to find, as 'tumor in the breast'.")
         for number, prompt in enumerate(self.prompts, 1):
             many = len(self.prompts) > 1
-            _check_prompt(
-                prompt, f"Prompt {number} of {len(self.prompts)}" if many else "The prompt"
-            )
+            which = f"Prompt {number} of {len(self.prompts)}" if many else "The prompt"
+            check_words(prompt, which, "what to find, as 'tumor in the breast'")
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"Threshold is {self.threshold}; expected a probability, 0 to 1.")
         if self.window is not None:
             _check_window(*self.window)
-
-
-def _check_prompt(prompt: str, which: str) -> None:
-    if not prompt.strip():
-        raise ValueError(f"{which} is empty; expected what to find, as 'tumor in the breast'.")
-    if printable(prompt) != prompt:
-        raise ValueError(
-            f"{which}, {printable(prompt)}, has letters that are no Unicode; expected text. "
-            "Type it anew, in a terminal that is in UTF-8."
-        )
 
 
 def _check_window(centre: float, width: float) -> None:

@@ -62,7 +62,7 @@ def answer_rows(
 @torch.no_grad()
 def _answer(tuned: Tuned, task: str, asked: Asked, writing: WritingOptions) -> list[str]:
     with tuned.use(task):
-        encoded = tuned.vl.encode(*asked[1:6])
+        encoded = tuned.vl.encode(*asked.given)
         if task == STATEMENTS:
             likelier = tuned.vl.choose(encoded, TRUE_FALSE).argmax(1)
             return [TRUE_FALSE[int(n)] for n in likelier]
@@ -87,7 +87,7 @@ def rank_answers(tuned: Tuned, task: str, asked: Asked, count: int) -> list[list
         For each row its answers, likeliest first, no text twice.
     """
     with tuned.use(task):
-        encoded = tuned.vl.encode(*asked[1:6])
+        encoded = tuned.vl.encode(*asked.given)
         if task == STATEMENTS:
             shares = tuned.vl.choose(encoded, TRUE_FALSE).softmax(1)
             rows = [

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from data_prep.questions.manifest import DESCRIBING, Question
+from modalities.vision_language.tokens import Tokens
 from modalities.vision_language.vl_model import LONGEST, VisionLanguage
 
+OF_VIDEOS = ("tvqa", "how2qa", "tvc", "yc2c")
 # Tokens of texts at most, by task, marks at their ends among them; None is as many as the model has
 # places for. Those of questions, answers and videos as published.
 LONGEST_TEXT: dict[str, int | None] = {
     **dict.fromkeys(("vqa", "gqa", "caption"), LONGEST),
     "nlvr2": None,
-    **dict.fromkeys(("tvqa", "how2qa", "tvc", "yc2c"), 600),
+    **dict.fromkeys(OF_VIDEOS, 600),
 }
 LONGEST_ANSWER = {"caption": 40, "tvc": 20, "yc2c": 20}
 LONGEST_OTHER = 10  # tokens of any other answer
@@ -45,6 +47,11 @@ class Asked(NamedTuple):
     real: Tensor
     cut: tuple[int, ...]
 
+    @property
+    def given(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What `VisionLanguage.encode` takes, in its order."""
+        return self.ids, self.mask, self.features, self.order, self.real
+
     def to(self, device: torch.device | str) -> "Asked":
         """Move the tensors to a device."""
         moved = {k: v.to(device) for k, v in self._asdict().items() if isinstance(v, Tensor)}
@@ -70,47 +77,44 @@ class Reader:
             OSError: A picture cannot be read.
             ValueError: It is no picture.
         """
-        ids, mask, cut = self._read([self._text(row) for row in rows], [r.task for r in rows])
-        features, order, real = self._see([row.images for row in rows])
-        return Asked(tuple(row.task for row in rows), ids, mask, features, order, real, cut)
+        return self._ask(rows, [row.images for row in rows])
 
     def ask_one(self, rows: Sequence[Question]) -> Asked:
         """Return what the model is given of rows about the same pictures, which are shown once.
 
         `features`, `order` and `real` have one row for all.
         """
-        ids, mask, cut = self._read([self._text(row) for row in rows], [r.task for r in rows])
-        features, order, real = self._see([rows[0].images])
-        return Asked(tuple(row.task for row in rows), ids, mask, features, order, real, cut)
+        return self._ask(rows, [rows[0].images])
 
     def targets(self, rows: Sequence[Question], answers: Sequence[str]) -> Tensor:
         """Return the tokens of answers, [rows, longest], padded with -100.
 
         Answers longer than their task's are cut before their end mark.
         """
-        found = [
-            self.model.tokenize([text], LONGEST_ANSWER.get(row.task, LONGEST_OTHER)).ids[0]
-            for row, text in zip(rows, answers, strict=True)
-        ]
-        return pad(found, IGNORED)
+        limits = [LONGEST_ANSWER.get(row.task, LONGEST_OTHER) for row in rows]
+        tokens = self._tokenize(answers, limits)
+        return tokens.ids.masked_fill(tokens.mask == 0, IGNORED)
+
+    def _ask(self, rows: Sequence[Question], pictures: Sequence[Sequence[str]]) -> Asked:
+        tasks = tuple(row.task for row in rows)
+        limits = [LONGEST_TEXT[task] for task in tasks]
+        tokens = self._tokenize([self._text(row) for row in rows], limits)
+        return Asked(tasks, tokens.ids, tokens.mask, *self._see(pictures), tokens.cut)
 
     def _text(self, row: Question) -> str:
         prefix = self.prefix(row.task)
         # Videos' texts are long and have their prompt last, as published.
-        late = row.task in ("tvqa", "how2qa", "tvc", "yc2c")
+        late = row.task in OF_VIDEOS
         return f"{row.text} {prefix}".strip() if late and prefix else f"{prefix}{row.text}"
 
-    def _read(
-        self, texts: Sequence[str], tasks: Sequence[str]
-    ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-        limits = [LONGEST_TEXT[task] for task in tasks]
+    def _tokenize(self, texts: Sequence[str], limits: Sequence[int | None]) -> Tokens:
+        """Turn texts into numbers, each with a limit of its own."""
         if len({*limits}) == 1:
-            tokens = self.model.tokenize(texts, limits[0])
-            return tokens.ids, tokens.mask, tokens.cut
+            return self.model.tokenize(texts, limits[0])
         each = [self.model.tokenize([t], limit) for t, limit in zip(texts, limits, strict=True)]
         ids = pad([one.ids[0] for one in each], self._padding())
         mask = pad([one.mask[0] for one in each], 0)
-        return ids, mask, tuple(n for n, one in enumerate(each) if one.cut)
+        return Tokens(ids, mask, tuple(n for n, one in enumerate(each) if one.cut))
 
     def _padding(self) -> int:
         assert self.model.tokenizer is not None

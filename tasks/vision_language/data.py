@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep.json_lines import find_manifest
 from data_prep.questions.manifest import FOLDS, MANIFEST, TASKS, Question, read_questions
 from modalities.vision_language.vl_model import VisionLanguage
 from tasks.vision_language.config import QuestionDataOptions
@@ -74,8 +75,7 @@ def read_manifests(manifests: Sequence[str]) -> list[Question]:
         )
     rows: dict[str, Question] = {}
     for name in manifests:
-        path = Path(name).expanduser()
-        for row in read_questions(path / MANIFEST if path.is_dir() or not path.suffix else path):
+        for row in read_questions(find_manifest(name, MANIFEST)):
             if row.id in rows:
                 raise ValueError(
                     f"{name} has a row {row.id!r}, and another manifest, too; expected each once. "

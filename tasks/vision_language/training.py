@@ -46,7 +46,7 @@ class Learner(nn.Module):
     def _loss(self, batch: dict[str, Any]) -> Tensor:
         asked, tuned = Asked(**{name: batch[name] for name in Asked._fields}), self.tuned
         with tuned.use(asked.tasks):
-            logits = tuned.vl.logits(tuned.vl.encode(*asked[1:6]), batch["targets"])
+            logits = tuned.vl.logits(tuned.vl.encode(*asked.given), batch["targets"])
         return answer_loss(logits, batch["targets"], batch["weights"], asked.tasks)
 
 
