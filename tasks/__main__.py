@@ -1,15 +1,18 @@
 """The mcgurk program; `python -m tasks` is the same."""
 
+import _thread
 import io
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 
 INTERRUPTED = 130
 USER_ERROR = 2
 interrupts: list[int] = []  # the signals that came
 stops: list[int] = []  # likewise of those that end the program
+SOON = 0.05  # seconds after which an interrupt that was lost comes again
 
 
 def main() -> None:
@@ -19,6 +22,7 @@ def main() -> None:
     """
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _interrupt)
+    _keep_interrupts()
     # Two programs on one machine otherwise slow each other down tenfold: idle threads of torch
     # keep the cores busy while they wait.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -100,6 +104,23 @@ def _tell_interrupt() -> int:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     interrupts.append(number)
     raise KeyboardInterrupt
+
+
+def _keep_interrupts() -> None:
+    """Have an interrupt come again that arose where Python only prints what is raised.
+
+    That is in a `__del__`, for example, or in what runs between a fork and the program it starts;
+    such a child ends with the program it was made by, and has nothing to say.
+    """
+    ours, before = os.getpid(), sys.unraisablehook
+
+    def hear(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+            before(unraisable)
+        elif os.getpid() == ours:
+            threading.Timer(SOON, _thread.interrupt_main).start()
+
+    sys.unraisablehook = hear
 
 
 def _describe(error: OSError) -> str:

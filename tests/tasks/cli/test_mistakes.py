@@ -164,25 +164,51 @@ def test_an_interrupt_inside_a_library_is_an_interrupt(capsys, demo_clip, monkey
     )
 
 
-def test_an_interrupt_inside_an_exec_of_a_library_exits_130(tmp_path):
-    """Python otherwise ends a program by the signal for it, after all clean-up."""
-    (tmp_path / "interrupted.py").write_text(
-        "import tasks.cli\n"
-        "from tasks.__main__ import main\n"
-        "raises = 'import signal; signal.raise_signal(signal.SIGINT)'\n"
-        "tasks.cli.app = lambda *_, **__: exec(raises)\n"
-        "main()\n"
-    )
-    program = subprocess.run(
-        [sys.executable, "-m", "interrupted"],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
+RAISES = "import signal; signal.raise_signal(signal.SIGINT)"
+WHERE_INTERRUPTS_ARE_LOST = {
+    "exec of a library": f"exec({RAISES!r})",  # Python otherwise ends a program by the signal
+    "__del__": f"type('Gone', (), {{'__del__': lambda self: exec({RAISES!r})}})(); time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("body", WHERE_INTERRUPTS_ARE_LOST.values(), ids=WHERE_INTERRUPTS_ARE_LOST)
+def test_an_interrupt_exits_130_wherever_it_arises(tmp_path, body):
+    program = run_as_program(tmp_path, body)
     assert program.returncode == 130
     assert (
         program.stderr
         == "mcgurk: interrupted; what was finished is kept, nothing is left half-written.\n"
+    )
+
+
+def test_an_interrupt_of_a_child_that_is_just_made_is_not_told(tmp_path):
+    """Ctrl-C reaches it too, before it is the program that it is to be."""
+    body = (
+        f"os.register_at_fork(after_in_child=lambda: exec({RAISES!r}))\n"
+        "    done = subprocess.run(['true'], preexec_fn=lambda: None)\n"
+        "    print(done.returncode)"
+    )
+    program = run_as_program(tmp_path, body)
+    assert (program.returncode, program.stdout, program.stderr) == (0, "0\n", "")
+
+
+def run_as_program(tmp_path, body: str) -> subprocess.CompletedProcess[str]:
+    """Run a program whose only command does what is said."""
+    (tmp_path / "interrupted.py").write_text(
+        "import os, subprocess, time\n"
+        "import tasks.cli\n"
+        "from tasks.__main__ import main\n"
+        "def app(*_, **__):\n"
+        f"    {body}\n"
+        "tasks.cli.app = app\n"
+        "main()\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
