@@ -151,7 +151,7 @@ def kept(config: VisionLanguageConfig, name: str, runs: int) -> Row:
 
 def look_anew(encoder: GridEncoder, paths: Sequence[str]) -> Tensor:
     """Read and encode pictures, each once, and keep nothing."""
-    return ImageFeatures(encoder, device="cpu").of(paths)
+    return ImageFeatures(encoder).of(paths)
 
 
 def _epoch(task: VisionLanguageTraining, optimiser: torch.optim.AdamW, look: Any) -> None:
@@ -234,7 +234,7 @@ def build_answerer(model: str, encoder: GridEncoder) -> Answerer:
         parameters=total,
         **told,  # type: ignore[arg-type]
     )
-    answerer = Answerer(tuned, ImageFeatures(encoder, device="cpu"), card, "cpu")
+    answerer = Answerer(tuned, ImageFeatures(encoder), card, "cpu")
     answerer.reader.look = partial(look_anew, encoder)
     return answerer
 

@@ -66,7 +66,8 @@ class Answerer:
 
     def __init__(self, tuned: Tuned, eyes: Looking, card: AnswererCard, device: str = "auto"):
         self.device = find_device(device)
-        self.tuned, self.eyes, self.card = tuned.to(self.device).eval(), eyes, card
+        self.tuned, self.card = tuned.to(self.device).eval(), card
+        self.eyes = eyes.to(self.device)
         self.reader = Reader(tuned.vl, tuned.prefix, eyes.of)
 
     @classmethod

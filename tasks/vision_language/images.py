@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from data_prep.masks.images import read_image
 from data_prep.masks.metaimage import SUFFIX
 from data_prep.media.audio import read_audio
 from modalities.tensor_hash import hash_tensors
-from tasks.devices import find_device
 from tasks.training.kept_features import KeptFeatures
 
 if TYPE_CHECKING:
@@ -39,21 +38,17 @@ class ImageFeatures:
     a folder that has moved is the same. Several programs and threads may use a folder at once.
 
     Args:
-        encoder: Frozen; it is moved to the device.
+        encoder: Frozen; it runs on the CPU until `to` moves it.
         folder: Where features are kept, for this encoder alone; "" keeps them in memory.
-        device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        ValueError: The folder keeps features of another encoder, or a file in it is damaged; no
-            such device.
+        ValueError: The folder keeps features of another encoder, or a file in it is damaged.
         OSError: It cannot be written.
     """
 
-    def __init__(
-        self, encoder: "GridEncoder | SoundGrid", folder: str | Path = "", device: str = "auto"
-    ):
-        self.device = find_device(device)
-        self.encoder = encoder.to(self.device)
+    def __init__(self, encoder: "GridEncoder | SoundGrid", folder: str | Path = ""):
+        self.encoder = encoder
+        self.to("cpu")
         identity = dict(
             extractor=encoder.identity, tokens=encoder.tokens, dim=encoder.dim, reading=READING
         )
@@ -75,6 +70,12 @@ class ImageFeatures:
     def identity(self) -> str:
         """All that decides what is made of a file."""
         return self.encoder.identity
+
+    def to(self, where: str | torch.device) -> Self:
+        """Encode on a device from now on; what is returned stays on the CPU."""
+        self._where = torch.device(where)
+        self.encoder.to(self._where)
+        return self
 
     def of(self, paths: Sequence[str]) -> Tensor:
         """Return features of images, computed where they are not kept yet.
@@ -167,7 +168,7 @@ class ImageFeatures:
         found: list[Tensor] = [torch.empty(0)] * len(prepared)
         for shape in {values.shape for values in prepared}:
             places = [n for n, values in enumerate(prepared) if values.shape == shape]
-            batch = torch.stack([prepared[place] for place in places]).to(self.device)
+            batch = torch.stack([prepared[place] for place in places]).to(self._where)
             for place, values in zip(places, self.encoder(batch).float().cpu(), strict=True):
                 found[place] = values
         return found

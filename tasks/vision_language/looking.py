@@ -1,9 +1,9 @@
 """What shows pictures, videos or sounds to a language model, by name."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
-from torch import Tensor
+from torch import Tensor, device
 
 from tasks.training.loop import Progress
 from tasks.vision_language.card import FRAMES, SOUND
@@ -29,6 +29,10 @@ class Looking(Protocol):
         """What tells it from all others."""
         ...
 
+    def to(self, where: "str | device") -> Self:
+        """Encode on a device from now on; what is returned stays on the CPU."""
+        ...
+
     def of(self, paths: Sequence[str]) -> Tensor:
         """Return what files show, [files, tokens, dim].
 
@@ -52,6 +56,10 @@ class Frames:
 
     dim, tokens, identity = FRAME_DIM, FRAME_TOKENS, FRAMES
 
+    def to(self, where: "str | device") -> Self:
+        """Do nothing: nothing is encoded."""
+        return self
+
     def of(self, paths: Sequence[str]) -> Tensor:
         """Return features, [files, tokens, dim]; shorter videos have zeros at their end."""
         import torch
@@ -67,14 +75,13 @@ class Frames:
         """Do nothing."""
 
 
-def open_eyes(name: str, folder: str = "", device: str = "cpu") -> Looking:
-    """Load what sees.
+def open_eyes(name: str, folder: str = "") -> Looking:
+    """Load what sees, on the CPU.
 
     Args:
         name: "frames"; "sound:NAME" with a name that `load_sound_grid` takes, as
             "sound:whisper-tiny.en"; else as `load_grid_encoder` takes it.
         folder: Where features are kept; "" keeps them in memory.
-        device: Where the encoder runs.
 
     Raises:
         ValueError: No such encoder, or it is not to be had here.
@@ -86,5 +93,5 @@ def open_eyes(name: str, folder: str = "", device: str = "cpu") -> Looking:
     from tasks.vision_language.images import ImageFeatures
 
     if name.startswith(SOUND):
-        return ImageFeatures(load_sound_grid(name.removeprefix(SOUND)), folder, device)
-    return ImageFeatures(load_grid_encoder(name), folder, device)
+        return ImageFeatures(load_sound_grid(name.removeprefix(SOUND)), folder)
+    return ImageFeatures(load_grid_encoder(name), folder)

@@ -78,10 +78,13 @@ class VisionLanguageTraining:
             model, config.method, self.tasks, config.sharing, config.options, config.loop.seed
         )
         self.module: nn.Module = Learner(self.tuned)
-        self.reader = Reader(model, self.tuned.prefix, self.eyes.of)
+        self.reader = Reader(model, self.tuned.prefix, self._look)
         self.rows = {task: len(rows) for task, rows in self.parts["train"].items()}
         self.size = count_batches(self.rows, config.sampling)
         self.draw = lru_cache(maxsize=2)(self._draw)  # an epoch, and the next one read ahead
+
+    def _look(self, paths: Sequence[str]) -> Tensor:
+        return self.eyes.to(self._device).of(paths)
 
     def _draw(self, epoch: int) -> list[Draw]:
         return draw_epoch(self.rows, self.config.sampling, self.config.loop.seed, epoch)

@@ -111,13 +111,13 @@ def find_rows(
         ValueError: None is named, it holds something else, or has no such part.
     """
     if config.questions:
-        rows, place = read_manifests([config.questions]), config.questions
+        rows, left_out = check_pictures(read_manifests([config.questions]), skip=config.skip_bad)
+        place = config.questions
     else:
         options = trained_with(config.answerer)
-        parts = find_questions(options).parts
-        rows = [row for part in parts.values() for some in part.values() for row in some]
-        place = ", ".join(options.manifests)
-    rows, left_out = check_pictures(rows, skip=config.skip_bad)
+        found = find_questions(replace(options, skip_bad=config.skip_bad or options.skip_bad))
+        rows = [row for part in found.parts.values() for some in part.values() for row in some]
+        place, left_out = ", ".join(options.manifests), list(found.left_out)
     folds = sorted({row.fold for row in rows if row.fold})
     part = config.part or ("test" if folds else ALL)
     kept = [row for row in rows if part in (ALL, row.fold)]

@@ -1,12 +1,14 @@
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 
 import pytest
 
+from data_prep.questions.manifest import read_questions
 from tasks.training.loop import train
 from tasks.vision_language.answerer import Answerer
 from tasks.vision_language.config import WritingOptions
 from tasks.vision_language.evaluation.config import VisionLanguageEvaluationConfig
-from tasks.vision_language.evaluation.run import find_mistakes
+from tasks.vision_language.evaluation.run import find_mistakes, find_rows
 from tasks.vision_language.evaluation.sheet import Shown
 from tasks.vision_language.training import VisionLanguageTraining
 
@@ -83,6 +85,31 @@ def test_an_evaluation_writes_scores_and_a_line_for_each_answer(answerer, asked_
     assert found.data["scores"]["average"] == pytest.approx(answerer.card.scores["test_average"])
     lines = (tmp_path / "answers.jsonl").read_text().splitlines()
     assert len(lines) == int(found.facts["questions"].split()[0])
+
+
+def test_questions_of_the_training_are_evaluated_without_pictures_that_are_gone(
+    experiment, asked_folder, tmp_path
+):
+    shutil.copytree(asked_folder / "seen", tmp_path / "seen")
+    config = experiment(data={"manifests": [str(tmp_path / "seen")]})
+    train(
+        VisionLanguageTraining(config),
+        config.loop,
+        tmp_path / "trained",
+        None,
+        "cpu",
+        asdict(config),
+    )
+    gone = next(
+        row for row in read_questions(tmp_path / "seen/manifest.jsonl") if row.fold == "test"
+    )
+    (tmp_path / "seen" / gone.images[0]).unlink()
+    asked = VisionLanguageEvaluationConfig(answerer=str(tmp_path / "trained"), device="cpu")
+    with pytest.raises(FileNotFoundError, match="--skip-bad"):
+        find_rows(asked)
+    rows, _, left_out = find_rows(replace(asked, skip_bad=True))
+    assert rows and gone.id not in {row.id for row in rows}
+    assert any(line.startswith(f"{gone.id}: there is no ") for line in left_out)
 
 
 def test_mistakes_are_of_all_tasks(asked_folder):

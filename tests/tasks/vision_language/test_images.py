@@ -51,7 +51,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_features_are_those_of_the_encoder_in_the_order_of_the_paths(encoder):
-    features = ImageFeatures(encoder, device="cpu")
+    features = ImageFeatures(encoder)
     with torch.no_grad():
         expected = encoder(encoder.prepare(Image.open(SCENE))[None])[0]
     found = features.of([str(SCENE), str(SCENE)])
@@ -64,12 +64,12 @@ def test_features_are_those_of_the_encoder_in_the_order_of_the_paths(encoder):
 
 def test_each_image_is_computed_once_and_read_by_the_next_run(encoder, tmp_path, monkeypatch):
     paths, seen = write_pictures(tmp_path / "in", 20), counting(encoder, monkeypatch)
-    first = ImageFeatures(encoder, tmp_path / "kept", "cpu")
+    first = ImageFeatures(encoder, tmp_path / "kept")
     found = first.of([*paths, *paths[:5]])
     assert sum(seen) == 20 and torch.equal(found[20:], found[:5])
     first.flush()
     moved = [shutil.copy(path, tmp_path / f"moved{n}.png") for n, path in enumerate(paths)]
-    again = ImageFeatures(encoder, tmp_path / "kept", "cpu")
+    again = ImageFeatures(encoder, tmp_path / "kept")
     assert torch.equal(again.of(moved[::-1]), found[:20].flip(0))
     assert sum(seen) == 20
     with Image.open(paths[0]) as picture:
@@ -80,7 +80,7 @@ def test_each_image_is_computed_once_and_read_by_the_next_run(encoder, tmp_path,
 def test_in_memory_nothing_is_written(encoder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = counting(encoder, monkeypatch)
-    features = ImageFeatures(encoder, "", "cpu")
+    features = ImageFeatures(encoder)
     for _ in range(2):
         features.of([str(SCENE)])
     features.fill([str(SCENE)])
@@ -94,20 +94,20 @@ def test_filling_tells_how_far_it_is_and_goes_on_after_a_broken_image(
     broken = tmp_path / "in/broken.png"
     broken.write_bytes(Path(paths[0]).read_bytes()[:50])
     seen, told = counting(encoder, monkeypatch), []
-    features = ImageFeatures(encoder, tmp_path / "kept", "cpu")
+    features = ImageFeatures(encoder, tmp_path / "kept")
     with pytest.raises(ValueError, match=r"broken.png cannot be read as a picture") as caught:
         features.fill([*paths[:32], str(broken), *paths[32:]])
     assert "\n" not in str(caught.value)
     assert sum(seen) == 32 and len(files(tmp_path)) == 1
-    again = ImageFeatures(encoder, tmp_path / "kept", "cpu")
+    again = ImageFeatures(encoder, tmp_path / "kept")
     again.fill(paths * 2, lambda *done: told.append(done))
     assert sum(seen) == 40 and told[0] == (40, 40) == told[-1]
-    ImageFeatures(encoder, tmp_path / "kept", "cpu").fill(paths)
+    ImageFeatures(encoder, tmp_path / "kept").fill(paths)
     assert sum(seen) == 40
 
 
 def test_a_folder_of_another_encoder_is_refused_in_one_line(encoder, tmp_path):
-    ImageFeatures(encoder, tmp_path, "cpu").fill([str(SCENE)])
+    ImageFeatures(encoder, tmp_path).fill([str(SCENE)])
     told = json.loads((tmp_path / OWNER).read_text())
     assert told["name"] == "vit-random" and told["identity"]["extractor"] == encoder.identity
     for other, reason in (
@@ -116,14 +116,14 @@ def test_a_folder_of_another_encoder_is_refused_in_one_line(encoder, tmp_path):
         (random_grid_encoder("vit", grid=5), "'vit-random', with other weights or settings"),
     ):
         with pytest.raises(ValueError, match=f"features of another extractor, {reason}") as caught:
-            ImageFeatures(other, tmp_path, "cpu")
+            ImageFeatures(other, tmp_path)
         assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
     assert len(files(tmp_path)) == 1
 
 
 def test_a_folder_that_became_another_encoders_meanwhile_is_refused(encoder, tmp_path):
-    mine = ImageFeatures(encoder, tmp_path, "cpu")
-    ImageFeatures(random_grid_encoder("scenes"), tmp_path, "cpu").fill([str(SCENE)])
+    mine = ImageFeatures(encoder, tmp_path)
+    ImageFeatures(random_grid_encoder("scenes"), tmp_path).fill([str(SCENE)])
     with pytest.raises(ValueError, match="another extractor, 'scenes-random'"):
         mine.fill([str(SCENE)])
     assert len(files(tmp_path)) == 1
@@ -133,11 +133,11 @@ def test_a_folder_that_became_another_encoders_meanwhile_is_refused(encoder, tmp
 def test_a_damaged_note_on_whose_features_they_are_is_told(encoder, tmp_path, text):
     (tmp_path / OWNER).write_text(text)
     with pytest.raises(ValueError, match=f"{OWNER} is damaged .* computed again"):
-        ImageFeatures(encoder, tmp_path, "cpu")
+        ImageFeatures(encoder, tmp_path)
 
 
 def test_files_that_are_no_pictures_are_told_by_name(encoder, tmp_path):
-    features = ImageFeatures(encoder, tmp_path / "kept", "cpu")
+    features = ImageFeatures(encoder, tmp_path / "kept")
     text = tmp_path / "text.png"
     text.write_text("no picture")
     with pytest.raises(ValueError, match="text.png cannot be read as a picture"):
@@ -159,7 +159,7 @@ def test_pictures_of_all_kinds_are_read_as_elsewhere(encoder, tmp_path):
     Image.fromarray(ramp.astype("uint16") * 257).save(deep)
     Image.fromarray(ramp).save(grey)
     names = [turned, tmp_path / "upright.png", deep, grey]
-    found = ImageFeatures(encoder, "", "cpu").of([str(path) for path in names])
+    found = ImageFeatures(encoder).of([str(path) for path in names])
     torch.testing.assert_close(found[0], found[1], atol=0.05, rtol=0.05)
     torch.testing.assert_close(found[2], found[3])
     assert (found[1] - found[2]).abs().max() > 0.1
@@ -185,7 +185,7 @@ def show(done, total):
     calls.append(done)
     if end == "killed" and done >= 11:
         os.kill(os.getpid(), signal.SIGKILL)
-features = images.ImageFeatures(GridEncoder(Trunk(), ClipPictures(4), "mean"), folder, "cpu")
+features = images.ImageFeatures(GridEncoder(Trunk(), ClipPictures(4), "mean"), folder)
 features.fill(paths, show)
 print(len(calls), float(features.of(paths).sum()))
 """
@@ -210,9 +210,9 @@ def test_a_killed_filling_is_resumed_and_two_programs_share_a_folder(tmp_path):
 
 def test_sizes_of_batches_do_not_matter(encoder, tmp_path, monkeypatch):
     paths = write_pictures(tmp_path, 7)
-    expected = ImageFeatures(encoder, "", "cpu").of(paths)
+    expected = ImageFeatures(encoder).of(paths)
     monkeypatch.setattr(images, "BATCH", 3)
-    torch.testing.assert_close(ImageFeatures(encoder, "", "cpu").of(paths), expected)
+    torch.testing.assert_close(ImageFeatures(encoder).of(paths), expected)
 
 
 class Loudness:
@@ -235,7 +235,7 @@ def test_sounds_of_several_lengths_are_kept_as_images_are(tmp_path):
     for number, path in enumerate(paths):
         sound = np.full(1600 + 800 * (number % 2), 0.1 * (number + 1))
         Path(path).write_bytes(encode_wav(sound))
-    features = ImageFeatures(Loudness(), tmp_path / "kept", "cpu")
+    features = ImageFeatures(Loudness(), tmp_path / "kept")
     expected = torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(-1, 2, 1)
     torch.testing.assert_close(features.of(paths), expected, atol=1e-3, rtol=0)
     with pytest.raises(ValueError, match="scene.png"):

@@ -42,6 +42,22 @@ def test_what_is_exported_answers_as_what_was_trained(experiment, tmp_path):
     assert task.test_scores.keys() == {"vqa", "gqa", "nlvr2", "caption", "average"}
 
 
+def test_pictures_are_encoded_where_the_model_is(experiment, tmp_path, monkeypatch):
+    """On a GPU a training is slow otherwise; "meta" stands for one here."""
+    config = experiment()
+    task = VisionLanguageTraining(config)
+    train(task, config.loop, tmp_path, device="cpu", settings=asdict(config))
+    task.module.to("meta")
+    with pytest.raises(NotImplementedError, match="meta"):  # what it computes has no numbers
+        task.load(0, np.random.default_rng(0))
+        task.reader.look(["tests/assets/scene.png"])
+    assert {p.device.type for p in task.eyes.encoder.parameters()} == {"meta"}
+    loaded, seen = Answerer.load(tmp_path, "cpu"), []
+    monkeypatch.setattr(loaded.eyes, "to", lambda where: seen.append(where) or loaded.eyes)
+    assert Answerer(loaded.tuned, loaded.eyes, loaded.card, "cpu").eyes is loaded.eyes
+    assert [str(where) for where in seen] == ["cpu"]
+
+
 def test_a_batch_of_one_task_has_the_loss_of_its_rows_in_a_mixed_one(experiment):
     """One of the other tasks beside it changes nothing, with adapters of its own for each."""
     task = VisionLanguageTraining(experiment(sharing="multiple", sampling={"kind": "mixed"}))
