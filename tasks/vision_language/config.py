@@ -21,6 +21,8 @@ class QuestionDataOptions:
         tasks: Which of their tasks are learnt; empty takes all that are there.
         validation: Share of the pictures of the training rows that chooses the best weights, where
             no row is of that fold.
+        also_learnt: Tasks whose rows of the fold validation are learnt from, too, as published runs
+            do with those of GQA.
         seed: Fixes which pictures these are.
         measured: Rows of each task at most that are looked at during training; 0 takes all.
         tested: Rows of each task at most that are scored at the end; 0 takes all.
@@ -31,13 +33,14 @@ class QuestionDataOptions:
     manifests: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     validation: float = 0.1
+    also_learnt: tuple[str, ...] = ()
     seed: int = 0
     measured: int = 0
     tested: int = 0
     skip_bad: bool = False
 
     def __post_init__(self):
-        for task in self.tasks:
+        for task in (*self.tasks, *self.also_learnt):
             check_choice("task", task, TASKS)
         if not 0 <= self.validation < 1:
             raise ValueError(f"data.validation is {self.validation}; expected 0 to below 1.")

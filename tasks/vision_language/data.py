@@ -124,7 +124,8 @@ def _asked(row: Question, options: QuestionDataOptions) -> bool:
 
 def _part(rows: Sequence[Question], options: QuestionDataOptions) -> list[Question]:
     """Take rows without a fold for training, and hold pictures back where none validate."""
-    rows = [row if row.fold else replace(row, fold="train") for row in rows]
+    learnt = {("", task) for task in TASKS} | {("validation", task) for task in options.also_learnt}
+    rows = [replace(r, fold="train") if (r.fold, r.task) in learnt else r for r in rows]
     if any(row.fold == "validation" for row in rows) or not options.validation:
         return rows
     pictures = sorted({row.images[0] for row in rows if row.fold == "train"})

@@ -139,8 +139,8 @@ def trained_with(answerer: str) -> QuestionDataOptions:
             "--questions MANIFEST."
         )
     try:
-        told = read_card(answerer).questions
-        lists = {name: tuple(told[name]) for name in ("manifests", "tasks")}
+        told = {"also_learnt": (), **read_card(answerer).questions}
+        lists = {name: tuple(told[name]) for name in ("manifests", "tasks", "also_learnt")}
         return QuestionDataOptions(**{**told, **lists})
     except (TypeError, KeyError) as error:
         raise ValueError(f"{answerer} is damaged ({error}); train the answerer again.") from error

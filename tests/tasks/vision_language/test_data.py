@@ -33,6 +33,20 @@ def test_pictures_are_held_back_where_no_row_validates(write):
     assert find_questions(write(validation=0.3, seed=1)).parts != found.parts
 
 
+def test_rows_that_validate_are_learnt_where_a_recipe_says_so(write):
+    """GQA's are, in the published runs."""
+    with pytest.raises(ValueError, match="no questions or captions to train on"):
+        find_questions(write("validation"))
+    found = find_questions(write("validation", also_learnt=("gqa",), validation=0.0))
+    assert {fold: len(of.get("gqa", ())) for fold, of in found.parts.items()} == {
+        "train": 10,
+        "validation": 0,
+        "test": 0,
+    }
+    with pytest.raises(ValueError, match="no questions or captions to train on"):
+        find_questions(write("validation", also_learnt=("vqa",)))
+
+
 def test_rows_without_answers_are_not_learnt(write):
     with pytest.raises(ValueError, match=r"no questions or captions to train on.* Left out are 10"):
         find_questions(write(answers={}, validation=0.0))
