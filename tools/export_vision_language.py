@@ -18,13 +18,13 @@ license: {licence}
 # {name}
 
 A VL-BART of {millions:.1f} million parameters: a BART of transformers, and an embedding that shows
-it pictures. `mcgurk train` trained it as a whole on {data}, with pictures seen by the frozen
-encoder `{images}`, from random weights.
+it pictures. `mcgurk train` trained it as a whole on {data}, beginning with `{model}`, with pictures
+seen by the frozen encoder `{images}`.
 
 On the test rows, from 0 to 100: {scores}.
 
-What it is not: a model of the world. It has seen rendered scenes of a few coloured shapes on plain
-grounds and nothing else, knows about two hundred words, and answers any other question, and
+What it is not: a model of the world. It has seen rendered scenes of a few coloured shapes and
+nothing else, knows about two hundred words, and answers any other question, and
 describes any other picture, in terms of these.
 """
 
@@ -61,6 +61,7 @@ def describe(card: AnswererCard, name: str) -> str:
         name=name,
         millions=card.parameters / 1e6,
         data=card.data,
+        model=card.model,
         images=card.images,
         scores=tell_scores(card.scores, RULES),
     )

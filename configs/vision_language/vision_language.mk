@@ -8,18 +8,25 @@ vision-language: .venv/.dev
 	$(BIN)/mcgurk train configs/vision_language/scenes_study.yaml -o $(VL)/scenes_study
 	$(BIN)/python -m tools.publish_vision_language
 
-# The small frozen model "scenes" and what sees for it, from rendered pictures alone: about three hours on
-# one core. Weights differ a little from processor to processor.
+# The small frozen model "scenes", what sees for it, and the adapter on it that comes with mcgurk, from
+# rendered pictures alone: about three hours on two cores. Weights differ a little from processor to processor.
+WEIGHTS := modalities/vision_language/weights
 vision-language-weights: .venv/.dev
 	$(BIN)/python -m tools.train_shapes $(VL)/shapes --steps 2000
 	for file in model.safetensors config.json preprocessor_config.json README.md; do cp $(VL)/shapes/$$file \
-		modalities/vision_language/weights/shapes/ || exit 1; done
+		$(WEIGHTS)/shapes/ || exit 1; done
 	$(BIN)/python -m tools.render_questions $(VL)/seen --count 20000 --seed 1 --look seen --size 160
+	$(BIN)/python -m tools.render_questions $(VL)/unseen --count 3000 --seed 2 --look unseen --size 160
 	$(BIN)/python -m tools.write_word_lists $(VL)/words --count 20000
 	$(BIN)/python -m tools.start_vision_language $(VL)/start
+	$(BIN)/mcgurk train configs/vision_language/scenes_first.yaml -o $(VL)/scenes_first
+	$(BIN)/python -m tools.export_vision_language $(VL)/scenes_first $(VL)/scenes_first_model
 	$(BIN)/mcgurk train configs/vision_language/scenes.yaml -o $(VL)/scenes
-	$(BIN)/python -m tools.export_vision_language $(VL)/scenes \
-		modalities/vision_language/weights/vl_scenes --half
+	$(BIN)/python -m tools.export_vision_language $(VL)/scenes $(WEIGHTS)/vl_scenes --half
+	$(BIN)/mcgurk train configs/vision_language/scenes_shared.yaml -o $(VL)/scenes_shared
+	mkdir -p tasks/vision_language/weights/scenes
+	cp -r $(VL)/scenes_shared/answerer.json $(VL)/scenes_shared/README.md $(VL)/scenes_shared/tuned \
+		tasks/vision_language/weights/scenes/
 
 # The frozen model "scenes" about sounds: needs the data folder beside the project. What is trained on it may
 # not be shipped (CC BY-SA, CC BY-NC).
