@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from tasks.pictures.sheets import save_sheet
 from tasks.reports import to_table
@@ -33,13 +34,13 @@ ALL_OF_IT, SINGLE, MULTIPLE, PROMPT = (
     "single prompt",
 )
 AVERAGE = Measure("test_average", "average", "Average of four tasks, 0 to 100", 1)
-COLUMNS = (
+ACCURACY = Measure("accuracy", "the three", "Mean accuracy of VQA, GQA and NLVR2, percent", 1)
+ACCURACIES = (
     Measure("test_vqa", "VQA", decimals=1),
     Measure("test_gqa", "GQA", decimals=1),
     Measure("test_nlvr2", "NLVR2", decimals=1),
-    Measure("test_caption", "CIDEr", decimals=1),
-    AVERAGE,
 )
+COLUMNS = (*ACCURACIES, ACCURACY, Measure("test_caption", "CIDEr", decimals=1), AVERAGE)
 SHOWN = {"vqa": 4, "gqa": 4, "nlvr2": 2, "caption": 2}  # answers on the sheet, right or wrong
 MISTAKES = {"vqa": 2, "gqa": 2, "nlvr2": 2}
 
@@ -47,12 +48,25 @@ MISTAKES = {"vqa": 2, "gqa": 2, "nlvr2": 2}
 def main() -> None:
     """Put tables, the plot and the sheet into the page."""
     rewrite(PAGE, "published", lambda _: published_tables())
-    results = [Result(**row) for row in json.loads((BUILT / RESULTS).read_text(encoding="utf-8"))]
-    draw_parameters(results, AVERAGE, PAGE.parent / PLOT)
+    results = read_results(BUILT / RESULTS)
+    draw_parameters(results, ACCURACY, PAGE.parent / PLOT)
     place = BUILT / plain(SINGLE) / str(min(result.seed for result in results))
     draw_some(place, PAGE.parent / SHEET)
     text = "\n\n".join(write_study(results, BUILT))
     rewrite(PAGE, "study", lambda _: text)
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read what a study wrote, and add the mean of the accuracies.
+
+    Captions of rendered scenes are so alike that their CIDEr is several times what photographs
+    have, and an average with it says little about the rest.
+    """
+    results = [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    for result in results:
+        of_each = [result.measures[measure.name] for measure in ACCURACIES]
+        result.measures[ACCURACY.name] = fmean(of_each)
+    return results
 
 
 def published_tables() -> str:
@@ -103,10 +117,12 @@ def write_study(results: Sequence[Result], folder: Path) -> list[str]:
     return [
         to_table(heads, lines),
         f"Mean and deviation of the seeds {', '.join(map(str, seeds))} on the test rows, from 0 to "
-        "100 (CIDEr: 100 is the usual 1.0), on one machine of "
-        f"{processor()}. Trained on {any_card.data}. The percentage counts what was added, too.",
+        "100 (CIDEr: 100 is the usual 1.0; captions of scenes are so alike that it goes far "
+        'above). "The three" is the mean of VQA, GQA and NLVR2, and the plainer measure; the '
+        f"average has CIDEr as it is, as the papers' has. On one machine of {processor()}, trained "
+        f"on {any_card.data}. The percentage counts what was added, too.",
         "\n".join(compare(results, cards)),
-        f"![Average by trained parameters]({PLOT})",
+        f"![Accuracy by trained parameters]({PLOT})",
         f"![Pictures, questions, answers and mistakes]({SHEET})",
         f"Test pictures with what the {SINGLE} of seed {seeds[0]} says: the first rows of each "
         "task, then the first mistakes.",
@@ -115,15 +131,18 @@ def write_study(results: Sequence[Result], folder: Path) -> list[str]:
 
 def compare(results: Sequence[Result], cards: dict[str, AnswererCard]) -> list[str]:
     """Say in sentences what was aimed at, and what came of it."""
-    means = {row: summarise(_of(results, row), AVERAGE.name).mean for row in rows_of(results)}
     share = cards[SINGLE].trained / cards[MULTIPLE].trained
-    return [
-        f"* The {SINGLE} has {means[SINGLE]:.1f}: {means[SINGLE] - means[MULTIPLE]:+.1f} from "
-        f"{MULTIPLE} (aim: 0 or better) at {share:.2f} of their trained parameters (aim: a third), "
-        f"and {means[SINGLE] - means[ALL_OF_IT]:+.1f} from {ALL_OF_IT} (aim: -1 or better).",
-        f"* The {PROMPT} has {means[PROMPT]:.1f}: {means[PROMPT] - means[SINGLE]:+.1f} from the "
-        f"{SINGLE} (aim: far below).",
-    ]
+    lines = [f"* The {SINGLE} trains {share:.2f} of what {MULTIPLE} train (aim: a third)."]
+    for measure, told in ((ACCURACY, "the three accuracies"), (AVERAGE, "the average with CIDEr")):
+        means = {row: summarise(_of(results, row), measure.name).mean for row in rows_of(results)}
+        single = means[SINGLE]
+        lines.append(
+            f"* In {told} the {SINGLE} has {single:.1f}: {single - means[MULTIPLE]:+.1f} from "
+            f"{MULTIPLE} (aim: 0 or better), {single - means[ALL_OF_IT]:+.1f} from {ALL_OF_IT} "
+            f"(aim: -1 or better); the {PROMPT} {means[PROMPT] - single:+.1f} from it (aim: far "
+            "below)."
+        )
+    return lines
 
 
 def draw_some(place: Path, path: Path) -> None:

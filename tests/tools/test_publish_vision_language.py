@@ -74,23 +74,35 @@ def test_one_command_makes_the_page(built, tmp_path, monkeypatch):
 
 def test_aims_are_told_with_what_came_of_them(built):
     results = [
-        Result(row, "", None, seed, {page.AVERAGE.name: average})
+        Result(row, "", None, seed, {page.AVERAGE.name: average, page.ACCURACY.name: average})
         for row, average in zip(ROWS_OF_PAGE, (77, 75, 76.5, 50), strict=True)
         for seed in (5, 6)
     ]
     cards = {row: read_card(built / page.plain(row) / "5") for row in ROWS_OF_PAGE}
-    adapter, prompt = page.compare(results, cards)
+    share, accuracies, averages = page.compare(results, cards)
     third = cards[page.SINGLE].trained / cards[page.MULTIPLE].trained
-    assert "has 76.5: +1.5 from multiple adapters" in adapter and f"at {third:.2f} of" in adapter
-    assert "-0.5 from full fine-tuning (aim: -1 or better)" in adapter
-    assert "has 50.0: -26.5 from the single adapter" in prompt
+    assert f"trains {third:.2f} of what" in share
+    assert "has 76.5: +1.5 from multiple adapters" in averages
+    assert "-0.5 from full fine-tuning (aim: -1 or better)" in averages
+    assert "the single prompt -26.5 from it" in averages
+    assert averages.partition(" has ")[2] == accuracies.partition(" has ")[2]
 
 
 def test_the_study_has_the_rows_that_the_page_speaks_of_and_scores_them():
     study = read_config(StudyConfig, STUDY)
     assert set(ROWS_OF_PAGE) < set(study.rows) and len(study.seeds) == 3
     assert study.measure == page.AVERAGE.name
-    assert {column.name for column in page.COLUMNS} == {study.measure, *study.columns}
+    assert {column.name for column in page.COLUMNS} == {
+        page.ACCURACY.name,
+        study.measure,
+        *study.columns,
+    }
+
+
+def test_accuracies_have_their_mean(built):
+    for result in page.read_results(built / "results.json"):
+        of_each = [result.measures[f"test_{task}"] for task in ("vqa", "gqa", "nlvr2")]
+        assert result.measures["accuracy"] == pytest.approx(sum(of_each) / 3)
 
 
 def test_the_sheet_shows_rows_of_the_test_alone(built, asked_folder, tmp_path, monkeypatch):
