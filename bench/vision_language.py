@@ -77,12 +77,12 @@ def rows(given: Namespace) -> list[Row]:
         small, wide = save_small(folder), save_wide(folder)
         base, clip = save_published(folder)
         return [
-            kept(experiment(folder / "many", *small, 8, NARROW), f"{SMALL} and scenes", 3),
+            kept(experiment(folder / "many", *small, 8, NARROW), f"{SMALL} and shapes", 3),
             kept(experiment(folder / "few", wide, clip, 8, NARROW), f"{SMALL} and {CLIP}", 3),
             kept(experiment(folder / "few", base, clip, 4), f"BART-base and {CLIP}", 2),
             mixed(small_tuned(small[0]), 64, SMALL, 7),
             mixed(published("adapter", "multiple"), 16, "BART-base", 5),
-            many_questions(folder / "few", *small, f"{SMALL} and scenes", 5),
+            many_questions(folder / "few", *small, f"{SMALL} and shapes", 5),
             many_questions(folder / "few", base, clip, f"BART-base and {CLIP}", 3),
             memory(),
             file(published("adapter"), "BART-base"),
@@ -91,8 +91,8 @@ def rows(given: Namespace) -> list[Row]:
 
 def save_small(folder: Path) -> tuple[str, str]:
     """Save the small model as it begins, and return where, and what sees for it."""
-    start_vision_language(folder / "small", images="scenes")
-    return str(folder / "small"), "scenes"
+    start_vision_language(folder / "small", images="shapes")
+    return str(folder / "small"), "shapes"
 
 
 def save_wide(folder: Path) -> str:
