@@ -1,7 +1,7 @@
 """Noisy speech at exact ratios, from recordings on disk; each scene can be made again."""
 
 from data_prep.noise.levels import RECIPES, measure_power
-from data_prep.noise.mixing import Mixture, mix, reverberate
+from data_prep.noise.mixing import Mixture, mix, mix_sources, reverberate
 from data_prep.noise.noisy import (
     NoisyClip,
     load_noisy_sample,
@@ -26,6 +26,7 @@ __all__ = [
     "measure_power",
     "mix",
     "mix_manifest",
+    "mix_sources",
     "read_noisy_manifest",
     "render_noisy",
     "render_scene",

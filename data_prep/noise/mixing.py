@@ -1,5 +1,6 @@
 """Mix speech and noise at an exact ratio, with or without a room around them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,12 +47,64 @@ def mix(speech: np.ndarray, noise: np.ndarray, snr_db: float, recipe: str = "rms
     for name, power in zip(("Speech", "Noise"), powers, strict=True):
         if not power > 0:
             raise ValueError(f"{name} is silent, so {snr_db} dB means nothing; take another part.")
-    gain = np.sqrt(powers[0] / powers[1] * 10 ** (-snr_db / 10))
-    scaled = noise.astype(np.float64) * gain
-    total = speech + scaled
+    return Mixture(*_add([speech, noise], powers, [0.0, -snr_db]))
+
+
+def mix_sources(
+    sources: Sequence[np.ndarray], levels_db: Sequence[float], recipe: str = "rms"
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Add several sources at chosen levels.
+
+    The first source keeps its level, unless the sum would leave [-1, 1]: then all are turned down
+    alike.
+
+    Args:
+        sources: One or more of the same length, [samples] each, 16 kHz.
+        levels_db: Power of each source in decibels relative to the first; the first is 0.
+        recipe: How power is measured, see `RECIPES`.
+
+    Returns:
+        The mixture and its sources as they are in it, which sum to it: float32 [samples] each, in
+        [-1, 1].
+
+    Raises:
+        ValueError: There is no source, they are not equally long, one is silent, the levels are
+            not as many or not finite, or there is no such recipe.
+    """
+    lengths = {len(source) for source in sources}
+    if len(lengths) != 1:
+        raise ValueError(
+            f"The sources have {sorted(lengths) or 'no'} samples; expected one or more of the same "
+            "length. Cut them with data_prep.noise.mixing.cut."
+        )
+    if len(levels_db) != len(sources) or levels_db[0] != 0 or not np.isfinite(levels_db).all():
+        raise ValueError(
+            f"levels_db is {list(levels_db)} for {len(sources)} sources; expected decibels for "
+            "each, and 0 for the first."
+        )
+    powers = [measure_power(source, recipe) for source in sources]
+    if not min(powers) > 0:
+        raise ValueError(
+            f"Source {int(np.argmin(powers)) + 1} is silent, so its level means nothing; take "
+            "another part."
+        )
+    total, *parts = _add(sources, powers, levels_db)
+    return total, parts
+
+
+def _add(
+    sources: Sequence[np.ndarray], powers: Sequence[float], levels_db: Sequence[float]
+) -> list[np.ndarray]:
+    """Return the sum, then the sources in it; the first is not scaled by a gain."""
+    scaled = [sources[0]]
+    for source, power, level_db in zip(sources[1:], powers[1:], levels_db[1:], strict=True):
+        gain = np.sqrt(powers[0] / power * 10 ** (level_db / 10))
+        scaled.append(source.astype(np.float64) * gain)
+    total = scaled[0]
+    for source in scaled[1:]:
+        total = total + source
     shrink = 1 / max(1.0, float(np.abs(total).max()))
-    parts = (total * shrink, speech * shrink, scaled * shrink)
-    return Mixture(*(part.astype(np.float32) for part in parts))
+    return [(part * shrink).astype(np.float32) for part in (total, *scaled)]
 
 
 def cut(waveform: np.ndarray, samples: int, offset: int = 0) -> np.ndarray:

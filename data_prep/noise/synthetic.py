@@ -37,7 +37,7 @@ def make_music(samples: int, random: np.random.Generator) -> np.ndarray:
             music[place : place + length] += note * random.uniform(0.4, 1)
     if random.random() < 0.4:
         _drum(music, beat, random)
-    return _level(music[:samples])
+    return level(music[:samples])
 
 
 def make_natural(samples: int, random: np.random.Generator) -> np.ndarray:
@@ -62,8 +62,8 @@ def make_natural(samples: int, random: np.random.Generator) -> np.ndarray:
     noise = np.zeros(samples)
     for _ in range(count):
         made = kinds[int(random.integers(len(kinds)))](samples, random)
-        noise += _level(made) * random.uniform(0.3, 1)
-    return _level(noise)
+        noise += level(made) * random.uniform(0.3, 1)
+    return level(noise)
 
 
 MAKERS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
@@ -120,8 +120,17 @@ def _coloured(samples: int, random: np.random.Generator) -> np.ndarray:
     return np.fft.irfft(spectrum * gain, samples)
 
 
-def _slow(samples: int, per_s: float, random: np.random.Generator) -> np.ndarray:
-    """A random curve that changes `per_s` times a second, 0 to 1."""
+def draw_curve(samples: int, per_s: float, random: np.random.Generator) -> np.ndarray:
+    """Draw a curve that changes slowly, with straight lines between its points.
+
+    Args:
+        samples: Length, at 16 kHz.
+        per_s: Points a second.
+        random: Draws.
+
+    Returns:
+        float64 [samples], 0 to 1.
+    """
     count = max(2, int(samples / RATE_HZ * per_s) + 2)
     return np.interp(np.linspace(0, count - 1, samples), np.arange(count), random.random(count))
 
@@ -129,7 +138,7 @@ def _slow(samples: int, per_s: float, random: np.random.Generator) -> np.ndarray
 def _wind(samples: int, random: np.random.Generator) -> np.ndarray:
     depth = random.uniform(0, 0.9)
     return _coloured(samples, random) * (
-        1 - depth + depth * _slow(samples, random.uniform(0.3, 6), random)
+        1 - depth + depth * draw_curve(samples, random.uniform(0.3, 6), random)
     )
 
 
@@ -142,16 +151,16 @@ def _rain(samples: int, random: np.random.Generator) -> np.ndarray:
     wet = np.fft.irfft(
         np.fft.rfft(drops, samples + length) * np.fft.rfft(response, samples + length)
     )
-    return wet[:samples] + random.uniform(0, 0.2) * _level(_coloured(samples, random))
+    return wet[:samples] + random.uniform(0, 0.2) * level(_coloured(samples, random))
 
 
 def _engine(samples: int, random: np.random.Generator) -> np.ndarray:
-    pitch = random.uniform(20, 160) * (1 + 0.3 * _slow(samples, 1, random))
+    pitch = random.uniform(20, 160) * (1 + 0.3 * draw_curve(samples, 1, random))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
     tone = sum(
         random.uniform(0.1, 1) / n * np.sin(n * phase + random.uniform(0, 6)) for n in range(1, 30)
     )
-    return _level(np.asarray(tone)) + random.uniform(0.1, 1) * _level(_coloured(samples, random))
+    return level(np.asarray(tone)) + random.uniform(0.1, 1) * level(_coloured(samples, random))
 
 
 def _clatter(samples: int, random: np.random.Generator) -> np.ndarray:
@@ -164,7 +173,7 @@ def _clatter(samples: int, random: np.random.Generator) -> np.ndarray:
             ring = np.sin(2 * np.pi * random.uniform(300, 5000) * np.arange(length) / RATE_HZ)
             knock = ring * np.exp(-np.arange(length) / (length / 5)) + 0.2 * knock
         noise[start : start + length] += knock * random.uniform(0.2, 1)
-    return noise[:samples] + 0.02 * _level(_coloured(samples, random))
+    return noise[:samples] + 0.02 * level(_coloured(samples, random))
 
 
 def _animals(samples: int, random: np.random.Generator) -> np.ndarray:
@@ -175,7 +184,7 @@ def _animals(samples: int, random: np.random.Generator) -> np.ndarray:
     partials = int(random.integers(1, 9))
     start = int(random.integers(gap + 1))
     while start < samples:
-        sweep = low + (high - low) * _slow(length, random.uniform(2, 20), random)
+        sweep = low + (high - low) * draw_curve(length, random.uniform(2, 20), random)
         phase = 2 * np.pi * np.cumsum(sweep) / RATE_HZ
         call = sum(np.sin(n * phase) / n for n in range(1, partials + 1))
         rough = 1 + random.uniform(0, 1) * np.sin(
@@ -183,9 +192,10 @@ def _animals(samples: int, random: np.random.Generator) -> np.ndarray:
         )
         noise[start : start + length] += np.asarray(call) * rough * np.hanning(length)
         start += length + int(gap * random.uniform(0.5, 1.5)) + 1
-    return noise[:samples] + 0.05 * _level(_coloured(samples, random))
+    return noise[:samples] + 0.05 * level(_coloured(samples, random))
 
 
-def _level(noise: np.ndarray) -> np.ndarray:
+def level(noise: np.ndarray) -> np.ndarray:
+    """Return a sound with a mean square of 1, float32 [samples]; silence stays silent."""
     power = np.mean(np.square(noise))
     return (noise / np.sqrt(power) if power > 0 else noise).astype(np.float32)

@@ -16,6 +16,7 @@ from data_prep.noise import (
     find_recordings,
     measure_power,
     mix,
+    mix_sources,
     render_scene,
     reverberate,
 )
@@ -171,3 +172,36 @@ def test_silent_parts_are_cut_elsewhere(tmp_path):
     silent = Recordings({"music": (tmp_path / "music2.wav",)})
     with pytest.raises(ValueError, match="silent in most places"):
         draw_scene(silent, "music", 0, 8000, (0,))
+
+
+def test_sources_have_the_levels_asked_for_and_sum_to_the_mixture():
+    random = np.random.default_rng(2)
+    sources = [(random.standard_normal(4000) * scale).astype(np.float32) for scale in (0.4, 1, 0.1)]
+    total, parts = mix_sources(sources, (0.0, -3.0, -12.0))
+    powers = [np.mean(np.square(part, dtype=np.float64)) for part in parts]
+    assert np.allclose(10 * np.log10(np.divide(powers, powers[0])), [0, -3, -12], atol=1e-3)
+    assert np.allclose(sum(parts), total, atol=1e-6) and np.abs(total).max() <= 1
+
+
+def test_two_sources_are_mixed_as_speech_and_noise_are():
+    random = np.random.default_rng(3)
+    speech, noise = (random.standard_normal(4000).astype(np.float32) for _ in range(2))
+    mixed = mix(speech, noise, 5.0)
+    total, parts = mix_sources([speech, noise], (0.0, -5.0))
+    assert np.array_equal(total, mixed.waveform) and np.array_equal(parts[1], mixed.noise)
+
+
+@pytest.mark.parametrize(
+    ("sources", "levels_db", "told"),
+    [
+        ([], [], "no samples"),
+        ([np.ones(3), np.ones(4)], [0, 0], r"\[3, 4\] samples"),
+        ([np.ones(3), np.zeros(3)], [0, -3], "Source 2 is silent"),
+        ([np.ones(3), np.ones(3)], [0], "for 2 sources; expected decibels for each"),
+        ([np.ones(3), np.ones(3)], [-3, 0], "and 0 for the first"),
+        ([np.ones(3), np.ones(3)], [0, np.inf], "expected decibels"),
+    ],
+)
+def test_sources_that_cannot_be_mixed_are_told(sources, levels_db, told):
+    with pytest.raises(ValueError, match=told):
+        mix_sources(sources, levels_db)

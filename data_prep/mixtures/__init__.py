@@ -1,0 +1,1 @@
+"""Recordings of several things at once: their manifest, pictures, and what they consist of."""

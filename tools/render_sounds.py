@@ -1,0 +1,172 @@
+"""Render mixtures of sounds with icons: `python -m tools.render_sounds DST --count 2000`.
+
+It holds sounds/ (mixtures), sources/ (what each consists of, one file a source), images/ (a picture
+of all that sounds), icons/ (a picture a source) and manifest.jsonl with levels and shares. It is
+free data, made from formulas, on which a separator, an embedding and a denoiser can be trained. A
+run that was killed is started again with the same arguments.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from data_prep.media.wav import encode_wav
+from data_prep.mixtures.manifest import MANIFEST, MixedSound, Source, read_mixtures, write_mixtures
+from data_prep.mixtures.scenes.icons import MOST, SMALLEST
+from data_prep.mixtures.scenes.mixture import RenderedMixture, render_mixture
+from data_prep.workers.processes import run_in_processes
+from data_prep.workers.resume import Outcome, check_replaced_manifest
+from tasks.cli.progress import progress_bar
+
+PIECE = 20  # mixtures that one process renders at a time
+NUMBERS = 1_000_000  # mixtures of one seed at most
+FOLDS = (*("train",) * 8, "validation", "test")  # in turn
+PLACES = ("sounds", "sources", "images", "icons")
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """What is rendered.
+
+    Attributes:
+        count: Mixtures, 1 to a million.
+        seed: Another number, other mixtures.
+        most_sources: One to so many sounds at once, 1 to 3.
+        seconds: Length of a mixture, half a second or more.
+        size: Edge of a picture in pixels, 32 or more.
+    """
+
+    count: int = 2000
+    seed: int = 0
+    most_sources: int = MOST
+    seconds: float = 4.0
+    size: int = 64
+
+    def __post_init__(self):
+        if not 1 <= self.count <= NUMBERS or self.seed < 0:
+            raise ValueError(
+                f"count is {self.count} and seed {self.seed}; expected 1 to {NUMBERS:,} mixtures "
+                "and a seed of 0 or more."
+            )
+        if not 1 <= self.most_sources <= MOST:
+            raise ValueError(f"most-sources is {self.most_sources}; expected 1 to {MOST}.")
+        if not 0.5 <= self.seconds <= 60 or self.size < 2 * SMALLEST:
+            raise ValueError(
+                f"seconds is {self.seconds} and size {self.size}; expected 0.5 to 60 s and "
+                f"{2 * SMALLEST} pixels or more."
+            )
+
+
+def main() -> None:
+    """Render, and say how much there is."""
+    parser = argparse.ArgumentParser(prog="python -m tools.render_sounds", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DST")
+    default = RenderOptions()
+    for name in ("count", "seed", "most_sources", "seconds", "size"):
+        value = getattr(default, name)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    parser.add_argument("--workers", type=int, help="processes; as many as cores without")
+    given = vars(parser.parse_args())
+    folder, workers = given.pop("folder"), given.pop("workers")
+    try:
+        options = RenderOptions(**given)
+        with progress_bar("Rendering sounds", False, "{:.0f}".format) as show:
+            rows = render_folder(folder, options, workers, show)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    print(summarise(rows, folder))
+
+
+def summarise(rows: Sequence[MixedSound], folder: Path) -> str:
+    """Return a line: how many mixtures of how many sources, and how many of each fold."""
+    sources = Counter(len(row.sources) for row in rows)
+    told = ", ".join(f"{sources[number]:,} of {number}" for number in sorted(sources))
+    folds = ", ".join(f"{fold} {n:,}" for fold, n in Counter(row.fold for row in rows).items())
+    return f"{len(rows):,} mixtures ({told} sounds; {folds}) in {folder}"
+
+
+def render_folder(
+    folder: Path,
+    options: RenderOptions,
+    workers: int | None = None,
+    progress: Callable[[float, float], None] | None = None,
+) -> list[MixedSound]:
+    """Render all mixtures, then write the manifest.
+
+    Args:
+        folder: What is in it already of these names is written again.
+        options: What is rendered.
+        workers: Processes; as many as cores without.
+        progress: Called with the mixtures done, and all.
+
+    Returns:
+        The rows, in the order of the manifest, with paths relative to the folder.
+
+    Raises:
+        ValueError: Another manifest is there.
+        OSError: It cannot be written.
+    """
+    check_replaced_manifest(folder / MANIFEST, read_mixtures)
+    for place in PLACES:
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    starts = range(0, options.count, PIECE)
+    work = partial(_render_piece, folder, options)
+    rows: list[MixedSound] = []
+    for done, outcome in enumerate(run_in_processes(work, starts, workers), 1):
+        rows += outcome.made
+        if progress:
+            progress(min(done * PIECE, options.count), options.count)
+    rows.sort(key=lambda row: row.id)  # pieces come as they are ready
+    write_mixtures(folder / MANIFEST, rows)
+    return rows
+
+
+def _render_piece(folder: Path, options: RenderOptions, start: int) -> Outcome[MixedSound]:
+    cv2.setNumThreads(1)
+    rows = []
+    for number in range(start, min(start + PIECE, options.count)):
+        mixture = render_mixture(
+            options.seed, number, options.most_sources, options.seconds, options.size
+        )
+        rows.append(_write(folder, number, mixture))
+    return Outcome(tuple(rows))
+
+
+def _write(folder: Path, number: int, mixture: RenderedMixture) -> MixedSound:
+    """Write the files of a mixture, and return its row."""
+    key = f"{number:06d}"
+    row = MixedSound(
+        id=key,
+        media=f"sounds/{key}.wav",
+        labels=mixture.kinds,
+        fold=FOLDS[number % len(FOLDS)],
+        picture=f"images/{key}.png",
+        sources=tuple(
+            Source(f"sources/{key}_{n}.wav", kind, level_db, share, f"icons/{key}_{n}.png")
+            for n, (kind, level_db, share) in enumerate(
+                zip(mixture.kinds, mixture.levels_db, mixture.shares, strict=True), 1
+            )
+        ),
+    )
+    (folder / row.media).write_bytes(encode_wav(mixture.waveform))
+    _write_picture(folder / row.picture, mixture.picture)
+    for one, waveform, icon in zip(row.sources, mixture.sources, mixture.icons, strict=True):
+        (folder / one.media).write_bytes(encode_wav(waveform))
+        _write_picture(folder / one.picture, icon)
+    return row
+
+
+def _write_picture(path: Path, image: np.ndarray) -> None:
+    whole, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    assert whole
+    path.write_bytes(encoded.tobytes())
+
+
+if __name__ == "__main__":
+    main()
