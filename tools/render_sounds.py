@@ -14,12 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
 
-from data_prep.media.wav import encode_wav
-from data_prep.mixtures.manifest import MANIFEST, MixedSound, Source, read_mixtures, write_mixtures
+from data_prep.mixtures.known import write_known
+from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
 from data_prep.mixtures.scenes.icons import MOST, SMALLEST
-from data_prep.mixtures.scenes.mixture import RenderedMixture, render_mixture
+from data_prep.mixtures.scenes.mixture import render_mixture
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, check_replaced_manifest
 from tasks.cli.progress import progress_bar
@@ -27,7 +26,6 @@ from tasks.cli.progress import progress_bar
 PIECE = 20  # mixtures that one process renders at a time
 NUMBERS = 1_000_000  # mixtures of one seed at most
 FOLDS = (*("train",) * 8, "validation", "test")  # in turn
-PLACES = ("sounds", "sources", "images", "icons")
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,6 @@ def render_folder(
         OSError: It cannot be written.
     """
     check_replaced_manifest(folder / MANIFEST, read_mixtures)
-    for place in PLACES:
-        (folder / place).mkdir(parents=True, exist_ok=True)
     starts = range(0, options.count, PIECE)
     work = partial(_render_piece, folder, options)
     rows: list[MixedSound] = []
@@ -134,38 +130,8 @@ def _render_piece(folder: Path, options: RenderOptions, start: int) -> Outcome[M
         mixture = render_mixture(
             options.seed, number, options.most_sources, options.seconds, options.size
         )
-        rows.append(_write(folder, number, mixture))
+        rows.append(write_known(folder, f"{number:06d}", FOLDS[number % len(FOLDS)], mixture))
     return Outcome(tuple(rows))
-
-
-def _write(folder: Path, number: int, mixture: RenderedMixture) -> MixedSound:
-    """Write the files of a mixture, and return its row."""
-    key = f"{number:06d}"
-    row = MixedSound(
-        id=key,
-        media=f"sounds/{key}.wav",
-        labels=mixture.kinds,
-        fold=FOLDS[number % len(FOLDS)],
-        picture=f"images/{key}.png",
-        sources=tuple(
-            Source(f"sources/{key}_{n}.wav", kind, level_db, share, f"icons/{key}_{n}.png")
-            for n, (kind, level_db, share) in enumerate(
-                zip(mixture.kinds, mixture.levels_db, mixture.shares, strict=True), 1
-            )
-        ),
-    )
-    (folder / row.media).write_bytes(encode_wav(mixture.waveform))
-    _write_picture(folder / row.picture, mixture.picture)
-    for one, waveform, icon in zip(row.sources, mixture.sources, mixture.icons, strict=True):
-        (folder / one.media).write_bytes(encode_wav(waveform))
-        _write_picture(folder / one.picture, icon)
-    return row
-
-
-def _write_picture(path: Path, image: np.ndarray) -> None:
-    whole, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    assert whole
-    path.write_bytes(encoded.tobytes())
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def test_files_hold_what_the_manifest_says(folder):
         made = render_mixture(5, number, 3, 0.5, 32)
         sources = [sound(one.media) for one in row.sources]
         assert np.abs(sum(sources) - sound(row.media)).max() <= 2 * len(sources) / 2**15
-        assert row.labels == tuple(one.label for one in row.sources) == made.kinds
+        assert row.labels == tuple(one.label for one in row.sources) == made.labels
         assert sum(one.share for one in row.sources) == pytest.approx(1)
         for path, picture in [
             (row.picture, made.picture),

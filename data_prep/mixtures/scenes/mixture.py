@@ -1,9 +1,8 @@
 """Mixtures of rendered sounds, with their sources and a picture of what sounds."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from data_prep.mixtures.known import KnownMixture
 from data_prep.mixtures.scenes.icons import MOST, render_icon, render_icons
 from data_prep.mixtures.scenes.sounds import SOUNDS, render_sound
 from data_prep.noise.mixing import mix_sources
@@ -14,37 +13,13 @@ LOUDNESS = (0.05, 0.15)  # root mean square of the loudest
 TWIST = 29  # apart from other uses of a seed
 
 
-@dataclass(frozen=True)
-class RenderedMixture:
-    """One to three rendered sounds at once; `waveform` is the sum of the sources.
-
-    Attributes:
-        waveform: float32 [samples], 16 kHz, in [-1, 1].
-        sources: What of it is each sound, the loudest first, float32 [samples] each.
-        kinds: Names of `SOUNDS`, none twice, in the order of the sources.
-        levels_db: Power of each source in decibels relative to the first, which has 0.
-        picture: All icons side by side in that order, uint8 [size, size, 3], RGB.
-        icons: Each source's own icon, uint8 [size, size, 3], RGB.
-    """
-
-    waveform: np.ndarray
-    sources: tuple[np.ndarray, ...]
-    kinds: tuple[str, ...]
-    levels_db: tuple[float, ...]
-    picture: np.ndarray
-    icons: tuple[np.ndarray, ...]
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """Each source's part of the sources' power, 0 to 1; they sum to 1."""
-        powers = 10 ** (np.array(self.levels_db) / 10)
-        return tuple(map(float, powers / powers.sum()))
-
-
 def render_mixture(
     seed: int, number: int, most_sources: int = MOST, duration_s: float = 4.0, size: int = 64
-) -> RenderedMixture:
+) -> KnownMixture:
     """Render one mixture; the same arguments, the same one to the bit.
+
+    Its labels are names of `sounds.SOUNDS`. Its picture has all icons side by side in the order of
+    the sources, the loudest first; icons of single sources are drawn anew.
 
     Args:
         seed: Another number, other mixtures.
@@ -66,7 +41,7 @@ def render_mixture(
     sounds[0] = sounds[0] * np.float32(random.uniform(*LOUDNESS))
     levels_db = (0.0, *np.round(-np.cumsum(random.uniform(*STEPS_DB, count - 1)), 3).tolist())
     waveform, sources = mix_sources(sounds, levels_db)
-    return RenderedMixture(
+    return KnownMixture(
         waveform,
         tuple(sources),
         kinds,

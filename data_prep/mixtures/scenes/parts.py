@@ -6,8 +6,10 @@ import numpy as np
 
 from modalities.rates import RATE_HZ
 
+Strengths = Sequence[float] | np.ndarray  # amplitudes of partials
 
-def tone(pitch_hz: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+
+def tone(pitch_hz: np.ndarray, strengths: Strengths) -> np.ndarray:
     """Return a tone whose pitch moves, float64 [samples].
 
     Args:
@@ -30,7 +32,7 @@ def chirp(from_hz: float, to_hz: float, length_s: float) -> np.ndarray:
 
 
 def ring(
-    pitches_hz: np.ndarray, strengths: Sequence[float], decays_s: np.ndarray, length_s: float
+    pitches_hz: np.ndarray, strengths: Strengths, decays_s: np.ndarray, length_s: float
 ) -> np.ndarray:
     """Return what a struck thing sounds like: partials that die away.
 

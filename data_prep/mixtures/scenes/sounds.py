@@ -121,7 +121,7 @@ def _engine(samples: int, random: np.random.Generator) -> np.ndarray:
     peak = random.uniform(4, 9)  # number of the strongest harmonic: the exhaust's
     numbers = np.arange(1, 31)
     strengths = np.exp(-((np.log(numbers / peak)) ** 2)) * random.uniform(0.4, 1, len(numbers))
-    throb = tone(pace_hz, tuple(strengths))
+    throb = tone(pace_hz, strengths)
     return throb + 0.15 * np.std(throb) * filter_noise(samples, 200, 1500, random)
 
 

@@ -20,8 +20,8 @@ def test_the_loudest_comes_first_and_no_kind_twice():
     counts = set()
     for number in range(40):
         mixture = render_mixture(1, number, duration_s=0.5)
-        counts.add(len(mixture.kinds))
-        assert len(set(mixture.kinds)) == len(mixture.kinds) == len(mixture.icons)
+        counts.add(len(mixture.labels))
+        assert len(set(mixture.labels)) == len(mixture.labels) == len(mixture.icons)
         assert list(mixture.shares) == sorted(mixture.shares, reverse=True)
         assert all(np.diff(mixture.levels_db) <= -1 + 1e-3)
     assert counts == {1, 2, 3}
@@ -29,7 +29,7 @@ def test_the_loudest_comes_first_and_no_kind_twice():
 
 def test_a_number_gives_the_same_mixture_and_another_another():
     first, again, other = (render_mixture(0, number, duration_s=0.5) for number in (4, 4, 5))
-    assert np.array_equal(first.waveform, again.waveform) and first.kinds == again.kinds
+    assert np.array_equal(first.waveform, again.waveform) and first.labels == again.labels
     assert np.array_equal(first.picture, again.picture)
     assert not np.array_equal(first.waveform, other.waveform)
 
