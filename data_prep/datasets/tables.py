@@ -1,4 +1,4 @@
-"""Tables with commas, as data sets list their files in."""
+"""Tables with commas or tabs, as data sets list their files in."""
 
 import csv
 import io
@@ -8,12 +8,13 @@ from pathlib import Path
 from modalities.text_file import read_text
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_table(path: Path, columns: Sequence[str], between: str = ",") -> list[dict[str, str]]:
     """Read a table with a line of names.
 
     Args:
         path: Text in an encoding of `read_text`, cells with commas in quotes.
         columns: That must be there, and filled.
+        between: What parts cells, a comma or a tab.
 
     Returns:
         Cells by column, line by line.
@@ -26,7 +27,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise FileNotFoundError(f"There is no file {path}; expected the columns {_list(columns)}.")
     try:
         text = io.StringIO(read_text(path), newline="")
-        reader = csv.DictReader(text, skipinitialspace=True)
+        reader = csv.DictReader(text, skipinitialspace=True, delimiter=between)
         names, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
     except (ValueError, csv.Error) as error:
         raise ValueError(

@@ -72,21 +72,33 @@ def prepare(
         bool,
         typer.Option(
             "--skip-missing",
-            help="Questions: leave out those whose images are missing, rather than end.",
+            help="Questions, mixtures: leave out those whose files are missing, rather than end; "
+            "failed.jsonl lists them.",
         ),
     ] = False,
+    media: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help=with_default(
+                "Mixtures: where recordings and pictures are.", "somewhere in SOURCE"
+            ),
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn raw data into a manifest, of clips, masks or questions.
+    """Turn raw data into a manifest, of clips, masks, questions or mixtures of sounds.
 
     Of clips it goes on where it was interrupted. Of pictures and masks all are read, and repeats
     among train, validation and test are told. Questions and captions keep their images, or the
-    features of their videos, where these are.
+    features of their videos, where these are; so do recordings in which several things sound, with
+    the time at which most of what is heard is seen.
     """
     own = {
         "clips": {"audio_track": audio_track, "ray": ray, "to_cuts": to_cuts},
         "masks": {"label": label, "clean_splits": clean_splits, "seed": seed},
         "questions": {"images": images, "skip_missing": skip_missing},
+        "mixtures": {"media": media, "skip_missing": skip_missing},
     }
     options = PrepareOptions(name, source, output, processes, as_json, own)
     choose_kind(options).prepare(options)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from modalities.spelling import did_you_mean
 from tasks.cli.prepare_clips import CLIPS, prepare_clips
 from tasks.cli.prepare_masks import MASKS, prepare_masks
+from tasks.cli.prepare_mixtures import MIXTURES, prepare_mixtures
 from tasks.cli.prepare_options import PrepareOptions
 from tasks.cli.prepare_questions import QUESTIONS, prepare_questions
 
@@ -69,6 +70,16 @@ KINDS = {
         },
         prepare_questions,
     ),
+    MIXTURES: Kind(
+        {
+            "llp": "",
+            "llp_multi": "of LLP what has two labels or more",
+            "audioset_eval": "",
+            "landscape": "",
+            "fsd50k": "",
+        },
+        prepare_mixtures,
+    ),
 }
 
 
@@ -98,8 +109,10 @@ def choose_kind(options: PrepareOptions) -> Kind:
         told = did_you_mean(options.name, known)
         raise ValueError(f"No data set {options.name!r}; known: {', '.join(known)}.{told}")
     chosen = of[0] if len(of) == 1 else _look_into(options)
+    own = options.given(chosen)
     for kind in KINDS:
-        if kind != chosen and (given := options.given(kind)):
+        given = [name for name in options.given(kind) if name not in own]
+        if given:
             raise ValueError(
                 f"{', '.join(given)} is for {kind}, and {options.name} is of {chosen}; expected "
                 f"options of {chosen}. Leave it out."

@@ -160,7 +160,7 @@ def test_nothing_that_can_be_read_is_a_mistake_in_one_line(folder, tmp_path, cap
         ("cuts", ["--clean-splits"], "--clean-splits is for masks"),
         ("folder", ["--label", "a", "--label", "b"], "--label is 'a'; expected a name"),
         ("kvsair", [], "No data set 'kvsair'; known: grid, folder, cuts, kvasir, bkai"),
-        ("foldr", [], "yc2c. Did you mean 'folder'?"),
+        ("foldr", [], "fsd50k. Did you mean 'folder'?"),
     ],
 )
 def test_options_of_another_kind_are_a_mistake(folder, tmp_path, capsys, name, options, told):

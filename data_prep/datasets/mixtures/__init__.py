@@ -1,0 +1,1 @@
+"""Layouts of data sets of recordings in which several things sound."""
