@@ -1,6 +1,7 @@
 """What a row of mixtures names, read from its files."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from data_prep.media.audio import read_audio
 from data_prep.media.info import probe
 from data_prep.media.video import stream_video
 from data_prep.mixtures.manifest import MixedSound
+from data_prep.mixtures.pictures import Describe, choose_second, score_seconds
 from modalities.rates import RATE_HZ
 
 HALF_TICK_S = 0.02  # of the media clock
@@ -113,3 +115,27 @@ def stream_seconds(row: MixedSound) -> Iterator[tuple[float, np.ndarray, np.ndar
         sound = waveform[max(0, second) * RATE_HZ : (second + 1) * RATE_HZ]
         if frame.index % 2 and second >= 0 and len(sound) == RATE_HZ:
             yield frame.time_s, frame.rgb().astype(np.float32) / 255, sound
+
+
+def choose_picture(row: MixedSound, see: Describe, hear: Describe) -> MixedSound:
+    """Return a row with the time at which most of what is heard is seen, as two models find it.
+
+    Args:
+        row: A video of seconds, not hours: all its pictures are kept at once. With absolute paths,
+            as `read_mixtures` returns.
+        see: How well pictures fit labels, see `pictures.score_seconds`.
+        hear: How well sounds fit labels, see `pictures.score_seconds`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It has no pictures or no sound, or is shorter than a second.
+    """
+    seconds = list(stream_seconds(row))
+    if not seconds:
+        raise ValueError(
+            f"{row.media} has no whole second from {row.start_s} s on; expected a longer video."
+        )
+    times, pictures, sounds = zip(*seconds, strict=True)
+    second = choose_second(score_seconds(pictures, sounds, row.labels, see, hear))
+    assert second is not None  # no score is 0
+    return replace(row, picture_s=times[int(second)])

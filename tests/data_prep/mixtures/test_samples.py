@@ -7,7 +7,13 @@ from data_prep.media.video import stream_video
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.known import write_known
 from data_prep.mixtures.manifest import MixedSound, read_mixtures, write_mixtures
-from data_prep.mixtures.samples import load_picture, load_sound, load_sources, stream_seconds
+from data_prep.mixtures.samples import (
+    choose_picture,
+    load_picture,
+    load_sound,
+    load_sources,
+    stream_seconds,
+)
 from data_prep.mixtures.scenes.mixture import render_mixture
 
 VIDEO = str(Path(__file__).parents[2] / "assets/white_house_address.mp4")  # 8.7 s
@@ -65,3 +71,16 @@ def test_a_recording_that_ends_before_the_row_begins_is_told(tmp_path):
     (tmp_path / "a.wav").write_bytes(encode_wav(np.zeros(16_000)))
     with pytest.raises(ValueError, match="ends before 20.0 s, where a begins"):
         load_sound(MixedSound("a", str(tmp_path / "a.wav"), ("dog",), start_s=20.0))
+
+
+def test_two_models_choose_when_to_look():
+    fits = np.full((4, 1), 0.1)
+    fits[2] = 0.5
+
+    def fit(things, labels):
+        return fits[: len(things)]
+
+    row = choose_picture(MixedSound("a", VIDEO, ("speech",), start_s=2.0, end_s=6.0), fit, fit)
+    assert row.picture_s == 4.5
+    with pytest.raises(ValueError, match="no whole second from 8.5 s on"):
+        choose_picture(MixedSound("a", VIDEO, ("speech",), start_s=8.5), fit, fit)
