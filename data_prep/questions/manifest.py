@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.json_lines import read_file_entries, write_file_entries
+from modalities.printable import printable
 
 MANIFEST = "manifest.jsonl"
 FOLDS = ("train", "validation", "test")
 ASKING = ("vqa", "gqa", "nlvr2", "tvqa", "how2qa")  # their text may not be empty
 DESCRIBING = ("caption", "tvc", "yc2c")
 TASKS = (*ASKING, *DESCRIBING)
+JUDGING = ("nlvr2",)
+TRUE_FALSE = ("true", "false")  # answers to statements
 IMAGES = {"nlvr2": 2}  # of all other tasks one
+TEXTS, LISTS = ("id", "task", "text", "fold"), ("images", "references")
 
 
 @dataclass(frozen=True)
@@ -58,19 +62,34 @@ class Question:
             ValueError: It is damaged, or of another form.
         """
         data = json.loads(line)
+        if fault := _find_wrong_kind(data):
+            raise ValueError(fault)
+        lists = {key: tuple(data[key]) for key in LISTS if key in data}
         try:
-            row = cls(**{**data, **_read_tuples(data)})
-            fault = find_fault(row)
-        except (TypeError, AttributeError) as error:
+            row = cls(**{**data, **lists})
+        except TypeError as error:  # an entry is missing, or one that is not known
             raise ValueError(f"is no question of an image ({error})") from error
-        if fault:
+        if fault := find_fault(row):
             raise ValueError(fault)
         return row
 
 
-def _read_tuples(data: dict[str, Any]) -> dict[str, Any]:
-    """Turn JSON's lists into what the fields hold."""
-    return {key: tuple(data[key]) for key in ("images", "references") if key in data}
+def _find_wrong_kind(data: Any) -> str:
+    """Return which entry of a line is of another kind of value than it has to be; "" if none."""
+    if not isinstance(data, dict):
+        return f"is {data!r}, and no question of an image in braces"
+    for key in TEXTS:
+        if key in data and not isinstance(data[key], str):
+            return f"has the {key} {data[key]!r}, which is no text in quotation marks"
+    for key in LISTS:
+        value = data.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            return f"has the {key} {value!r}, which are no list of texts"
+    if not isinstance(data.get("answers", {}), dict):
+        return (
+            f"has the answers {data['answers']!r}, which are no scores by answer, as {{'yes': 1}}"
+        )
+    return ""
 
 
 def find_fault(row: Question) -> str:
@@ -87,6 +106,11 @@ def find_fault(row: Question) -> str:
         return f"has {sum(map(bool, row.images))} images; {row.task} needs {expected}"
     if row.task in ASKING and not row.text.strip():
         return "has an empty question"
+    wrong = [text for text in (row.text, *row.answers, *row.references) if printable(text) != text]
+    if wrong:
+        return f"has the text {printable(wrong[0])!r}, of which letters are no Unicode"
+    if row.task in JUDGING and (wrong := [said for said in row.answers if said not in TRUE_FALSE]):
+        return f"has the answer {wrong[0]!r}; {row.task} has {' and '.join(TRUE_FALSE)} alone"
     for answer, score in row.answers.items():
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
             return f"has the score {score!r} for {answer!r}, not one from 0 to 1"

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import torch
 
-from data_prep.questions.manifest import DESCRIBING, Question
+from data_prep.questions.manifest import DESCRIBING, TRUE_FALSE, Question
 from modalities.vision_language.vl_model import LONGEST
 from tasks.vision_language.batches import Asked, Reader
 from tasks.vision_language.config import WritingOptions
 from tasks.vision_language.tuned import Tuned
 
 STATEMENTS = "nlvr2"
-TRUE_FALSE = ("true", "false")
 AT_ONCE = 64  # rows that are answered together
 
 

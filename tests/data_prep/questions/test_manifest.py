@@ -33,8 +33,22 @@ def test_rows_come_back_with_absolute_paths_and_the_folder_can_move(tmp_path):
         ({"text": "  "}, "has an empty question"),
         ({"answers": {"net": 1.2}}, "has the score 1.2 for 'net', not one from 0 to 1"),
         ({"answers": {"net": True}}, "has the score True for 'net'"),
-        ({"answers": ["net"]}, "is no question of an image"),
-        ({"images": None}, "is no question of an image"),
+        ({"answers": ["net"]}, "has the answers \\['net'\\], which are no scores by answer"),
+        ({"answers": None}, "has the answers None, which are no scores by answer"),
+        ({"images": None}, "has the images None, which are no list of texts"),
+        ({"images": "a.jpg"}, "has the images 'a.jpg', which are no list of texts"),
+        ({"images": [1]}, "has the images \\[1\\], which are no list of texts"),
+        ({"references": "a dog"}, "has the references 'a dog', which are no list of texts"),
+        ({"references": [3] * 10}, "has the references .* no list of texts"),
+        ({"id": 5}, "has the id 5, which is no text in quotation marks"),
+        ({"id": ["5"]}, "has the id .* no text"),
+        ({"task": "caption", "text": None}, "has the text None, which is no text"),
+        ({"text": "\ud800?"}, "has the text .* of which letters are no Unicode"),
+        ({"answers": {"\ud800": 1.0}}, "has the text .* of which letters are no Unicode"),
+        (
+            {"task": "nlvr2", "images": ["a", "b"], "answers": {"yes": 1.0}},
+            "has the answer 'yes'; nlvr2 has true and false alone",
+        ),
         ({"mask": ""}, "is no question of an image"),
     ],
 )
@@ -48,4 +62,11 @@ def test_a_bad_row_is_told_with_its_line(tmp_path, change, told):
 def test_an_id_that_comes_twice_is_refused(tmp_path):
     write_questions(tmp_path / "manifest.jsonl", [ROW, ROW])
     with pytest.raises(ValueError, match="has the id '1' twice"):
+        list(read_questions(tmp_path / "manifest.jsonl"))
+
+
+@pytest.mark.parametrize("line", ["[1]", "5", "null", '"vqa"'])
+def test_a_line_that_is_no_object_is_refused(tmp_path, line):
+    (tmp_path / "manifest.jsonl").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match="line 1 is .*, and no question of an image in braces"):
         list(read_questions(tmp_path / "manifest.jsonl"))
