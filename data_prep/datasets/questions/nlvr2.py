@@ -9,7 +9,9 @@ from data_prep.questions.manifest import Question
 
 LAYOUT = "train.json, dev.json and test1.json, or train.json, valid.json and test.json"
 ANSWERS = {"true": "true", "1": "true", "false": "false", "0": "false"}
-HIDDEN = "test2"  # papers report test1, test-P; a third set would hide in the same fold
+# Papers report test1, test-P. The answers of test2 were hidden for years and are published now.
+HIDDEN, OPEN = "test2", "test1"
+UNTOLD = "Tables of test2 beside those of test1, which papers report: their answers are left out"
 NAMES = r".*(train|dev|val|test).*\.jsonl?"
 
 
@@ -17,21 +19,26 @@ def read_nlvr2(folder: Path, remarks: Remarks) -> Iterator[Question]:
     """Yield the statements of NLVR2, "true" or "false".
 
     Args:
-        folder: Absolute, with tables at any depth.
-        remarks: Unused; all that is wrong is raised.
+        folder: Absolute, with tables at any depth. test2 is the test where test1 is not there; else
+            it has no fold and no answers, so that it is neither trained on nor scored.
+        remarks: Where tables are told whose answers are left out.
 
     Raises:
         ValueError: There are no tables, or one is damaged.
     """
-    for table in require_tables(folder, NAMES, f"{LAYOUT} in it"):
-        fold = "" if HIDDEN in table.stem.lower() else fold_of(table.stem)
+    tables = require_tables(folder, NAMES, f"{LAYOUT} in it")
+    both = any(OPEN in table.stem.lower() for table in tables)
+    for table in tables:
+        untold = both and HIDDEN in table.stem.lower()
+        if untold:
+            remarks.note(UNTOLD, table.name)
         for entry in read_lines(table):
-            yield _read_row(entry, fold)
+            yield _read_row(entry, "" if untold else fold_of(table.stem), told=not untold)
 
 
-def _read_row(entry: Entry, fold: str) -> Question:
+def _read_row(entry: Entry, fold: str, *, told: bool) -> Question:
     label = {}
-    if "label" in entry.data:
+    if told and "label" in entry.data:
         said = str(entry.data["label"]).lower()
         if said not in ANSWERS:
             raise entry.fault(f"has the label {entry.data['label']!r}", "True, False, 1 or 0")

@@ -144,8 +144,8 @@ def _read_subtitles(tables: list[Path]) -> Subtitles:
                     (float(one["start"]), float(one["end"]), str(one["text"]))
                     for one in entry.items("sub")
                 ]
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 raise entry.fault(
-                    f"has subtitles without {error}", "text, start and end"
+                    f"has subtitles that cannot be read ({error})", "text, start and end in seconds"
                 ) from error
     return found

@@ -124,7 +124,15 @@ def _read_references(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _read_vocabulary(folder: Path) -> set[str]:
-    return {answer for table in find_tables(folder, VOCABULARY) for answer in read_json(table)}
+    found: set[str] = set()
+    for table in find_tables(folder, VOCABULARY):
+        answers = read_json(table)
+        if not isinstance(answers, dict | list):
+            raise ValueError(
+                f"{table} has no answers in it; expected numbers by answer. Get it anew."
+            )
+        found.update(map(str, answers))
+    return found
 
 
 def _member(table: Path, data: Any, key: str) -> Any:

@@ -128,7 +128,14 @@ def test_nlvr2_has_two_images_and_true_or_false_in_both_forms(tmp_path):
     assert [Path(path).name for path in row.images] == ["dev-850-0-img0.png", "dev-850-0-img1.png"]
     assert row.answers == {"true": 1.0} and row.fold == "validation"
     assert rows["dev-850-0-2"].answers == {"false": 1.0}
-    assert rows["test2-1-0-0"].fold == "", "test-P is test1"
+    hidden = rows["test2-1-0-0"]
+    assert hidden.fold == "test" and hidden.answers == {"true": 1.0}, "no test1 is there"
+    put_lines(tmp_path / "a/test1.json", line | {"identifier": "test1-1-0-0"})
+    touch(tmp_path, "images/test1-1-0-img0.png", "images/test1-1-0-img1.png")
+    rows = found("nlvr2", tmp_path / "a", images=tmp_path / "images")
+    assert rows["test1-1-0-0"].fold == "test" and rows["test1-1-0-0"].answers == {"true": 1.0}
+    hidden = rows["test2-1-0-0"]
+    assert hidden.fold == "" and not hidden.answers, "it would train, as rows without a fold do"
     other = found("nlvr2", tmp_path / "b", images=tmp_path / "images")["v0"]
     assert other.images == row.images and other.answers == {"false": 1.0}
 
