@@ -86,8 +86,10 @@ def check_features(path: str | Path) -> None:
             version = npy.read_magic(file)
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape = read(file)[0]
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        reason = str(error).strip("\"'")
+    except OSError:
+        raise
+    except Exception as error:  # each way of being damaged has a class of its own
+        reason = str(error).strip("\"'") or "it ends too early"
         raise ValueError(f"{path} has no features ({reason}); {expected}. Get it anew.") from error
     if len(shape) != 2 or shape[0] < 1 or shape[1] != DIM:
         raise ValueError(f"{path} has features {list(shape)}; {expected}. Is it of another model?")

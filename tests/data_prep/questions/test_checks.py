@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.questions.checks import check_features, join_repeats
 from data_prep.questions.manifest import Question
+from modalities.vision_language.frames import load_frames
 
 ROW = Question("1", "gqa", ("a",), "What?", {"net": 1.0}, (), "train")
 
@@ -47,3 +48,19 @@ def test_a_cut_file_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
     with pytest.raises(ValueError, match="has no features .*Get it anew"):
         check_features(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("read", [check_features, load_frames])
+def test_a_damaged_file_is_told_whatever_byte_is_wrong(tmp_path, save, read):
+    path = tmp_path / "a.npz"
+    save(path, features=np.random.default_rng(0).normal(size=(2, 512)).astype(np.float32))
+    whole = path.read_bytes()
+    told = 0
+    for place in (*range(200), *range(len(whole) - 120, len(whole))):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        try:
+            read(path)
+        except (OSError, ValueError) as error:
+            told += "a.npz" in str(error) or isinstance(error, OSError)
+    assert told > 50
