@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
@@ -58,7 +58,7 @@ def read_card_file(
     Args:
         folder: That training wrote.
         file: The card's name.
-        kind: Makes it of its entries.
+        kind: Makes it of its entries; those of a dataclass have to be of the kinds it says.
         again: What to do where it is damaged, as "train the segmenter again".
         lists: Entries that are tuples.
         parts: Takes entries out that are no plain values, and returns what they become.
@@ -75,6 +75,34 @@ def read_card_file(
     try:
         data: dict[str, Any] = json.loads(read_text(path))
         taken = {name: tuple(data.pop(name)) for name in lists} | parts(data)
-        return kind(**taken, **data)
+        card = kind(**taken, **data)
+        _check_kinds(card)
+        return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}); {again}.") from error
+
+
+def _check_kinds(card: Any) -> None:
+    """Check that entries are of the kinds that a card's dataclass says.
+
+    Raises:
+        TypeError: One is another.
+    """
+    if not is_dataclass(card):
+        return
+    hints = get_type_hints(type(card))
+    for name in (field.name for field in fields(card)):
+        value = getattr(card, name)
+        if not _is_of_kind(value, hints[name]):
+            raise TypeError(f"{name} is {value!r}")
+
+
+def _is_of_kind(value: Any, hint: Any) -> bool:
+    """Say whether a value is a text, a number, a list of such or a table, as a hint says it."""
+    kind = get_origin(hint) or hint
+    if kind is tuple and get_args(hint)[1:] == (...,):
+        return isinstance(value, tuple) and all(_is_of_kind(v, get_args(hint)[0]) for v in value)
+    if kind in (int, float):
+        numbers = int if kind is int else int | float
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return not isinstance(kind, type) or isinstance(value, kind)
