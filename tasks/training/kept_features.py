@@ -36,6 +36,8 @@ class KeptFeatures:
             under another identity is never read.
         owner: What makes them, in words, where the folder is for this identity alone, and is to be
             refused where it was for another; "" shares a folder.
+        most_bytes: Bytes that are kept in memory where there is no folder; what came first is
+            forgotten, and computed again where it is asked for. None keeps all.
 
     Attributes:
         identity: As it was given.
@@ -45,11 +47,17 @@ class KeptFeatures:
         ValueError: A file in it is damaged, or it is for features of another owner.
     """
 
-    def __init__(self, folder: Path | None, identity: Mapping[str, Any], owner: str = ""):
+    def __init__(
+        self,
+        folder: Path | None,
+        identity: Mapping[str, Any],
+        owner: str = "",
+        most_bytes: int | None = None,
+    ):
         self.identity = dict(identity)
         self._files = None if folder is None else FeatureFiles(Path(folder), identity, owner)
         self._waiting: dict[str, dict[str, Tensor]] = {}  # for a file, or for good in memory
-        self._bytes = 0
+        self._bytes, self._most_bytes = 0, most_bytes
         self._since = 0.0
         self._lock = Lock()
         self._alone: dict[str, Lock] = {}  # who computes the features of a key
@@ -139,6 +147,14 @@ class KeptFeatures:
         self._bytes += sum(value.nbytes for value in made.values())
         if self._bytes >= FILE_BYTES or now - self._since >= FILE_S:
             self._flush()
+        if self._files is None and self._most_bytes is not None:
+            self._forget(self._most_bytes)
+
+    def _forget(self, most: int) -> None:
+        """Drop what came first, but for the last one, until no more bytes are kept."""
+        while self._bytes > most and len(self._waiting) > 1:
+            first = self._waiting.pop(next(iter(self._waiting)))
+            self._bytes -= sum(value.nbytes for value in first.values())
 
     def _flush(self) -> None:
         if self._files is not None and self._waiting:

@@ -325,3 +325,15 @@ def test_a_file_says_whose_features_it_holds(tmp_path):
     kept.flush()
     with safetensors.safe_open(files(tmp_path)[0], "pt") as file:
         assert json.loads(file.metadata()["identity"]) == IDENTITY
+
+
+def test_memory_holds_no_more_than_it_may_and_what_was_forgotten_is_computed_again():
+    encode, kept = Encoder(), KeptFeatures(None, IDENTITY, most_bytes=80)  # 26 bytes each
+    for key in ("1", "2", "3", "4"):
+        encode(kept, key)
+    assert "1" not in kept and all(key in kept for key in ("2", "3", "4"))
+    torch.testing.assert_close(encode(kept, "1"), value("1"))
+    assert encode.calls == ["1", "2", "3", "4", "1"]
+    small = KeptFeatures(None, IDENTITY, most_bytes=1)
+    encode(small, "7")
+    assert "7" in small, "the last one stays, however large"
