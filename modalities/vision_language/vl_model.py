@@ -178,6 +178,9 @@ class VisionLanguage(FrozenEncoder):
 
         Returns:
             Ids, the start among them, padded behind their end, [batch, at most longest].
+
+        Raises:
+            ValueError: The model has no places for so many.
         """
         return self._search(encoded, longest, beams)
 
@@ -209,11 +212,39 @@ class VisionLanguage(FrozenEncoder):
         pairs = list(zip(texts, shares, strict=True))
         return [pairs[start : start + count] for start in range(0, len(pairs), count)]
 
-    def spell(self, ids: Tensor) -> list[str]:
+    def spell(self, ids: Tensor | Sequence[Sequence[int]]) -> list[str]:
         """Turn ids, [batch, length], into texts without marks and outer spaces."""
         assert self.tokenizer is not None
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]
+
+    def respell(self, texts: Sequence[str]) -> list[str]:
+        """Return texts as the model would write them, which may know small letters alone.
+
+        What it has no tokens for stays as it is. Texts of any length; none gives none.
+        """
+        assert self.tokenizer is not None
+        if not texts:
+            return []
+        ids: Any = self.tokenizer(list(texts), verbose=False)["input_ids"]
+        unknown = self.tokenizer.unk_token_id
+        return [
+            text if unknown is not None and unknown in some else spelt
+            for text, some, spelt in zip(texts, ids, self.spell(ids), strict=True)
+        ]
+
+    def check_longest(self, longest: int) -> None:
+        """Check that the model has places for so many tokens of an answer, marks among them.
+
+        Raises:
+            ValueError: It has fewer.
+        """
+        most = self.family.longest_text(self._model_config)
+        if most is not None and longest > most:
+            raise ValueError(
+                f"Captions of up to {longest} tokens are asked for; {self.name} has places for "
+                f"{most}. Give {most} or fewer."
+            )
 
     def forward(
         self,
@@ -230,6 +261,7 @@ class VisionLanguage(FrozenEncoder):
         """Write with transformers' own search, which `more` says the rest of."""
         from transformers.modeling_outputs import BaseModelOutput
 
+        self.check_longest(longest)
         # A copy: beam search repeats the states inside what it is given.
         states = BaseModelOutput(last_hidden_state=encoded.states)  # type: ignore[arg-type]
         return self.model.generate(

@@ -13,6 +13,8 @@ from tasks.cli.options import AsJson, Device
 if TYPE_CHECKING:
     from tasks.vision_language.answerer import Answered
 
+SHOWN = 80  # letters of a question in a message
+
 
 def answer(
     source: Annotated[
@@ -42,7 +44,8 @@ def answer(
 
     if top < 1:
         raise ValueError(f"--top is {top}; expected 1 answer or more.")
-    check_texts(questions, "statement" if second else "question")
+    what = "statement" if second else "question"
+    check_texts(questions, what)
     images = check_answerer(model)
     for path in (source, second):
         if path is not None:
@@ -59,10 +62,10 @@ def answer(
         told |= {"answers": [asdict(one) for one in found]}
         print(json.dumps(told, ensure_ascii=False, allow_nan=False))
         return
-    show_answers(found, 1 if second is not None else top)
+    show_answers(found, top, what)
 
 
-def show_answers(found: "list[Answered]", top: int) -> None:
+def show_answers(found: "list[Answered]", top: int, what: str) -> None:
     """Print answers with how likely they are, below their question where there are several."""
     for number, one in enumerate(found):
         if len(found) > 1 or top > 1:
@@ -72,6 +75,12 @@ def show_answers(found: "list[Answered]", top: int) -> None:
     for one in found:
         if one.cut:
             typer.echo(
-                f"The question {one.question!r} is longer than the model reads; its end is cut.",
+                f"The {what} {shortened(one.question)!r} is longer than the model reads; its end "
+                "is cut.",
                 err=True,
             )
+
+
+def shortened(text: str) -> str:
+    """Return a text, or the beginning of a long one, to be known by."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."

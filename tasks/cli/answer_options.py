@@ -1,5 +1,6 @@
 """What `mcgurk answer` and `mcgurk caption` were asked, checked before a model is loaded."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +28,7 @@ def check_texts(texts: Sequence[str], what: str) -> None:
     for number, text in enumerate(texts, 1):
         which = f"The {what}" if len(texts) == 1 else f"The {what} {number} of {len(texts)}"
         check_words(text, which, "words, as 'What colour is the car?'")
-        if Path(text).suffix.lower() in PICTURES and Path(text).is_file():
+        if Path(text).suffix.lower() in PICTURES and os.path.isfile(text):  # it may be too long
             raise ValueError(
                 f"The {what} {text} is a file; expected words. For a statement about two pictures "
                 "give the second as --and FILE."
@@ -60,28 +61,22 @@ def check_answerer(model: str) -> str:
     return read_card(folder).images
 
 
-def check_source(path: Path, images: str) -> None:
-    """Check that a file is what a model takes, before that is loaded.
+def check_source(path: Path, images: str, *, quiet: bool = False) -> None:
+    """Check that a file is what a model takes, before that is loaded; say what is made of it.
 
     Args:
         path: A picture, a sound or features of a video.
         images: Name of what sees or hears it, which `check_answerer` returns.
+        quiet: Say nothing.
 
     Raises:
         OSError: It cannot be read.
         ValueError: It is something else.
     """
-    from tasks.vision_language.card import FRAMES, SOUND
+    from tasks.vision_language.sources import check_file
 
-    if images == FRAMES:
-        from modalities.vision_language.frames import load_frames
-
-        load_frames(path)
-    elif images.startswith(SOUND):
-        from data_prep.media.audio import read_audio
-
-        read_audio(path)
-    else:
-        from data_prep.masks.images import read_image
-
-        read_image(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; expected a file.")
+    note = check_file(path, images)
+    if note and not quiet:
+        typer.echo(f"{path}: {note}.", err=True)

@@ -1,6 +1,7 @@
 """mcgurk caption."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,11 @@ AT_ONCE = 16  # pictures
 
 def caption(
     source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A picture, or a folder of pictures.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A picture, or a folder of pictures; a sound for a model of sounds.",
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -47,8 +52,8 @@ def caption(
     for name, value, least in (("--beams", beams, 1), ("--longest", longest, 3)):
         if value is not None and value < least:
             raise ValueError(f"{name} is {value}; expected {least} or more.")
-    check_answerer(model)
-    pictures = check_pictures(source, output)
+    images = check_answerer(model)
+    pictures = check_pictures(source, output, images)
     from tasks.vision_language.answerer import Answerer
 
     answerer = Answerer.load(model, device)
@@ -61,21 +66,38 @@ def caption(
     print(json.dumps({"picture": str(source), "caption": text}) if as_json else text)
 
 
-def check_pictures(source: Path, output: Path | None) -> list[Path]:
+def check_pictures(source: Path, output: Path | None, images: str) -> list[Path]:
     """Find the pictures, before a model is loaded.
+
+    Args:
+        source: A file, or a folder of pictures.
+        output: To write, or None.
+        images: Name of what sees or hears them.
 
     Raises:
         OSError: It is not there, or the output cannot be written.
-        ValueError: There are no pictures, the one is none, or the output is one of them.
+        ValueError: There are no pictures, the one is none, the model takes something else, or the
+            output is one of them, or named like one.
     """
-    from data_prep.masks.images import read_image
+    from data_prep.masks.images import PICTURES
     from modalities.outputs import check_outputs
+    from tasks.cli.answer_options import check_source
     from tasks.cli.folders import find_pictures
+    from tasks.vision_language.card import FRAMES, SOUND
 
+    if output is not None and output.suffix.lower() in PICTURES:
+        raise ValueError(
+            f"The output {output} is named as a picture is; expected a name in .jsonl."
+        )
     if source.is_dir():
+        if images == FRAMES or images.startswith(SOUND):
+            raise ValueError(
+                f"{source} is a folder, and the model takes {images} in the place of pictures; "
+                "expected one file. Describe them one by one."
+            )
         pictures = find_pictures(source)
     else:
-        read_image(source)
+        check_source(source, images, quiet=output is not None)
         pictures = [source]
     if output is not None:
         check_outputs([output], pictures)
@@ -101,11 +123,11 @@ def caption_all(
     from tasks.cli.progress import progress_bar
     from tasks.reports import write_text
 
-    lines, failed = [], {}
+    lines, failed, noted = [], {}, {}
     with progress_bar(f"Describing {source}", as_json, "{:.0f}".format) as show:
         for start in range(0, len(pictures), AT_ONCE):
             some = pictures[start : start + AT_ONCE]
-            for path, said in caption_some(answerer, some, writing, failed):
+            for path, said in caption_some(answerer, some, writing, failed, noted):
                 line = json.dumps({"picture": str(path), "caption": said}, ensure_ascii=False)
                 lines.append(printable(line))
                 if output is None:
@@ -116,21 +138,36 @@ def caption_all(
         write_text(output, "\n".join(lines))
         told = {"output": str(output), "pictures": len(lines), "failed": failed}
         print(json.dumps(told) if as_json else f"{output}: {len(lines)} pictures.")
-    if failed and not as_json:
+    for note, count in Counter(noted.values()).items():
+        typer.echo(f"{count} of the pictures: {note}.", err=True)
+    if failed and (output is None or not as_json):  # else it is among what was printed
         typer.echo(f"{len(failed)} could not be read.", err=True)
         typer.echo(tell_some(failed), err=True)
 
 
 def caption_some(
-    answerer: "Answerer", some: list[Path], writing: "WritingOptions", failed: dict[str, str]
+    answerer: "Answerer",
+    some: list[Path],
+    writing: "WritingOptions",
+    failed: dict[str, str],
+    noted: dict[str, str],
 ) -> list[tuple[Path, str]]:
-    """Describe pictures together; those that cannot be read are put into `failed` with why."""
-    from data_prep.masks.images import read_image
+    """Describe files together.
+
+    Args:
+        answerer: Describes them.
+        some: Files.
+        writing: How.
+        failed: Gets those that cannot be read, with why.
+        noted: Gets those of which not all is shown, with what is.
+    """
+    from tasks.vision_language.sources import check_file
 
     good = []
     for path in some:
         try:
-            read_image(path)
+            if note := check_file(path, answerer.card.images):
+                noted[str(path)] = note
             good.append(path)
         except (OSError, ValueError) as error:
             failed[str(path)] = str(error)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 import torch
 
-from data_prep.questions.manifest import Question
+from data_prep.questions.manifest import Question, find_fault
 from tasks.devices import find_device
 from tasks.reports import Evaluated, OpenBar, no_bar
 from tasks.vision_language.answerer_files import load_answerer
@@ -17,7 +18,7 @@ from tasks.vision_language.answers import (
     answer_rows,
     rank_answers,
 )
-from tasks.vision_language.batches import Reader
+from tasks.vision_language.batches import Reader, tell_cut
 from tasks.vision_language.card import AnswererCard, find_shipped
 from tasks.vision_language.config import WritingOptions
 from tasks.vision_language.looking import Looking
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tasks.vision_language.evaluation.config import VisionLanguageEvaluationConfig
 
 QUESTIONS, CAPTION = ("vqa", "gqa"), "caption"
+AT_ONCE = 256  # ways to go on that are looked into together, of all questions
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Answered:
 class Answerer:
     """A frozen language model with adapters that answers questions about pictures.
 
+    Threads may share it; one answers, and the others wait.
+
     Args:
         tuned: Trained.
         eyes: What sees the pictures it was trained with.
@@ -69,6 +73,7 @@ class Answerer:
         self.tuned, self.card = tuned.to(self.device).eval(), card
         self.eyes = eyes.to(self.device)
         self.reader = Reader(tuned.vl, tuned.prefix, eyes.of)
+        self._alone = RLock()  # which adapter works is set on the model itself
 
     @classmethod
     def load(cls, name: str | Path, device: str = "auto", model: str | None = None) -> Self:
@@ -137,8 +142,15 @@ class Answerer:
 
         Raises:
             OSError: The picture cannot be read.
-            ValueError: It is no picture; an empty question; not trained for questions.
+            ValueError: It is no picture; an empty question; not trained for questions, or for such.
         """
+        if task and (task not in QUESTIONS or task not in self.card.tasks):
+            known = [name for name in QUESTIONS if name in self.card.tasks]
+            raise ValueError(
+                f"No task {task!r} of questions about a picture; known: "
+                f"{', '.join(known) or 'none'}. `judge` is for statements about two pictures, and "
+                "`caption` for captions."
+            )
         return self._rank((str(image),), questions, top, task or self.asks)
 
     def judge(
@@ -167,7 +179,7 @@ class Answerer:
         """Describe pictures, a sentence each.
 
         Args:
-            images: Files, one or more.
+            images: A list of files; none gives no captions.
             writing: How; None as it was trained to be scored.
 
         Raises:
@@ -175,6 +187,10 @@ class Answerer:
             ValueError: One is no picture; not trained for captions.
         """
         task = self._task((CAPTION,), "captions")
+        if isinstance(images, str | Path):
+            raise ValueError(
+                f"Images are {str(images)!r}; expected a list of files, as [{str(images)!r}]."
+            )
         rows = [Question(str(n), task, (str(image),)) for n, image in enumerate(images)]
         return self.answer_rows(rows, writing)
 
@@ -185,10 +201,22 @@ class Answerer:
 
         Raises:
             OSError: A picture cannot be read.
-            ValueError: A task that it was not trained for, or a file that is no picture.
+            ValueError: A task that it was not trained for, a row that is not whole, as a statement
+                about one picture, or a file that is no picture.
         """
+        for row in rows:
+            self._check(row)
         how = writing or WritingOptions(**self.card.writing)
-        return answer_rows(self.tuned, self.reader, rows, how, self.device)
+        with self._alone:
+            return answer_rows(self.tuned, self.reader, rows, how, self.device)
+
+    def respell(self, texts: Sequence[str]) -> list[str]:
+        """Return texts as the model would write them, see `VisionLanguage.respell`."""
+        return self.tuned.vl.respell(texts)
+
+    def tell_cut(self, rows: Sequence[Question]) -> list[str]:
+        """Return a line on texts of rows that are longer than is read, and one on answers."""
+        return tell_cut(self.reader, rows)
 
     def evaluate(
         self,
@@ -216,19 +244,36 @@ class Answerer:
     def _rank(
         self, images: tuple[str, ...], texts: Sequence[str], top: int, task: str
     ) -> list[Answered]:
-        if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
+        words = not isinstance(texts, str) and all(isinstance(t, str) and t.strip() for t in texts)
+        if not words or not texts:
             raise ValueError(
                 f"Questions are {texts!r}; expected a list of one or more, with words."
             )
-        if top < 1:
-            raise ValueError(f"top is {top}; expected 1 answer or more.")
+        if not isinstance(top, int) or top < 1:
+            raise ValueError(f"top is {top!r}; expected 1 answer or more.")
         rows = [Question(str(n), task, images, text) for n, text in enumerate(texts)]
+        for row in rows:
+            self._check(row)
+        together = max(1, AT_ONCE // max(4, 2 * top))
+        found: list[Answered] = []
+        with self._alone:
+            for start in range(0, len(rows), together):
+                found += self._rank_some(rows[start : start + together], top, task)
+        return found
+
+    def _rank_some(self, rows: Sequence[Question], top: int, task: str) -> list[Answered]:
         asked = self.reader.ask_one(rows).to(self.device)
         ranked = rank_answers(self.tuned, task, asked, top)
         return [
-            Answered(text, tuple(answers), number in asked.cut)
-            for number, (text, answers) in enumerate(zip(texts, ranked, strict=True))
+            Answered(row.text, tuple(answers), number in asked.cut)
+            for number, (row, answers) in enumerate(zip(rows, ranked, strict=True))
         ]
+
+    def _check(self, row: Question) -> None:
+        if fault := find_fault(row):
+            raise ValueError(
+                f"{row.text!r} about {', '.join(row.images)} {fault}; expected words and files."
+            )
 
     def _task(self, tasks: Sequence[str], what: str) -> str:
         known = [task for task in tasks if task in self.card.tasks]

@@ -6,11 +6,13 @@ from modalities.empty_name import refuse_empty_name
 from modalities.vision_language.vl_files import load_vision_language
 from tasks.cards import card_comes_last
 from tasks.vision_language.card import CARD, AnswererCard, read_card
+from tasks.vision_language.config import WritingOptions
 from tasks.vision_language.looking import Looking, open_eyes
 from tasks.vision_language.tuned import Tuned
 from tasks.vision_language.tuned_files import load_tuned, save_tuned
 
 TUNED = "tuned"
+MEMORY = 256_000_000  # bytes of features of pictures that were asked about: 900 of CLIP's RN101
 
 
 def save_answerer(folder: str | Path, tuned: Tuned, card: AnswererCard) -> None:
@@ -45,7 +47,8 @@ def load_answerer(
     refuse_empty_name(folder, "answerer")
     folder = Path(folder)
     card = read_card(folder)
-    eyes = open_eyes(card.images)
+    _check_writing(card, folder)
+    eyes = open_eyes(card.images, most_bytes=MEMORY)
     if card.seen not in ("", eyes.identity):
         raise ValueError(
             f"{folder} was trained with pictures seen by {card.images}, which has other weights "
@@ -57,3 +60,12 @@ def load_answerer(
         )
     frozen = load_vision_language(model or card.model, eyes.dim, fresh=card.fresh_embedding)
     return load_tuned(frozen, folder / TUNED).eval(), eyes, card
+
+
+def _check_writing(card: AnswererCard, folder: Path) -> None:
+    try:
+        WritingOptions(**card.writing)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{folder / CARD} is damaged (writing: {error}); train the answerer again."
+        ) from error

@@ -95,6 +95,21 @@ class Reader:
         tokens = self._tokenize(answers, limits)
         return tokens.ids.masked_fill(tokens.mask == 0, IGNORED)
 
+    def count_cut(self, rows: Sequence[Question]) -> tuple[int, int]:
+        """Count the rows whose text is cut when it is asked, and those whose answer is cut."""
+        tasks = dict.fromkeys(row.task for row in rows)
+        asked = said = 0
+        for task in tasks:
+            some = [row for row in rows if row.task == task]
+            texts = [self._text(row) for row in some]
+            asked += len(self.model.tokenize(texts, LONGEST_TEXT[task]).cut)
+            most = LONGEST_ANSWER.get(task, LONGEST_OTHER)
+            answers = list(dict.fromkeys(text for row in some for text in row.answers))
+            places = self.model.tokenize(answers, most).cut if answers else ()
+            cut = {answers[place] for place in places}
+            said += sum(any(text in cut for text in row.answers) for row in some)
+        return asked, said
+
     def _ask(self, rows: Sequence[Question], pictures: Sequence[Sequence[str]]) -> Asked:
         tasks = tuple(row.task for row in rows)
         limits = [LONGEST_TEXT[task] for task in tasks]
@@ -157,3 +172,13 @@ def draw_answer(row: Question, random: np.random.Generator) -> tuple[str, float]
     scores = np.array(list(row.answers.values()))
     number = int(random.choice(len(scores), p=scores / scores.sum()))
     return list(row.answers)[number], float(scores[number])
+
+
+def tell_cut(reader: Reader, rows: Sequence[Question]) -> list[str]:
+    """Return a line on texts that are longer than is read, and one on answers; none if none is."""
+    asked, said = reader.count_cut(rows)
+    told = (
+        (asked, "have a text that is longer than the model reads, and is cut at its end"),
+        (said, "have an answer that is longer than the model writes, and is cut at its end"),
+    )
+    return [f"{count} of {len(rows)} rows {what}" for count, what in told if count]

@@ -10,6 +10,7 @@ from data_prep.json_lines import find_manifest
 from data_prep.questions.manifest import FOLDS, MANIFEST, TASKS, Question, read_questions
 from modalities.vision_language.vl_model import VisionLanguage
 from tasks.vision_language.config import QuestionDataOptions
+from tasks.vision_language.sources import check_file
 
 ByTask = dict[str, tuple[Question, ...]]
 
@@ -32,18 +33,26 @@ class Questions:
         return tuple(self.parts["train"])
 
 
-def find_questions(options: QuestionDataOptions) -> Questions:
+def find_questions(options: QuestionDataOptions, images: str | None = None) -> Questions:
     """Find the rows of an experiment, and part them.
 
-    Rows without an answer are scored where they have references, and never learnt from.
+    Rows without an answer are scored where they have references, and never learnt from. Which
+    pictures are held back follows from the manifests alone, not from what is missing or damaged.
+
+    Args:
+        options: Which rows.
+        images: Name of what sees the pictures, by which each is read where bad ones are to be left
+            out; None looks only whether they are there.
 
     Raises:
         FileNotFoundError: There is no such manifest, or a picture is not there.
         ValueError: It holds something else, or nothing to train on.
     """
     rows = [row for row in read_manifests(options.manifests) if _asked(row, options)]
-    rows, left_out = check_pictures(rows, skip=options.skip_bad)
-    rows = _part(rows, options)
+    rows, left_out = check_pictures(_part(rows, options), skip=options.skip_bad)
+    if options.skip_bad and images is not None:
+        rows, unreadable = leave_out_unreadable(rows, images)
+        left_out += unreadable
     bare = [row for row in rows if row.fold == "train" and not any(row.answers.values())]
     left_out += [f"{row.id}: no answer to learn is known" for row in bare]
     unused = {row.id for row in bare}
@@ -118,6 +127,27 @@ def check_pictures(rows: Sequence[Question], *, skip: bool) -> tuple[list[Questi
     return [row for row in rows if not missing.intersection(row.images)], lines
 
 
+def leave_out_unreadable(rows: Sequence[Question], images: str) -> tuple[list[Question], list[str]]:
+    """Read the files of all rows, each once, and leave out those that cannot be used.
+
+    Args:
+        rows: With absolute paths.
+        images: Name of what sees or hears the files.
+
+    Returns:
+        The rows that can be used, and a line on each other one.
+    """
+    faults: dict[str, str] = {}
+    for name in dict.fromkeys(name for row in rows for name in row.images):
+        try:
+            check_file(name, images)
+        except (OSError, ValueError) as error:
+            faults[name] = " ".join(str(error).split())
+    kept = [row for row in rows if not faults.keys() & {*row.images}]
+    bad = [row for row in rows if faults.keys() & {*row.images}]
+    return kept, [f"{row.id}: {next(faults[n] for n in row.images if n in faults)}" for row in bad]
+
+
 def _asked(row: Question, options: QuestionDataOptions) -> bool:
     return not options.tasks or row.task in options.tasks
 
@@ -152,7 +182,7 @@ def check_answers(
         The parts, and a line on each row that is left out.
 
     Raises:
-        ValueError: An answer has letters that the model has no token for.
+        ValueError: An answer has letters that the model has no token for, or all have.
     """
     unwritable = unwritable_answers(
         {
@@ -175,6 +205,11 @@ def check_answers(
             "another model, or leave these rows out with --skip-bad."
         )
     out = {row.id for row in bad}
+    if len(out) == sum(map(len, train.values())):
+        raise ValueError(
+            f"No answer of {len(out)} rows can be written by {model.name}, which has no token for "
+            f"letters in each, as in {bad[0].id}; expected some. Take another model."
+        )
     kept = by_task([row for rows in train.values() for row in rows if row.id not in out])
     lines = [f"{row.id}: an answer that {model.name} has no tokens for" for row in bad]
     return {**questions.parts, "train": kept}, lines
@@ -189,3 +224,22 @@ def unwritable_answers(texts: set[str], model: VisionLanguage) -> set[str]:
     listed = sorted(texts)
     ids: list[list[int]] = model.tokenizer(listed, verbose=False)["input_ids"]  # type: ignore[assignment]
     return {text for text, some in zip(listed, ids, strict=True) if unknown in some}
+
+
+def keep_learnt(parts: dict[str, ByTask]) -> tuple[dict[str, ByTask], list[str]]:
+    """Leave out rows of tasks of which none train: no adapter and no prompt is there for them.
+
+    Returns:
+        The parts, and a line on each task of a part that is left out.
+    """
+    learnt = parts["train"].keys()
+    lines = [
+        f"{len(rows)} rows of {task} in {fold}: no row of {task} trains"
+        for fold, tasks in parts.items()
+        for task, rows in tasks.items()
+        if task not in learnt
+    ]
+    return {
+        fold: {task: rows for task, rows in tasks.items() if task in learnt}
+        for fold, tasks in parts.items()
+    }, lines

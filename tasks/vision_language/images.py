@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,20 +41,26 @@ class ImageFeatures:
     Args:
         encoder: Frozen; it runs on the CPU until `to` moves it.
         folder: Where features are kept, for this encoder alone; "" keeps them in memory.
+        most_bytes: Bytes of memory for them at most, see `KeptFeatures`.
 
     Raises:
         ValueError: The folder keeps features of another encoder, or a file in it is damaged.
         OSError: It cannot be written.
     """
 
-    def __init__(self, encoder: "GridEncoder | SoundGrid", folder: str | Path = ""):
+    def __init__(
+        self,
+        encoder: "GridEncoder | SoundGrid",
+        folder: str | Path = "",
+        most_bytes: int | None = None,
+    ):
         self.encoder = encoder
         self.to("cpu")
         identity = dict(
             extractor=encoder.identity, tokens=encoder.tokens, dim=encoder.dim, reading=READING
         )
         place = Path(folder).expanduser() if str(folder) else None
-        self._kept = KeptFeatures(place, identity, encoder.name)
+        self._kept = KeptFeatures(place, identity, encoder.name, most_bytes)
         self._keys: dict[tuple[str, int, int], str] = {}  # by path, time and size
 
     @property
@@ -95,7 +102,10 @@ class ImageFeatures:
             pass
         if not keys:
             return torch.empty(0, self.tokens, self.dim)
-        return torch.stack([self._kept.of(key, dict)["features"] for key in keys])
+        pairs = zip(keys, paths, strict=True)
+        return torch.stack(
+            [self._kept.of(k, partial(self._make_one, p))["features"] for k, p in pairs]
+        )
 
     def fill(self, paths: Iterable[str], progress: Progress | None = None) -> None:
         """Compute what is not kept yet, and write it; a run that was interrupted goes on there.
@@ -160,6 +170,10 @@ class ImageFeatures:
             for key, values in zip(keys, self._encode([paths[k] for k in keys]), strict=True):
                 self._kept.add(key, {"features": values})
             yield len(keys)
+
+    def _make_one(self, path: str) -> dict[str, Tensor]:
+        """Compute what was forgotten since, as the rest of one call was too much to keep."""
+        return {"features": self._encode([path])[0]}
 
     @torch.no_grad()
     def _encode(self, paths: Sequence[str]) -> list[Tensor]:

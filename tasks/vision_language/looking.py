@@ -61,12 +61,24 @@ class Frames:
         return self
 
     def of(self, paths: Sequence[str]) -> Tensor:
-        """Return features, [files, tokens, dim]; shorter videos have zeros at their end."""
+        """Return features, [files, tokens, dim]; shorter videos have zeros at their end.
+
+        Raises:
+            OSError: A file cannot be read.
+            ValueError: It is something else, or has features of another length.
+        """
         import torch
 
         from modalities.vision_language.frames import load_frames
 
-        return torch.stack([load_frames(path, self.tokens)[0] for path in paths])
+        found = [load_frames(path, self.tokens)[0] for path in paths]
+        for path, values in zip(paths, found, strict=True):
+            if values.shape[1] != self.dim:
+                raise ValueError(
+                    f"{path} has features of length {values.shape[1]}; expected {self.dim}, as "
+                    "CLIP's ViT-B/32 has. Extract them anew."
+                )
+        return torch.stack(found)
 
     def fill(self, paths: Sequence[str], progress: Progress | None = None) -> None:
         """Do nothing: files are read when they are asked for."""
@@ -75,13 +87,14 @@ class Frames:
         """Do nothing."""
 
 
-def open_eyes(name: str, folder: str = "") -> Looking:
+def open_eyes(name: str, folder: str = "", most_bytes: int | None = None) -> Looking:
     """Load what sees, on the CPU.
 
     Args:
         name: "frames"; "sound:NAME" with a name that `load_sound_grid` takes, as
             "sound:whisper-tiny.en"; else as `load_grid_encoder` takes it.
         folder: Where features are kept; "" keeps them in memory.
+        most_bytes: Bytes of memory for them at most; None keeps all.
 
     Raises:
         ValueError: No such encoder, or it is not to be had here.
@@ -93,5 +106,5 @@ def open_eyes(name: str, folder: str = "") -> Looking:
     from tasks.vision_language.images import ImageFeatures
 
     if name.startswith(SOUND):
-        return ImageFeatures(load_sound_grid(name.removeprefix(SOUND)), folder)
-    return ImageFeatures(load_grid_encoder(name), folder)
+        return ImageFeatures(load_sound_grid(name.removeprefix(SOUND)), folder, most_bytes)
+    return ImageFeatures(load_grid_encoder(name), folder, most_bytes)

@@ -1,6 +1,8 @@
 """Official scores of answers, each task by its own rule, all from 0 to 100."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from data_prep.questions.manifest import DESCRIBING, Question
@@ -22,7 +24,10 @@ RULES: dict[str, str] = {
 
 
 def score_answers(
-    rows: Sequence[Question], answers: Sequence[str], rules: Rules = "official"
+    rows: Sequence[Question],
+    answers: Sequence[str],
+    rules: Rules = "official",
+    respell: Callable[[Sequence[str]], list[str]] = list,
 ) -> dict[str, list[float]]:
     """Score each answer, by task.
 
@@ -30,6 +35,8 @@ def score_answers(
         rows: One or more, of any tasks.
         answers: What was said to each.
         rules: How VQA's answers are normalised, see `vqa_accuracy`.
+        respell: Writes texts as the model would, see `VisionLanguage.respell`: what can only be
+            said in small letters is not wrong for that.
 
     Returns:
         Scores of the rows of each task, in their order, 0 to 100 (CIDEr to 1000). Tasks of which
@@ -41,7 +48,11 @@ def score_answers(
         if task in DESCRIBING:
             found = _score_captions(pairs)
         else:
-            found = [score_answer(row, answer, rules) for row, answer in pairs]
+            written = _respell([row for row, _ in pairs], respell)
+            found = [
+                score_answer(row, answer, rules)
+                for row, (_, answer) in zip(written, pairs, strict=True)
+            ]
         if found:
             scores[task] = found
     return scores
@@ -49,14 +60,33 @@ def score_answers(
 
 def score_answer(row: Question, answer: str, rules: Rules = "official") -> float:
     """Score one answer to a question, 0 to 100."""
-    if row.task == "vqa" and len(row.references) >= FEWEST:
+    if _by_people(row):
         return vqa_accuracy(answer, row.references, rules)
     return label_score(answer, row.answers)
 
 
 def known(row: Question) -> bool:
-    """Say whether it is known what is right."""
-    return bool(row.references or row.answers)
+    """Say whether it is known what is right: references count where a task is scored by them."""
+    return bool(row.answers) or _by_people(row) or (row.task in DESCRIBING and bool(row.references))
+
+
+def _by_people(row: Question) -> bool:
+    return row.task == "vqa" and len(row.references) >= FEWEST
+
+
+def _respell(
+    rows: Sequence[Question], respell: Callable[[Sequence[str]], list[str]]
+) -> list[Question]:
+    """Return rows with their answers as a model writes them; of two that become one the better."""
+    texts = list(dict.fromkeys(text for row in rows for text in row.answers))
+    written = dict(zip(texts, respell(texts), strict=True)) if texts else {}
+    found = []
+    for row in rows:
+        best: dict[str, float] = {}
+        for text, score in row.answers.items():
+            best[written[text]] = max(score, best.get(written[text], 0.0))
+        found.append(replace(row, answers=best))
+    return found
 
 
 def summarise(scores: dict[str, list[float]]) -> dict[str, float]:
@@ -66,9 +96,17 @@ def summarise(scores: dict[str, list[float]]) -> dict[str, float]:
 
 
 def _score_captions(pairs: Sequence[tuple[Question, str]]) -> list[float]:
-    """Score captions by image: rows of one image share their references."""
-    if len({row.id for row, _ in pairs}) < 2:
+    """Score captions by image: rows about one, as those that train, share caption and references.
+
+    A model says the same to all of them, so the first answer stands for all.
+    """
+    names = [json.dumps([row.images, row.text]) for row, _ in pairs]
+    references: dict[str, tuple[str, ...]] = {}
+    said: dict[str, str] = {}
+    for name, (row, answer) in zip(names, pairs, strict=True):
+        references[name] = references.get(name, ()) + (row.references or tuple(row.answers))
+        said.setdefault(name, answer)
+    if len(references) < 2:
         return []
-    references = {row.id: row.references or tuple(row.answers) for row, _ in pairs}
-    found = cider({row.id: answer for row, answer in pairs}, references)
-    return [found.of_each[row.id] for row, _ in pairs]
+    found = cider(said, references)
+    return [found.of_each[name] for name in names]

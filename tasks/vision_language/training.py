@@ -15,10 +15,10 @@ from modalities.vision_language.vl_files import load_vision_language
 from tasks.training.batches import to_device
 from tasks.vision_language.answerer_files import save_answerer
 from tasks.vision_language.answers import answer_rows
-from tasks.vision_language.batches import Asked, Reader, draw_answer
+from tasks.vision_language.batches import Asked, Reader, draw_answer, tell_cut
 from tasks.vision_language.card import AnswererCard
 from tasks.vision_language.config import VisionLanguageConfig
-from tasks.vision_language.data import ByTask, check_answers, find_questions
+from tasks.vision_language.data import ByTask, check_answers, find_questions, keep_learnt
 from tasks.vision_language.looking import Looking, open_eyes
 from tasks.vision_language.losses import answer_loss
 from tasks.vision_language.sampling import Draw, count_batches, draw_epoch
@@ -68,12 +68,14 @@ class VisionLanguageTraining:
 
     def __init__(self, config: VisionLanguageConfig):
         self.config = config
-        questions = find_questions(config.data)
+        questions = find_questions(config.data, config.images)
         self.eyes: Looking = open_eyes(config.images, config.features)
         model = load_vision_language(config.model, self.eyes.dim, fresh=config.fresh_embedding)
-        self.parts, unspelt = check_answers(questions, model, skip=config.data.skip_bad)
-        self.left_out = [*questions.left_out, *unspelt]
-        self.tasks = questions.tasks
+        model.check_longest(config.writing.longest)
+        parts, unspelt = check_answers(questions, model, skip=config.data.skip_bad)
+        self.parts, unlearnt = keep_learnt(parts)
+        self.left_out = [*questions.left_out, *unspelt, *unlearnt]
+        self.tasks = tuple(self.parts["train"])
         self.tuned = tune(
             model, config.method, self.tasks, config.sharing, config.options, config.loop.seed
         )
@@ -82,6 +84,11 @@ class VisionLanguageTraining:
         self.rows = {task: len(rows) for task, rows in self.parts["train"].items()}
         self.size = count_batches(self.rows, config.sampling)
         self.draw = lru_cache(maxsize=2)(self._draw)  # an epoch, and the next one read ahead
+
+    @property
+    def notes(self) -> list[str]:
+        """How many of the texts that are learnt are longer than is read or written."""
+        return tell_cut(self.reader, [r for rows in self.parts["train"].values() for r in rows])
 
     def _look(self, paths: Sequence[str]) -> Tensor:
         return self.eyes.to(self._device).of(paths)
@@ -121,16 +128,17 @@ class VisionLanguageTraining:
         rows = first_rows(self.parts["validation"], self.config.data.measured)
         if not rows:
             return {}
-        return {**self._scores(rows), "validation_loss": self._loss(rows)}
+        answered = [row for row in rows if any(row.answers.values())]
+        loss = {"validation_loss": self._loss(answered)} if answered else {}
+        return {**self._scores(rows), **loss}
 
     def _scores(self, rows: Sequence[Question]) -> dict[str, float]:
         answers = answer_rows(self.tuned, self.reader, rows, self.config.writing, self._device)
-        return summarise(score_answers(rows, answers))
+        return summarise(score_answers(rows, answers, respell=self.tuned.vl.respell))
 
     @torch.no_grad()
     def _loss(self, rows: Sequence[Question]) -> float:
-        """Return the mean loss over rows, each with its best answer."""
-        rows = [row for row in rows if any(row.answers.values())]
+        """Return the mean loss over rows that have answers, each with its best one."""
         losses = []
         for start in range(0, len(rows), MEASURED_AT_ONCE):
             some = rows[start : start + MEASURED_AT_ONCE]

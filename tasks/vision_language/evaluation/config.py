@@ -25,7 +25,7 @@ class VisionLanguageEvaluationConfig:
         beams: Width of the search for captions; 0 as it was trained to be scored.
         longest: Tokens of a caption at most; 0 as it was trained to be scored.
         mistakes: How many wrong answers the picture sheet shows; 0 for no sheet.
-        skip_bad: Leave out rows whose pictures are missing, instead of stopping.
+        skip_bad: Leave out rows whose pictures are missing or cannot be read, instead of stopping.
         device: auto, cpu, cuda or mps.
     """
 

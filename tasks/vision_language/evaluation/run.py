@@ -8,12 +8,19 @@ from statistics import fmean
 from typing import Protocol
 
 from data_prep.questions.manifest import TASKS, Question
+from modalities.printable import printable
 from tasks.pictures.sheets import save_sheet
 from tasks.reports import Evaluated, Grid, OpenBar, to_list, to_table, without_nan, write_text
 from tasks.vision_language.answers import AT_ONCE
 from tasks.vision_language.card import CARD, FRAMES, SOUND, AnswererCard, read_card
 from tasks.vision_language.config import AVERAGE, QuestionDataOptions, WritingOptions
-from tasks.vision_language.data import by_task, check_pictures, find_questions, read_manifests
+from tasks.vision_language.data import (
+    by_task,
+    check_pictures,
+    find_questions,
+    leave_out_unreadable,
+    read_manifests,
+)
 from tasks.vision_language.evaluation.config import ALL, VisionLanguageEvaluationConfig
 from tasks.vision_language.evaluation.sheet import Shown, draw_answers
 from tasks.vision_language.scores import RULES, known, score_answers, summarise
@@ -35,6 +42,14 @@ class Answers(Protocol):
         self, rows: Sequence[Question], writing: WritingOptions | None = None
     ) -> list[str]:
         """Answer rows of tasks that it was trained for."""
+        ...
+
+    def respell(self, texts: Sequence[str]) -> list[str]:
+        """Return texts as the model would write them."""
+        ...
+
+    def tell_cut(self, rows: Sequence[Question]) -> list[str]:
+        """Return a line on texts of rows that are longer than is read, and one on answers."""
         ...
 
 
@@ -60,6 +75,11 @@ def run_evaluation(
         raise ValueError("No answerer is named; expected a folder that training wrote, or a name.")
     rows, place, left_out = find_rows(config)
     answerer = load(config.answerer, config.device)
+    if config.skip_bad or (not config.questions and trained_with(config.answerer).skip_bad):
+        rows, unreadable = leave_out_unreadable(rows, answerer.card.images)
+        left_out += unreadable
+        if not rows:
+            raise ValueError(f"Of {place} not one row can be used, as {unreadable[0]}")
     wrong = [row for row in rows if row.task not in answerer.card.tasks]
     rows = sorted(
         (row for row in rows if row.task in answerer.card.tasks),
@@ -72,7 +92,7 @@ def run_evaluation(
         )
     writing = _writing(config, answerer.card.writing)
     answers = _answer(answerer, rows, writing, open_bar)
-    scores = score_answers(rows, answers, config.rules)  # type: ignore[arg-type]
+    scores = score_answers(rows, answers, config.rules, answerer.respell)  # type: ignore[arg-type]
     if not scores:
         raise ValueError(
             f"{place} has no answers to score by; expected some, in test or validation."
@@ -87,12 +107,13 @@ def run_evaluation(
         facts["not trained for"] = f"{len(wrong)} of {', '.join(by_task(wrong))}, left out"
     shown = _pair(rows, answers, scores)
     _write_answers(folder / ANSWERS, shown)
-    pictured = not answerer.card.images.startswith((FRAMES, SOUND))
+    images = answerer.card.images
+    pictured = images != FRAMES and not images.startswith(SOUND)
     if config.mistakes and pictured:
         worst = find_mistakes(shown, config.mistakes)
         if worst:
             save_sheet(draw_answers(worst), folder / MISTAKES)
-    return _report(facts, scores, left_out, folder)
+    return _report(facts, scores, left_out, answerer.tell_cut(rows), folder)
 
 
 def find_rows(
@@ -121,6 +142,8 @@ def find_rows(
     folds = sorted({row.fold for row in rows if row.fold})
     part = config.part or ("test" if folds else ALL)
     kept = [row for row in rows if part in (ALL, row.fold)]
+    if not rows:
+        raise ValueError(f"{place} has no questions or captions; expected some. Prepare it again.")
     if not kept:
         among = ", ".join((*folds, ALL)) if folds else f"{ALL}, as they are not parted"
         raise ValueError(f"{place} has no questions for {part!r}; expected one of {among}.")
@@ -199,11 +222,15 @@ def _write_answers(path: Path, shown: Sequence[Shown]) -> None:
         }
         for one in shown
     ]
-    write_text(path, "\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+    write_text(path, "\n".join(printable(json.dumps(o, ensure_ascii=False)) for o in lines))
 
 
 def _report(
-    facts: dict[str, str], scores: dict[str, list[float]], left_out: Sequence[str], folder: Path
+    facts: dict[str, str],
+    scores: dict[str, list[float]],
+    left_out: Sequence[str],
+    cut: Sequence[str],
+    folder: Path,
 ) -> Evaluated:
     means = summarise(scores)
     table: Grid = (
@@ -213,11 +240,14 @@ def _report(
             [AVERAGE, "", f"{means[AVERAGE]:.1f}", "plain mean of these"],
         ],
     )
-    data = without_nan({"facts": facts, "scores": means, "left_out": list(left_out)})
+    data = without_nan(
+        {"facts": facts, "scores": means, "left_out": list(left_out), "cut": list(cut)}
+    )
     write_text(folder / SCORES, json.dumps(data, indent=2, ensure_ascii=False))
     parts = ["# Evaluation of answers", to_list(facts), "## Scores", to_table(*table)]
+    parts += [f"{line}." for line in cut]
     if left_out:
         parts += ["## Left out", "\n".join(f"- {line}" for line in left_out)]
     write_text(folder / REPORT, "\n\n".join(parts))
-    notes = [f"Left out: {line}" for line in left_out[:10]]
+    notes = [*(f"{line}." for line in cut), *(f"Left out: {line}" for line in left_out[:10])]
     return Evaluated(facts, TITLE, [table], folder / REPORT, data, notes)

@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tasks.__main__ import run
 
@@ -115,6 +117,9 @@ def test_one_picture_is_described_in_a_sentence(ask, picture):
         (["caption", "PICTURE", "--beams", "0"], "--beams is 0"),
         (["caption", "PICTURE", "--longest", "1"], "--longest is 1"),
         (["caption", "PICTURE", "-o", "PICTURE"], "PICTURE"),
+        (["caption", "PICTURE", "-o", "captions.png"], "is named as a picture is; expected"),
+        (["caption", "PICTURE", "--longest", "65"], "places for 64. Give 64 or fewer"),
+        (["answer", ".", "what?"], ". is a folder; expected a file"),
         (["answer", "PICTURE", "what?", "--model", ""], "--model is empty"),
         (["answer", "PICTURE", "what?", "--model", "scnes"], "There is no model 'scnes'"),
     ],
@@ -129,3 +134,52 @@ def test_mistakes_are_one_line_and_exit_2(ask, picture, typed, told):
 def test_mistakes_of_models_are_told_before_they_are_loaded(ask, picture, tmp_path):
     code, _, err = ask("answer", picture, "what?", "--model", tmp_path, model=False)
     assert code == 2 and "holds no answerer.json" in err
+
+
+def test_a_long_question_that_ends_like_a_file_is_a_question_and_told_in_short(ask, picture):
+    code, _, err = ask("answer", picture, f"{'what is ' * 60}on 1.png")
+    assert code == 0 and err.startswith("The question 'what is what is")
+    assert (
+        err.endswith(" ...' is longer than the model reads; its end is cut.\n") and len(err) < 200
+    )
+    code, _, err = ask("answer", picture, "red " * 200, "--and", picture)
+    assert code == 0 and err.startswith("The statement 'red red")
+
+
+def test_of_a_statement_both_answers_are_shown_where_two_are_asked_for(ask, picture):
+    code, out, _ = ask("answer", picture, "it is red", "--and", picture, "--top", "2")
+    assert code == 0 and {line.split()[0] for line in out.splitlines()} == {"it", "true", "false"}
+
+
+def test_that_only_the_first_of_several_pictures_is_seen_is_told(ask, tmp_path):
+    pages = [Image.new("RGB", (40, 40), (60 * n, 0, 0)) for n in range(3)]
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in/pages.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    for typed in (["answer", path, "what is it?"], ["caption", path]):
+        code, out, err = ask(*typed)
+        assert code == 0 and out and err == f"{path}: the first of 3 pictures.\n"
+    code, _, err = ask("caption", tmp_path / "in", "--json")
+    assert code == 0 and err == "1 of the pictures: the first of 3 pictures.\n"
+
+
+def test_what_cannot_be_read_is_told_beside_lines_of_json(ask, picture, tmp_path):
+    (tmp_path / "1.png").write_bytes(picture.read_bytes())
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    code, out, err = ask("caption", tmp_path, "--json")
+    assert code == 0 and out.count("\n") == 1
+    assert err.startswith("1 could not be read.\n") and "2.png" in err
+
+
+@pytest.mark.parametrize("images", ["sound:whisper-tiny.en", "frames"])
+def test_a_model_that_takes_no_pictures_describes_no_folder_of_them(
+    ask, trained, picture, tmp_path, images
+):
+    shutil.copytree(trained / "model", tmp_path / "model")
+    card = tmp_path / "model/answerer.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"images": images}))
+    model = ("--model", tmp_path / "model")
+    code, _, err = ask("caption", picture.parent, *model, model=False)
+    assert code == 2 and f"the model takes {images} in the place of pictures" in err
+    code, _, err = ask("caption", picture, *model, model=False)
+    assert code == 2 and str(picture) in err and err.count("\n") == 1

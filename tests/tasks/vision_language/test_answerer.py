@@ -1,9 +1,13 @@
+import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
+import torch
 
-from data_prep.questions.manifest import read_questions
+from data_prep.questions.manifest import Question, read_questions, write_questions
 from tasks.training.loop import train
 from tasks.vision_language.answerer import Answerer
 from tasks.vision_language.config import WritingOptions
@@ -113,8 +117,6 @@ def test_questions_of_the_training_are_evaluated_without_pictures_that_are_gone(
 
 
 def test_mistakes_are_of_all_tasks(asked_folder):
-    from data_prep.questions.manifest import Question
-
     rows = [Question(f"{task}{n}", task, ("a",)) for task in ("vqa", "gqa") for n in range(9)]
     shown = [Shown(row, "", 0.0) for row in rows]
     found = find_mistakes([*shown, Shown(rows[0], "", 100.0)], 6)
@@ -131,3 +133,104 @@ def test_an_answerer_that_is_not_whole_is_refused(trained, tmp_path):
     (tmp_path / "answerer.json").write_text((trained / "answerer.json").read_text())
     with pytest.raises(FileNotFoundError, match="not whole"):
         Answerer.load(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["nlvr2", "caption", "snli", "tvqa"])
+def test_questions_of_another_kind_are_refused(answerer, pictures, task):
+    with pytest.raises(ValueError, match=f"No task '{task}' of questions .*known: vqa, gqa"):
+        answerer.answer(pictures[0], ["what?"], task=task)
+
+
+def test_a_statement_about_one_picture_is_refused(answerer, pictures):
+    one = Question("0", "nlvr2", (str(pictures[0]),), "both are red")
+    with pytest.raises(ValueError, match="has 1 images; nlvr2 needs 2"):
+        answerer.answer_rows([one])
+
+
+@pytest.mark.parametrize("texts", [[5], [None], ["\ud800?"]])
+def test_questions_that_are_no_text_are_refused(answerer, pictures, texts):
+    with pytest.raises(ValueError, match="expected a list of one or more|no Unicode"):
+        answerer.answer(pictures[0], texts)
+    with pytest.raises(ValueError, match="top is 1.5; expected 1 answer or more"):
+        answerer.answer(pictures[0], ["what?"], top=1.5)
+    with pytest.raises(ValueError, match="expected a list of files"):
+        answerer.caption(str(pictures[0]))
+
+
+def test_captions_longer_than_the_model_has_places_for_are_refused(answerer, pictures, experiment):
+    with pytest.raises(ValueError, match="up to 65 tokens .* places for 64"):
+        answerer.caption([pictures[0]], WritingOptions(1, 65))
+    with pytest.raises(ValueError, match="places for 64. Give 64 or fewer"):
+        VisionLanguageTraining(experiment(writing={"longest": 65}))
+
+
+def test_more_questions_than_are_looked_into_at_once_are_answered(answerer, pictures, monkeypatch):
+    questions = ["what is it?", "is there a ring?", "how many?", "what colour is the star?"]
+    whole = answerer.answer(pictures[0], questions, top=2)
+    monkeypatch.setattr("tasks.vision_language.answerer.AT_ONCE", 4)
+    parts = answerer.answer(pictures[0], questions, top=2)
+    assert [one.text for one in parts] == [one.text for one in whole]
+    assert [one.question for one in parts] == questions
+
+
+def test_threads_that_share_an_answerer_of_many_adapters_have_their_own_answers(
+    experiment, pictures, tmp_path
+):
+    config = experiment(sharing="multiple")
+    answerer = Answerer.fit(config, tmp_path, device="cpu")
+    with torch.no_grad():
+        for number, parameter in enumerate(answerer.tuned.trained()):
+            generator = torch.Generator().manual_seed(number)
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    calls = [
+        lambda: answerer.answer(pictures[0], ["what is it?"], task="vqa"),
+        lambda: answerer.answer(pictures[0], ["what is it?"], task="gqa"),
+        lambda: answerer.judge(pictures[0], pictures[1], ["both are red"]),
+    ]
+    alone = [call() for call in calls]
+    with ThreadPoolExecutor(3) as pool:
+        together = [pool.submit(call) for call in calls * 8]
+    for number, found in enumerate(together):
+        assert found.result() == alone[number % len(calls)]
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("answerer.json", {"images": 5}),
+        ("answerer.json", {"model": None}),
+        ("answerer.json", {"tasks": [5]}),
+        ("answerer.json", {"trained": "many"}),
+        ("answerer.json", {"fresh_embedding": "no"}),
+        ("answerer.json", {"writing": {"beams": "x"}}),
+        ("answerer.json", {"writing": {"width": 3}}),
+        ("tuned/tuned.json", {"options": 5}),
+        ("tuned/tuned.json", {"tasks": [1]}),
+    ],
+)
+def test_a_card_with_an_entry_of_another_kind_is_damaged(trained, tmp_path, file, change):
+    shutil.copytree(trained, tmp_path / "copy")
+    path = tmp_path / "copy" / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=f"{path.name} is damaged .*train the"):
+        Answerer.load(tmp_path / "copy", "cpu")
+
+
+def test_an_evaluation_leaves_out_what_cannot_be_read_and_tells_what_is_cut(
+    answerer, asked_folder, tmp_path
+):
+    shutil.copytree(asked_folder / "seen", tmp_path / "seen")
+    manifest = tmp_path / "seen/manifest.jsonl"
+    rows = [row for row in read_questions(manifest) if row.fold == "test"]
+    rows[0] = replace(rows[0], text=" ".join(["what"] * 30))
+    bad = next(row for row in rows if row.images[0] != rows[0].images[0])
+    write_questions(manifest, rows)
+    Path(bad.images[0]).write_bytes(b"no picture")
+    config = VisionLanguageEvaluationConfig(questions=str(manifest), mistakes=0)
+    with pytest.raises(ValueError, match="cannot be read as a picture"):
+        answerer.evaluate(config, tmp_path / "out")
+    found = answerer.evaluate(replace(config, skip_bad=True), tmp_path / "out")
+    assert any(line.startswith(f"{bad.id}: ") for line in found.data["left_out"])
+    [cut] = found.data["cut"]
+    assert cut.endswith("have a text that is longer than the model reads, and is cut at its end")
+    assert cut.startswith("1 of ") and f"{cut}." in (tmp_path / "out/report.md").read_text()

@@ -1,11 +1,18 @@
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from data_prep.questions.manifest import MANIFEST, Question, write_questions
 from modalities.vision_language.vl_files import load_vision_language
 from tasks.vision_language.config import QuestionDataOptions
-from tasks.vision_language.data import check_answers, find_questions
+from tasks.vision_language.data import (
+    check_answers,
+    find_questions,
+    keep_learnt,
+    leave_out_unreadable,
+)
 
 
 @pytest.fixture
@@ -89,5 +96,40 @@ def test_answers_that_the_model_cannot_write_are_refused_or_left_out(write, tmp_
     model.tokenizer.unk_token = "\u0120striped"  # as if it had no token for that word
     with pytest.raises(ValueError, match=r"1 answers of .* rows have letters .* no token, as 'st"):
         check_answers(questions, model, skip=False)
-    parts, lines = check_answers(questions, model, skip=True)
-    assert not parts["train"] and len(lines) == len(questions.parts["train"]["gqa"])
+    with pytest.raises(ValueError, match="No answer of 9 rows can be written"):
+        check_answers(questions, model, skip=True)
+    rows = questions.parts["train"]["gqa"]
+    more = {
+        **questions.parts,
+        "train": {"gqa": (*rows, replace(rows[0], id="10", answers={"no": 1.0}))},
+    }
+    parts, lines = check_answers(replace(questions, parts=more), model, skip=True)
+    assert len(parts["train"]["gqa"]) == 1 and len(lines) == len(rows)
+
+
+def test_pictures_that_cannot_be_read_are_left_out_where_it_is_asked(write, tmp_path, asked_folder):
+    options = write(skip_bad=True, validation=0.0)
+    for number in range(9):
+        shutil.copy(asked_folder / "seen/images/000000.png", tmp_path / f"{number}.png")
+    found = find_questions(options, "shapes")
+    assert {row.id for row in found.parts["train"]["gqa"]} == set("012345678")
+    [line] = found.left_out
+    assert line.startswith("9: ") and "9.png cannot be read as a picture" in line
+    rows, lines = leave_out_unreadable(found.parts["train"]["gqa"], "frames")
+    assert not rows and len(lines) == 9, "pictures are no features of videos"
+
+
+def test_what_is_held_back_does_not_change_with_pictures_that_are_gone(write, tmp_path):
+    options = write(validation=0.5, skip_bad=True)
+    before = {row.id for row in find_questions(options).parts["validation"]["gqa"]}
+    (tmp_path / f"{min(before)}.png").unlink()
+    after = {row.id for row in find_questions(options).parts["validation"]["gqa"]}
+    assert after == before - {min(before)}
+
+
+def test_rows_of_tasks_that_nothing_trains_are_left_out(write):
+    rows = find_questions(write()).parts["train"]["gqa"]
+    other = tuple(replace(row, task="vqa") for row in rows)
+    parts, lines = keep_learnt({"train": {"gqa": rows}, "test": {"vqa": other, "gqa": rows}})
+    assert parts == {"train": {"gqa": rows}, "test": {"gqa": rows}}
+    assert lines == [f"{len(rows)} rows of vqa in test: no row of vqa trains"]
