@@ -212,7 +212,7 @@ class VisionLanguage(FrozenEncoder):
         pairs = list(zip(texts, shares, strict=True))
         return [pairs[start : start + count] for start in range(0, len(pairs), count)]
 
-    def spell(self, ids: Tensor | Sequence[Sequence[int]]) -> list[str]:
+    def spell(self, ids: Tensor | list[list[int]]) -> list[str]:
         """Turn ids, [batch, length], into texts without marks and outer spaces."""
         assert self.tokenizer is not None
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)

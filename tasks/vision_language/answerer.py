@@ -210,6 +210,14 @@ class Answerer:
         with self._alone:
             return answer_rows(self.tuned, self.reader, rows, how, self.device)
 
+    def check_writing(self, writing: WritingOptions) -> None:
+        """Check that captions can be written so, before anything is answered.
+
+        Raises:
+            ValueError: They are to be longer than the model has places for.
+        """
+        self.tuned.vl.check_longest(writing.longest)
+
     def respell(self, texts: Sequence[str]) -> list[str]:
         """Return texts as the model would write them, see `VisionLanguage.respell`."""
         return self.tuned.vl.respell(texts)

@@ -12,7 +12,7 @@ from data_prep.questions.manifest import Question, find_fault
 
 TWICE = "Rows that come twice, and are taken once"
 TORN = "Rows in two folds, and are taken for the one that is held back"
-UNANSWERED = "Rows without an answer, which can be asked and not trained on or scored"
+UNANSWERED = "Rows without an answer, which can be asked and not trained on"
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def read_json(table: Path) -> Any:
     """
     try:
         return json.loads(read_text(table))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"{table} cannot be read ({error}); expected JSON. It may be cut: get it anew."
         ) from error

@@ -44,6 +44,10 @@ class Answers(Protocol):
         """Answer rows of tasks that it was trained for."""
         ...
 
+    def check_writing(self, writing: WritingOptions) -> None:
+        """Raise a ValueError where captions cannot be written so."""
+        ...
+
     def respell(self, texts: Sequence[str]) -> list[str]:
         """Return texts as the model would write them."""
         ...
@@ -75,6 +79,8 @@ def run_evaluation(
         raise ValueError("No answerer is named; expected a folder that training wrote, or a name.")
     rows, place, left_out = find_rows(config)
     answerer = load(config.answerer, config.device)
+    writing = _writing(config, answerer.card.writing)
+    answerer.check_writing(writing)
     if config.skip_bad or (not config.questions and trained_with(config.answerer).skip_bad):
         rows, unreadable = leave_out_unreadable(rows, answerer.card.images)
         left_out += unreadable
@@ -90,7 +96,6 @@ def run_evaluation(
             f"{place} has questions of {', '.join(by_task(wrong))} alone; {config.answerer} was "
             f"trained for {', '.join(answerer.card.tasks)}. Take other questions."
         )
-    writing = _writing(config, answerer.card.writing)
     answers = _answer(answerer, rows, writing, open_bar)
     scores = score_answers(rows, answers, config.rules, answerer.respell)  # type: ignore[arg-type]
     if not scores:

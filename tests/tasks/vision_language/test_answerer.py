@@ -157,11 +157,17 @@ def test_questions_that_are_no_text_are_refused(answerer, pictures, texts):
         answerer.caption(str(pictures[0]))
 
 
-def test_captions_longer_than_the_model_has_places_for_are_refused(answerer, pictures, experiment):
+def test_captions_longer_than_the_model_has_places_for_are_refused(
+    answerer, pictures, experiment, monkeypatch, tmp_path
+):
     with pytest.raises(ValueError, match="up to 65 tokens .* places for 64"):
         answerer.caption([pictures[0]], WritingOptions(1, 65))
     with pytest.raises(ValueError, match="places for 64. Give 64 or fewer"):
         VisionLanguageTraining(experiment(writing={"longest": 65}))
+    config = VisionLanguageEvaluationConfig(questions=experiment().data.manifests[0], longest=65)
+    with monkeypatch.context() as patched, pytest.raises(ValueError, match="places for 64"):
+        patched.setattr(Answerer, "answer_rows", None)  # it is told before anything is answered
+        answerer.evaluate(config, tmp_path)
 
 
 def test_more_questions_than_are_looked_into_at_once_are_answered(answerer, pictures, monkeypatch):
