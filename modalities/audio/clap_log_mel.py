@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers.audio_utils import mel_filter_bank
 
+from modalities.audio.audio_clips import repeat_whole
+
 CLAP_RATE_HZ = 48_000
 CLIP_SAMPLES = 10 * CLAP_RATE_HZ
 FFT_SAMPLES = 1024
@@ -31,6 +33,7 @@ class ClapLogMel(nn.Module):
 
     def __init__(self, mel_bins: int = 64, low_hz: float = LOW_HZ, high_hz: float = HIGH_HZ):
         super().__init__()
+        self.low_hz, self.high_hz = low_hz, high_hz
         filters = mel_filter_bank(
             num_frequency_bins=FFT_SAMPLES // 2 + 1,
             num_mel_filters=mel_bins,
@@ -57,20 +60,29 @@ class ClapLogMel(nn.Module):
             True up to the end of the last repetition.
         """
         counts = lengths.tolist()
-        rows = [self._decibels(repeat(row[:n])) for row, n in zip(waveform, counts, strict=True)]
+        rows = [
+            self.decibels(repeat(row[:n])[None])[0] for row, n in zip(waveform, counts, strict=True)
+        ]
         filled = CLIP_SAMPLES // lengths * lengths
         starts = HOP_SAMPLES * torch.arange(FRAMES, device=lengths.device)
         return torch.stack(rows), starts < filled[:, None]
 
-    def _decibels(self, sound: Tensor) -> Tensor:
+    def decibels(self, clips: Tensor) -> Tensor:
+        """Compute the spectrograms of whole clips; gradients reach the clips.
+
+        Args:
+            clips: [clips, 480000], at 48 kHz.
+
+        Returns:
+            [clips, 1001, mel_bins] in dB, 100 frames per second.
+        """
         half = FFT_SAMPLES // 2
-        padded = pad(sound[None].double(), (half, half), mode="reflect")[0]
-        pieces = padded.unfold(0, FFT_SAMPLES, HOP_SAMPLES)  # [1001, 1024]
+        padded = pad(clips.double(), (half, half), mode="reflect")
+        pieces = padded.unfold(-1, FFT_SAMPLES, HOP_SAMPLES)  # [clips, 1001, 1024]
         power = torch.fft.rfft(pieces * self.window).abs().square()
         return (10 * (power @ self.filters).clamp_(min=1e-10).log10()).float()
 
 
 def repeat(clip: Tensor) -> Tensor:
     """Repeat [samples] at 48 kHz as often as it goes whole into ten seconds, then silence."""
-    sound = clip.repeat(CLIP_SAMPLES // len(clip))
-    return pad(sound, (0, CLIP_SAMPLES - len(sound)))
+    return repeat_whole(clip, CLIP_SAMPLES)

@@ -1,0 +1,91 @@
+"""Sound and text in one space: the contract, and models of it by name, folder or checkpoint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from modalities.audio.clap_audio_text import (
+    ClapAudioText,
+    load_clap_audio_text,
+    save_clap_audio_text,
+)
+from modalities.audio.laion_clap import load_laion_clap
+from modalities.audio.small_audio_text import (
+    FILE,
+    SmallAudioText,
+    load_small_audio_text,
+    save_small_audio_text,
+)
+from modalities.empty_name import refuse_empty_name
+
+
+@runtime_checkable
+class AudioText(Protocol):
+    """A frozen model that embeds sound, with gradients for it, and text, as unit vectors.
+
+    Attributes:
+        name: What was asked for.
+        rate_hz: Samples per second that its sound has to be at.
+        dim: Features of an embedding.
+    """
+
+    name: str
+    rate_hz: int
+    dim: int
+
+    @property
+    def identity(self) -> str:
+        """What tells it from all others: another identity, other embeddings."""
+        ...
+
+    def embed_audio(self, waves: Tensor) -> Tensor:
+        """Embed [rows, samples] at `rate_hz`, of any length, all rows as one batch: [rows, dim]."""
+        ...
+
+    def embed_text(self, texts: Sequence[str]) -> Tensor:
+        """Embed one text or more: [texts, dim], without gradients."""
+        ...
+
+
+def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
+    """Load a frozen model of sound and text.
+
+    Args:
+        name: A folder that transformers saved a CLAP in, or `save_audio_text` one of either kind;
+            a checkpoint of LAION's (.pt); else "clap-htsat-unfused"; else a hub id.
+
+    Raises:
+        ValueError: No such model, damaged, one that fuses views of long clips, or not to be had
+            without network.
+    """
+    refuse_empty_name(name, "model")
+    path = Path(name).expanduser()
+    if (path / FILE).is_file():
+        return load_small_audio_text(path)
+    if path.suffix.lower() in (".pt", ".pth", ".ckpt") and not path.is_dir():
+        return load_laion_clap(path)
+    return load_clap_audio_text(name)
+
+
+def save_audio_text(model: AudioText, folder: str | Path) -> None:
+    """Write a model so that `load_audio_text` reads it: a converted checkpoint, or a trained one.
+
+    Args:
+        model: A CLAP, written as transformers does, or a small one, in float16.
+        folder: Made where it is not there.
+
+    Raises:
+        OSError: The folder cannot be written.
+        ValueError: A model of another kind.
+    """
+    if isinstance(model, SmallAudioText):
+        save_small_audio_text(model, folder)
+    elif isinstance(model, ClapAudioText):
+        save_clap_audio_text(model, folder)
+    else:
+        raise ValueError(
+            f"{type(model).__name__} {model.name} cannot be written; expected a ClapAudioText or a "
+            "SmallAudioText."
+        )
