@@ -203,7 +203,7 @@ class SmallAudioText(FrozenEncoder):
 
     @property
     def identity(self) -> str:
-        """A hash of the weights, the front end and the texts with their vectors, as they are now."""
+        """A hash of the weights as they are now, the sizes, and the texts with their vectors."""
         told = repr((self.options, hash_weights(self)))
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
