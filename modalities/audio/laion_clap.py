@@ -59,11 +59,13 @@ def load_laion_clap(path: str | Path) -> ClapAudioText:
     path = Path(path).expanduser()
     state = read_laion_file(path)
     _check(state, path)
-    with torch.random.fork_rng(devices=[]):
-        model = ClapModel(config_of(state))
     try:
+        with torch.random.fork_rng(devices=[]):
+            model = ClapModel(config_of(state))
         missing, unknown = model.load_state_dict(convert(state), strict=False)
-    except RuntimeError as error:
+    except KeyError as error:
+        raise _no_clap(path, f"it lacks {error.args[0]}") from error
+    except (RuntimeError, ValueError) as error:
         raise _no_clap(path, str(error).strip().splitlines()[-1].strip()) from error
     lacking = [name for name in missing if not name.endswith(COMPUTED)]
     if lacking or unknown:
