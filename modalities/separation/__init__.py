@@ -1,0 +1,1 @@
+"""Taking a mixture of sounds apart: the network, its spectra, and windows over long sounds."""

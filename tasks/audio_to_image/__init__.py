@@ -1,0 +1,1 @@
+"""Sounds to pictures: mixtures are taken apart, ranked, and painted."""
