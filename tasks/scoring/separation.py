@@ -47,7 +47,7 @@ def measure_si_sdr(estimates: np.ndarray, references: np.ndarray) -> np.ndarray:
     Source:
         Le Roux et al., SDR: half-baked or well done? (2019), arXiv 1811.02508.
     """
-    estimates, references = np.float64(estimates), np.float64(references)
+    estimates, references = (np.asarray(of, np.float64) for of in (estimates, references))
     energy, wanted = (np.square(of).sum(1) for of in (estimates, references))
     return _ratio(estimates @ references.T, energy[:, None], wanted, references.shape[1])
 
@@ -81,7 +81,7 @@ def score_separation(estimates: np.ndarray, references: np.ndarray) -> Separatio
 
 def _best_groups(estimates: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Return the SI-SDR of each reference where all estimates are dealt out in the best way."""
-    estimates, references = np.float64(estimates), np.float64(references)
+    estimates, references = (np.asarray(of, np.float64) for of in (estimates, references))
     ways = deal_out(len(estimates), len(references)).double().numpy()
     agreement = np.einsum("wre,re->wr", ways, references @ estimates.T)
     energy = np.einsum("wre,ef,wrf->wr", ways, estimates @ estimates.T, ways)

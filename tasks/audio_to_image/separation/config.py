@@ -1,0 +1,195 @@
+"""What there is to set in an experiment of separation."""
+
+from dataclasses import dataclass, field
+
+from data_prep.datasets.sounds.catalog import SOUND_DATASETS
+from fusion.contract.options import check_choice
+from modalities.separation.network import SeparatorOptions
+from tasks.training.options import LoopOptions
+
+APART = ("clip", "label", "data")
+SCHEDULES = ("fixed", "handed_over")
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """Sounds to mix, and which of them train.
+
+    Attributes:
+        dataset: A name of `SOUND_DATASETS`.
+        folder: Where the data set lies, laid out as it was published.
+        speakers: Those that are only measured, never trained on; () goes by the data set's parts,
+            of numbered ones the last is measured.
+        validation: Share of each class that is measured, where the data set has no parts.
+        seed: Fixes which.
+        skip_bad: Leave out what cannot be read or is silent, instead of stopping.
+    """
+
+    dataset: str = "classes"
+    folder: str = ""
+    speakers: tuple[str, ...] = ()
+    validation: float = 0.1
+    seed: int = 0
+    skip_bad: bool = False
+
+    def __post_init__(self):
+        check_choice("dataset", self.dataset, SOUND_DATASETS)
+        if not 0 < self.validation < 1:
+            raise ValueError(f"validation is {self.validation}; expected above 0 and below 1.")
+
+
+@dataclass(frozen=True)
+class MixtureOptions:
+    """What is mixed.
+
+    Attributes:
+        fewest: How many references a training mixture has at least, 1 or more.
+        most: How many at most. With 2 of both and no gain it is what was published; the references
+            that a mixture has less are silent ones.
+        clips: How many clips are added up to one reference at most, at random; the separator is not
+            told their number, as MixIT can be taught by recordings of several sounds.
+        apart: Clips of a mixture are different ones ("clip"), of different labels ("label"), or
+            of different entries of `data` ("data").
+        gain_db: Each clip is made louder or softer by up to so much, 0 or more, at random.
+        equal_levels: Bring clips to one level, 0.1 of full scale by the root of the mean square,
+            before the gain.
+        measured: How many sources the held-out mixtures have, for each of these a measurement.
+        count: How many held-out mixtures there are of each, 1 or more.
+    """
+
+    fewest: int = 2
+    most: int = 2
+    clips: int = 1
+    apart: str = "label"
+    gain_db: float = 0.0
+    equal_levels: bool = False
+    measured: tuple[int, ...] = (2, 3)
+    count: int = 50
+
+    def __post_init__(self):
+        check_choice("apart", self.apart, APART)
+        if not 1 <= self.fewest <= self.most:
+            raise ValueError(
+                f"mixtures.fewest is {self.fewest} and mixtures.most {self.most}; expected 1 or "
+                "more, and no fewer at most than at least."
+            )
+        if self.clips < 1 or self.count < 1 or self.gain_db < 0:
+            raise ValueError(
+                f"mixtures has clips {self.clips}, count {self.count} and gain_db "
+                f"{self.gain_db:g}; expected 1 or more, 1 or more, and 0 or more."
+            )
+        if not self.measured or min(self.measured) < 1:
+            raise ValueError(f"mixtures.measured is {self.measured}; expected numbers above 0.")
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What a separator is taught by.
+
+    Attributes:
+        reconstruction: Weight of the MixIT loss, in dB, above 0.
+        alignment: Weight of the loss by which sources find their texts; 0 for none.
+        ranking: Weight of the loss by which the first source becomes the most significant one; 0
+            for none.
+        schedule: "fixed", as the paper's equation; "handed_over", as its software: the
+            reconstruction's part falls from 1 over the training while that of the others rises
+            from 0.
+        least: What is left of the reconstruction's part at the end of "handed_over", above 0, so
+            that separation is not forgotten; the software went down to 0.
+        temperature: How far apart cosines are ranked for certain; see `soft_rank`.
+    """
+
+    reconstruction: float = 1.0
+    alignment: float = 0.0
+    ranking: float = 0.0
+    schedule: str = "fixed"
+    least: float = 0.1
+    temperature: float = 0.1
+
+    def __post_init__(self):
+        check_choice("schedule", self.schedule, SCHEDULES)
+        if not self.reconstruction > 0 or not 0 < self.least <= 1:
+            raise ValueError(
+                f"loss.reconstruction is {self.reconstruction:g} and loss.least {self.least:g}; "
+                "expected above 0, and above 0 to 1: without it nothing is taken apart."
+            )
+        if min(self.alignment, self.ranking) < 0 or not self.temperature > 0:
+            raise ValueError(
+                f"loss has alignment {self.alignment:g}, ranking {self.ranking:g} and temperature "
+                f"{self.temperature:g}; expected 0 or more, 0 or more, and above 0."
+            )
+
+    @property
+    def listens(self) -> bool:
+        """Whether sources have to be embedded."""
+        return self.alignment > 0 or self.ranking > 0
+
+    def parts(self, progress: float) -> tuple[float, float]:
+        """Return the parts of the reconstruction, and of the others.
+
+        Args:
+            progress: How much of the training is done, 0 to 1.
+        """
+        if self.schedule == "fixed":
+            return 1.0, 1.0
+        handed_over = min(progress, 1.0) * (1 - self.least)
+        return 1 - handed_over, handed_over
+
+
+@dataclass(frozen=True)
+class SeparationConfig:
+    """An experiment.
+
+    Attributes:
+        task: "separation".
+        data: Sounds to mix, of one folder or several, by names of your own.
+        network: Sizes; the defaults are the published ones.
+        audio_text: Name, folder or checkpoint of the frozen model of sound and text by which
+            sources find their texts and are ranked; "" for none.
+        keep_audio_text: Whether a copy of it is written beside the separator, so that the folder
+            can move.
+        prompt: How a label is told to it, with "{label}" in it.
+        mixtures: What is mixed of the sounds.
+        loss: What is learnt from it.
+        loop: How long and how fast it is trained.
+        licence: What the weights are licensed under, for the card; "" for nothing.
+    """
+
+    task: str = "separation"
+    data: dict[str, ClipOptions] = field(default_factory=dict)
+    network: SeparatorOptions = field(default_factory=SeparatorOptions)
+    audio_text: str = ""
+    keep_audio_text: bool = False
+    prompt: str = "The sound of {label}"
+    mixtures: MixtureOptions = field(default_factory=MixtureOptions)
+    loss: LossOptions = field(default_factory=LossOptions)
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    licence: str = ""
+
+    def __post_init__(self):
+        if not self.data:
+            raise ValueError(
+                "data is empty; expected one or more data sets by name, each with a folder."
+            )
+        if self.loss.listens and not self.audio_text:
+            raise ValueError(
+                "audio_text is '', while loss.alignment or loss.ranking is above 0; name the model "
+                "that embeds sounds, or set both to 0."
+            )
+        most = max(self.mixtures.most, *self.mixtures.measured)
+        if most > self.network.sources:
+            raise ValueError(
+                f"network.sources is {self.network.sources} and a mixture has {most}; expected as "
+                "many sources or more."
+            )
+        if "{label}" not in self.prompt:
+            raise ValueError(f"prompt is {self.prompt!r}; expected {{label}} in it.")
+        self.loop.check_goals(self.measures)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What a training can end with, by name."""
+        losses = ("loss", "reconstruction_loss", "alignment_loss", "ranking_loss")
+        kinds = ("sisdri", "grouped_sisdri", "bound_sisdri", "rank_agreement")
+        found = (f"{kind}_{count}" for count in self.mixtures.measured for kind in kinds)
+        return (*losses, *found)
