@@ -68,6 +68,12 @@ def _vision_language():
     return VisionLanguageConfig, _later("tasks.vision_language.training", "VisionLanguageTraining")
 
 
+def _separation():
+    from tasks.audio_to_image.separation.config import SeparationConfig
+
+    return SeparationConfig, _later("tasks.audio_to_image.separation.training", "Separation")
+
+
 def _study():
     from tasks.training.study import StudyConfig, run_study
 
@@ -158,6 +164,7 @@ EXPERIMENTS: dict[str, Loader] = {
     "audio_classification": _audio_classification,
     "segmentation": _segmentation,
     "vision_language": _vision_language,
+    "separation": _separation,
 }
 
 
@@ -189,6 +196,7 @@ WRITES: dict[str, tuple[str, ...]] = {
         *("segmenter.json", "model.safetensors", "decoder.safetensors", "adapter/"),
     ),
     "vision_language": (*OF_EACH, "answerer.json", "tuned/"),
+    "separation": (*OF_EACH, "separator.json", "network.safetensors", "audio_text/"),
     "study": ("results.json", "table.md", "parameters.png", "sweep.png"),
     "audio_classification_study": ("results.json", "table.md", "parameters.png", "shots.png"),
 }

@@ -48,7 +48,7 @@ class UBlock(nn.Module):
     """Halves height and width, does what is inside, and doubles them again.
 
     Args:
-        channels: Of what comes in.
+        channels: Channels of what comes in; as many again come out beside it.
         inner: Channels at half size.
         ratio: For `SqueezeExcitation`.
         dropout: Share of the channels that are blanked before what is inside, 0 to below 1.

@@ -43,6 +43,9 @@ SMALL: dict[str, str] = {
     "vision_language": "data: {manifests: [FOLDER/questions], measured: 3, tested: 3}\n"
     "model: FOLDER/bart\nimages: FOLDER/clipseg\noptions: {rank: 2}\nsampling: {batch: 3}\n"
     f"writing: {{beams: 1, longest: 6}}\n{LOOP}",
+    "separation": "data: {sounds: {folder: FOLDER/sounds, validation: 0.2}}\n"
+    "network: {sources: 2, window_s: 0.5, widths: [4, 4, 8], squeeze: 2}\n"
+    f"mixtures: {{measured: [2], count: 2}}\n{LOOP}",
 }
 
 

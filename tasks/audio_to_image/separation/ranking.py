@@ -111,7 +111,7 @@ def name_sounds(
 
     Args:
         audio_text: Embeds the labels.
-        embeddings: Of the sounds, [rows, dim]; of length 1, or 0 for silence.
+        embeddings: One for each sound, [rows, dim]; of length 1, or 0 for silence.
         labels: What they may be called, one or more.
         prompt: How a label is told, with "{label}" in it.
 

@@ -61,7 +61,7 @@ def load_ranking_model(
     """Return the model of sound and text that a separator's sources are ranked by.
 
     Args:
-        folder: Of the separator; a model that lies in it goes first.
+        folder: Where the separator lies; a model that lies in it goes first.
         card: What is known about it.
         other: Another name or place of the same model, or itself; "" for none, so that sources are
             ranked by their energy; None for that of the card.
