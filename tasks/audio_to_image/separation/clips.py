@@ -1,14 +1,11 @@
-"""Labelled sounds as windows to mix: read once, cut at random, brought to levels."""
+"""Sounds as windows to mix: read once, cut at random, brought to levels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.datasets.sounds.catalog import SOUND_DATASETS
 from data_prep.media import read_audio
-from data_prep.sounds.labelled import Fold, Sound, folds_of
-from data_prep.sounds.protocols import held_back, hold_out_speakers, k_folds, official
 from modalities.audio.resample import resample
 from modalities.rates import RATE_HZ
 from tasks.audio_to_image.separation.config import ClipOptions, MixtureOptions
@@ -22,21 +19,29 @@ TOLD = 5  # bad sounds that a message names
 
 @dataclass(frozen=True)
 class Clip:
-    """A sound that is mixed.
+    """A sound that is mixed: a recording, or a stretch of one.
 
     Attributes:
-        sound: The recording, or a stretch of one.
+        id: Unique in its entry of `data`.
+        media: The recording.
+        labels: What sounds, one or more.
         data: Name of the entry of `data` that it is from.
+        start_s: Where it starts in the recording.
+        end_s: Where it ends; None: with the recording.
     """
 
-    sound: Sound
+    id: str
+    media: str
+    labels: tuple[str, ...]
     data: str
+    start_s: float = 0.0
+    end_s: float | None = None
 
-    def apart_by(self, how: str) -> object:
-        """Return what has to differ between the clips of a mixture; see `MixtureOptions.apart`."""
-        if how == "data":
-            return self.data
-        return self.sound.label if how == "label" else (self.data, self.sound.id)
+    def apart_by(self, how: str) -> set[str]:
+        """Return what no two clips of a mixture may share; see `MixtureOptions.apart`."""
+        if how == "label":
+            return set(self.labels)
+        return {self.data if how == "data" else f"{self.data} {self.id}"}
 
 
 class Clips:
@@ -61,7 +66,12 @@ class Clips:
     @property
     def labels(self) -> list[str]:
         """Labels that occur, sorted."""
-        return sorted({clip.sound.label for clip in self.clips})
+        return sorted({label for clip in self.clips for label in clip.labels})
+
+    @property
+    def most_labels(self) -> int:
+        """How many labels a clip has at most, 1 or more."""
+        return max((len(clip.labels) for clip in self.clips), default=1)
 
     def check(self, data: Mapping[str, ClipOptions]) -> list[str]:
         """Read every sound once, and leave out those that cannot be used.
@@ -82,7 +92,7 @@ class Clips:
                 self.read(clip)
                 good.append(clip)
             except (ValueError, OSError) as error:
-                wrong.append(str(error) or f"{clip.sound.media} cannot be read.")
+                wrong.append(str(error) or f"{clip.media} cannot be read.")
                 kept &= data[clip.data].skip_bad
         if wrong and not (kept and good):
             raise ValueError(
@@ -101,7 +111,7 @@ class Clips:
         """
         if clip in self._kept:
             return self._kept[clip]
-        found = _read(clip.sound, self.rate_hz)
+        found = _read(clip, self.rate_hz)
         if self._bytes + found.nbytes <= KEPT_BYTES:
             self._bytes += found.nbytes
             self._kept[clip] = found
@@ -114,7 +124,7 @@ class Clips:
             ValueError: There are not so many clips apart from each other.
         """
         how = self.options.apart
-        apart = len({clip.apart_by(how) for clip in self.clips})
+        apart = len(set().union(*(clip.apart_by(how) for clip in self.clips)))
         if apart < count:
             raise ValueError(
                 f"{len(self.clips)} sounds of {apart} different '{how}' cannot be mixed {count} at "
@@ -139,28 +149,36 @@ class Clips:
 
         Returns:
             float32 [count, samples] of a window each, and the labels of all clips in them.
+
+        Raises:
+            ValueError: Clips with many labels leave none that is apart from them.
         """
         drawn: list[Clip] = [] if first is None else [self.clips[first]]
-        references, labels = [], []
+        used, references, labels = 0, [], []
         for _ in range(count):
             total = np.zeros(self.window, np.float32)
             for _ in range(int(random.integers(1, clips + 1))):
-                used = len(labels)
                 if used == len(drawn):
                     drawn.append(self._draw_apart(drawn, random))
                 total += self._cut(self.read(drawn[used]), random)
-                labels.append(drawn[used].sound.label)
+                labels += drawn[used].labels
+                used += 1
             references.append(total)
         return np.stack(references), labels
 
     def _draw_apart(self, drawn: Sequence[Clip], random: np.random.Generator) -> Clip:
         how = self.options.apart
-        taken = {clip.apart_by(how) for clip in drawn}
+        taken = set().union(*(clip.apart_by(how) for clip in drawn))
         for _ in range(TRIES):  # a list of those apart would take long with many clips
             clip = self.clips[int(random.integers(len(self.clips)))]
-            if clip.apart_by(how) not in taken:
+            if taken.isdisjoint(clip.apart_by(how)):
                 return clip
-        apart = [clip for clip in self.clips if clip.apart_by(how) not in taken]
+        apart = [clip for clip in self.clips if taken.isdisjoint(clip.apart_by(how))]
+        if not apart:
+            raise ValueError(
+                f"No clip is apart from {', '.join(sorted(taken))}; expected one to mix with. Mix "
+                "fewer, or set mixtures.apart to 'clip'."
+            )
         return apart[int(random.integers(len(apart)))]
 
     def _cut(self, sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -179,38 +197,12 @@ class Clips:
         return window * np.float32(gain)
 
 
-def _read(sound: Sound, rate_hz: int) -> np.ndarray:
+def _read(clip: Clip, rate_hz: int) -> np.ndarray:
     import torch
 
-    waveform = read_audio(sound.media)
-    stop = None if sound.end_s is None else round(sound.end_s * RATE_HZ)
-    waveform = waveform[round(sound.start_s * RATE_HZ) : stop]
+    waveform = read_audio(clip.media)
+    stop = None if clip.end_s is None else round(clip.end_s * RATE_HZ)
+    waveform = waveform[round(clip.start_s * RATE_HZ) : stop]
     if not len(waveform) or np.abs(waveform).max() < SILENCE:
-        raise ValueError(f"{sound.media} is silent.")
+        raise ValueError(f"{clip.media} is silent.")
     return resample(torch.from_numpy(waveform), RATE_HZ, rate_hz).numpy()
-
-
-def find_clips(data: Mapping[str, ClipOptions]) -> tuple[list[Clip], list[Clip]]:
-    """Find the sounds of an experiment: those that train, and those that are measured.
-
-    Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It holds something else, or cannot be parted in this way.
-    """
-    trained, measured = [], []
-    for name, options in data.items():
-        fold = _part(SOUND_DATASETS[options.dataset](options.folder), options)
-        trained += [Clip(sound, name) for sound in fold.train]
-        measured += [Clip(sound, name) for sound in fold.validation or fold.test]
-    return trained, measured
-
-
-def _part(sounds: list[Sound], options: ClipOptions) -> Fold:
-    if options.speakers:
-        fold = hold_out_speakers(sounds, options.speakers, share=options.validation)
-        return Fold(fold.train + fold.validation, (), fold.test)
-    if all(not sound.fold for sound in sounds):
-        return held_back(Fold(tuple(sounds), (), ()), options.validation, options.seed)
-    if all(sound.fold.isdecimal() for sound in sounds):
-        return k_folds(sounds, folds_of(sounds)[-1], "none")[0][1]
-    return official(sounds, options.validation, options.seed)

@@ -8,6 +8,7 @@ from modalities.separation.network import SeparatorOptions
 from tasks.training.options import LoopOptions
 
 APART = ("clip", "label", "data")
+MANIFEST_DATA = "manifest"
 SCHEDULES = ("fixed", "handed_over")
 
 
@@ -16,13 +17,16 @@ class ClipOptions:
     """Sounds to mix, and which of them train.
 
     Attributes:
-        dataset: A name of `SOUND_DATASETS`.
-        folder: Where the data set lies, laid out as it was published.
+        dataset: A name of `SOUND_DATASETS`, or "manifest" for recordings of several sounds.
+        folder: Where the data set lies, laid out as it was published, or with a manifest that
+            `mcgurk prepare` or a tool wrote; its rows say themselves what trains.
         speakers: Those that are only measured, never trained on; () goes by the data set's parts,
             of numbered ones the last is measured.
         validation: Share of each class that is measured, where the data set has no parts.
         seed: Fixes which.
         skip_bad: Leave out what cannot be read or is silent, instead of stopping.
+        whole: Of a manifest, take recordings as they are, also those whose sources are known;
+            otherwise each known source is a sound of its own.
     """
 
     dataset: str = "classes"
@@ -31,9 +35,10 @@ class ClipOptions:
     validation: float = 0.1
     seed: int = 0
     skip_bad: bool = False
+    whole: bool = False
 
     def __post_init__(self):
-        check_choice("dataset", self.dataset, SOUND_DATASETS)
+        check_choice("dataset", self.dataset, (*SOUND_DATASETS, MANIFEST_DATA))
         if not 0 < self.validation < 1:
             raise ValueError(f"validation is {self.validation}; expected above 0 and below 1.")
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from modalities.separation.network import SeparationNetwork
 from tasks.audio_to_image.separation.card import SeparatorCard
-from tasks.audio_to_image.separation.clips import Clips, find_clips
+from tasks.audio_to_image.separation.clips import Clips
 from tasks.audio_to_image.separation.config import SeparationConfig
+from tasks.audio_to_image.separation.found_clips import find_clips
 from tasks.audio_to_image.separation.measuring import measure_separation
 from tasks.audio_to_image.separation.model import Batch, SeparationModel
 from tasks.audio_to_image.separation.ranking import embed_sounds
@@ -73,7 +74,8 @@ class Separation:
         references = np.zeros((options.most, found.shape[1]), np.float32)
         references[:count] = found
         numbers = [self.labels.index(label) for label in dict.fromkeys(labels)]
-        numbers += [-1] * (options.most * options.clips - len(numbers))
+        room = options.most * options.clips * self.trained.most_labels
+        numbers += [-1] * (room - len(numbers))
         return {"references": torch.from_numpy(references), "labels": torch.tensor(numbers)}
 
     def collate(self, examples: Sequence[Batch]) -> Batch:

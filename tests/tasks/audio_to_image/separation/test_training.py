@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from data_prep.media.wav import encode_wav
+from data_prep.mixtures.manifest import MANIFEST, MixedSound, Source, write_mixtures
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
 from tasks.audio_to_image.separation.config import (
     ClipOptions,
@@ -133,7 +134,7 @@ def test_a_mixture_has_clips_of_different_labels_and_silence_for_what_it_has_les
         labels = [n for n in example["labels"].tolist() if n >= 0]
         loud = example["references"].abs().amax(1) > 0
         assert len(set(labels)) == len(labels) == int(loud.sum())
-        assert task.labels[labels[0]] == task.trained.clips[number % task.size].sound.label
+        assert task.labels[labels[0]] == task.trained.clips[number % task.size].labels[0]
         heard.add(len(labels))
     assert heard == {1, 2, 3}
 
@@ -179,6 +180,30 @@ def test_silent_sounds_are_told_or_left_out(experiment, tones, tmp_path):
         Separation(replace(experiment, data={"tones": data}))
     task = Separation(replace(experiment, data={"tones": replace(data, skip_bad=True)}))
     assert len(task.left_out) == 1
+
+
+def test_known_sources_of_a_manifest_are_sounds_of_their_own_unless_mixtures_are_taken_whole(
+    experiment, tones, tmp_path
+):
+    files = [sorted((tones / f"band {band}").iterdir()) for band in (0, 2, 8)]
+    rows = []
+    for number in range(4):
+        sources = tuple(
+            Source(str(of[number]), f"band {band}", 0.0, 1 / 3)
+            for of, band in zip(files, (0, 2, 8), strict=True)
+        )
+        fold = "train" if number < 3 else "test"
+        labels = tuple(source.label for source in sources)
+        media = str(files[0][number])  # of a true manifest, their sum
+        rows.append(MixedSound(str(number), media, labels, fold, sources=sources))
+    write_mixtures(tmp_path / MANIFEST, rows)
+    data = ClipOptions("manifest", str(tmp_path))
+    task = Separation(replace(experiment, data={"mixed": data}))
+    assert (task.size, len(task.measured), task.trained.most_labels) == (9, 3, 1)
+    data, mixed = replace(data, whole=True), replace(MIXTURES, apart="clip", measured=(1,))
+    task = Separation(replace(experiment, data={"mixed": data}, mixtures=mixed))
+    assert (task.size, len(task.measured), task.trained.most_labels) == (3, 1, 3)
+    assert task.load(0, np.random.default_rng(0))["labels"].tolist() == [0, 1, 2, -1, -1, -1]
 
 
 def test_an_experiment_is_read_from_yaml(tmp_path):
