@@ -194,7 +194,9 @@ class SeparationConfig:
     @property
     def measures(self) -> tuple[str, ...]:
         """What a training can end with, by name."""
-        losses = ("loss", "reconstruction_loss", "alignment_loss", "ranking_loss")
-        kinds = ("sisdri", "grouped_sisdri", "bound_sisdri", "rank_agreement")
-        found = (f"{kind}_{count}" for count in self.mixtures.measured for kind in kinds)
-        return (*losses, *found)
+        learnt = [name for name in ("alignment", "ranking") if getattr(self.loss, name)]
+        losses = ("loss", *(f"{name}_loss" for name in ("reconstruction", *learnt)))
+        kinds = ("sisdri", "grouped_sisdri", "bound_sisdri")
+        kinds += ("rank_agreement",) if self.audio_text else ()
+        counts = [count for count in self.mixtures.measured if count > 1]  # one is not improved
+        return (*losses, *(f"{kind}_{count}" for count in counts for kind in kinds))

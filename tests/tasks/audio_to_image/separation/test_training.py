@@ -206,6 +206,30 @@ def test_known_sources_of_a_manifest_are_sounds_of_their_own_unless_mixtures_are
     assert task.load(0, np.random.default_rng(0))["labels"].tolist() == [0, 1, 2, -1, -1, -1]
 
 
+def test_a_small_model_of_sound_and_text_lies_beside_the_separator(experiment, tmp_path):
+    small_models = pytest.importorskip("modalities.audio.small_audio_text")
+    texts, sizes = ("band 0", "band 2", "band 8"), dict(dim=8, mel_bins=16, widths=(8, 8))
+    model = small_models.build_small_audio_text(texts, **sizes)
+    small_models.save_small_audio_text(model, tmp_path / "at")
+    config = replace(
+        experiment,
+        audio_text=str(tmp_path / "at"),
+        keep_audio_text=True,
+        loss=FULL,
+        prompt="the sound of {label}",
+    )
+    measured = train(Separation(config), LOOP, tmp_path / "out", device="cpu")
+    assert {*measured, "step"} == {*config.measures, "step"}
+    shutil.rmtree(tmp_path / "at")
+    separator = Separator.load(tmp_path / "out", "cpu")
+    found = separator.separate(0.1 * np.sin(np.arange(9000)), RATE_HZ)
+    assert found.embeddings is not None and found.embeddings.shape == (3, 8)
+    assert separator.name_sources(found.embeddings)[0][0] in texts
+    other = small_models.build_small_audio_text(texts, 1, **sizes)
+    with pytest.raises(ValueError, match="is another model, of 8"):
+        Separator.load(tmp_path / "out", "cpu", other)
+
+
 def test_an_experiment_is_read_from_yaml(tmp_path):
     path = tmp_path / "separation.yaml"
     path.write_text(
