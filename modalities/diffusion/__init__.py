@@ -1,0 +1,1 @@
+"""Denoisers that paint pictures, and how sounds are told to them."""

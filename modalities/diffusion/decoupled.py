@@ -1,0 +1,180 @@
+"""Attention that reads two sets of tokens side by side: those of a text, and those of sounds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CROSS = ".attn2"  # what diffusers calls the cross-attention of a transformer block
+
+
+class Condition:
+    """What a denoiser is told about each row; its keys and values are made once a sampling.
+
+    The two sets are apart from the beginning, and never one tensor that is cut by a count: where
+    there are only tokens of sounds, these are not taken for the text.
+
+    Args:
+        text: [rows, tokens, dim].
+        audio: [rows, sources, dim], or None for no sounds at all.
+
+    Raises:
+        ValueError: The two differ in rows or in width.
+    """
+
+    def __init__(self, text: Tensor, audio: Tensor | None = None):
+        if audio is not None and (audio.shape[0], audio.shape[-1]) != (
+            text.shape[0],
+            text.shape[-1],
+        ):
+            raise ValueError(
+                f"Audio tokens are {list(audio.shape)} and text tokens {list(text.shape)}; "
+                "expected as many rows, and one width."
+            )
+        self.text, self.audio = text, audio
+        self._kept: dict[nn.Module, Tensor] = {}
+
+    def project(self, layer: nn.Module, tokens: Tensor) -> Tensor:
+        """Return what a layer makes of tokens; without gradients, of the first call.
+
+        Args:
+            layer: Makes keys or values.
+            tokens: The text's or the sounds', always the same for one layer.
+        """
+        if torch.is_grad_enabled():
+            return layer(tokens)
+        if layer not in self._kept:
+            self._kept[layer] = layer(tokens)
+        return self._kept[layer]
+
+
+class DecoupledAttention:
+    """Takes the place of a cross-attention's arithmetic: the old attention plus one to sounds.
+
+    It belongs to no module, so that the denoiser's own parameters stay what they were.
+
+    Args:
+        keys: Makes keys of the tokens of sounds.
+        values: Makes their values.
+        scale: What the attention to sounds counts, beside 1 for the old one.
+
+    Source:
+        IP-Adapter, section 3.2.2, arXiv 2308.06721; MACS, section 3.3, arXiv 2503.10287.
+    """
+
+    def __init__(self, keys: nn.Module, values: nn.Module, scale: float = 1.0):
+        self.keys, self.values, self.scale = keys, values, scale
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        ip_hidden_states: Condition | None = None,
+    ) -> Tensor:
+        """Attend; the names of arguments are diffusers'.
+
+        Args:
+            attn: The cross-attention, for its layers.
+            hidden_states: Places of the picture, [rows, places, dim].
+            encoder_hidden_states: Text tokens, read where there is no condition.
+            attention_mask: Of the text's tokens, as diffusers makes it.
+            temb: Not read; the time is in the picture already.
+            ip_hidden_states: All that is told.
+
+        Returns:
+            [rows, places, dim].
+        """
+        condition = ip_hidden_states
+        if condition is None:
+            text = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+            condition = Condition(text)
+        query = _heads(attn.to_q(hidden_states), attn.heads)
+        text = condition.text
+        found = _attend(
+            query,
+            condition.project(attn.to_k, text),
+            condition.project(attn.to_v, text),
+            attention_mask,
+        )
+        if condition.audio is not None and self.scale:
+            audio = condition.audio
+            found = found + self.scale * _attend(
+                query, condition.project(self.keys, audio), condition.project(self.values, audio)
+            )
+        joined = found.transpose(1, 2).flatten(2)  # [rows, places, heads * dim]
+        return attn.to_out[1](attn.to_out[0](joined))
+
+
+def _heads(values: Tensor, heads: int) -> Tensor:
+    """Return [rows, heads, tokens, dim] of [rows, tokens, heads * dim]."""
+    return values.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+    heads = query.shape[1]
+    if mask is not None:
+        mask = mask.view(len(query), -1, mask.shape[-2], mask.shape[-1])
+    return functional.scaled_dot_product_attention(
+        query, _heads(keys, heads), _heads(values, heads), attn_mask=mask
+    )
+
+
+def cross_attentions(unet: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield each cross-attention of a denoiser by its name, in the denoiser's order."""
+    for name, module in unet.named_modules():
+        if name.endswith(CROSS):
+            yield name, module
+
+
+def add_audio(unet: nn.Module, scale: float = 1.0) -> tuple[nn.ModuleDict, nn.ModuleDict]:
+    """Let each cross-attention of a denoiser read tokens of sounds as well.
+
+    The new layers begin as copies of those that make the text's keys and values.
+
+    Args:
+        unet: diffusers' UNet2DConditionModel; its own weights stay as they are.
+        scale: What the attention to sounds counts.
+
+    Returns:
+        The new layers for keys, and those for values, by the attention's name with "-" for dots.
+
+    Raises:
+        ValueError: It has no cross-attention, or one of another form.
+    """
+    keys, values = nn.ModuleDict(), nn.ModuleDict()
+    for name, attention in cross_attentions(unet):
+        _check_plain(name, attention)
+        key, value = (_copy(layer) for layer in (attention.to_k, attention.to_v))
+        keys[name.replace(".", "-")], values[name.replace(".", "-")] = key, value
+        attention.set_processor(DecoupledAttention(key, value, scale))
+    if not keys:
+        raise ValueError(
+            f"A {type(unet).__name__} without cross-attention cannot be told sounds; expected one "
+            "as Stable Diffusion 1.x has it."
+        )
+    return keys, values
+
+
+def _copy(layer: nn.Linear) -> nn.Linear:
+    device, dtype = layer.weight.device, layer.weight.dtype
+    new = nn.Linear(layer.in_features, layer.out_features, bias=False, device=device, dtype=dtype)
+    with torch.no_grad():
+        new.weight.copy_(layer.weight)
+    return new
+
+
+def _check_plain(name: str, attention: Any) -> None:
+    norms = ("norm_cross", "norm_q", "norm_k", "group_norm", "spatial_norm")
+    odd = [norm for norm in norms if getattr(attention, norm, None) is not None]
+    if attention.residual_connection or attention.rescale_output_factor != 1:
+        odd.append("residual_connection")
+    if odd:
+        raise ValueError(
+            f"The attention {name} has {', '.join(odd)}; expected the plain one of Stable "
+            "Diffusion 1.x."
+        )

@@ -1,0 +1,81 @@
+"""How much noise there is at each time, for training and for sampling alike."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from modalities.diffusion.library import import_diffusers
+
+COSINE = "squaredcos_cap_v2"
+KINDS = ("linear", "scaled_linear", COSINE)
+# With the cosine's last times, which are noise alone, DPM-Solver's first step has no good ground.
+LEAST_COSINE = -5.1
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """From a picture at time 0 to noise at the last time.
+
+    Attributes:
+        kind: A name of `KINDS`, as diffusers has them.
+        times: How many times there are.
+        first: The variance that is added at the first time; the cosine takes its own.
+        last: The variance that is added at the last one.
+    """
+
+    kind: str = COSINE
+    times: int = 1000
+    first: float = 1e-4
+    last: float = 0.02
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise ValueError(f"No kind of noise {self.kind!r}; known: {', '.join(KINDS)}.")
+        if self.times < 1:
+            raise ValueError(f"times is {self.times}; expected 1 or more.")
+        if not 0 < self.first <= self.last < 1:
+            raise ValueError(
+                f"first is {self.first} and last {self.last}; expected 0 < first <= last < 1."
+            )
+
+    @property
+    def betas(self) -> dict[str, Any]:
+        """The settings as schedulers of diffusers take them."""
+        return {
+            "num_train_timesteps": self.times,
+            "beta_start": self.first,
+            "beta_end": self.last,
+            "beta_schedule": self.kind,
+        }
+
+    @cached_property
+    def _training(self) -> Any:
+        return import_diffusers().DDPMScheduler(**self.betas, clip_sample=False)
+
+    @property
+    def kept(self) -> Tensor:
+        """Share of a picture's variance that is left at each time, [times], falling from 1."""
+        return self._training.alphas_cumprod
+
+    def add(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """Return noisy latents, shaped as they are.
+
+        Args:
+            latents: [rows, channels, height, width].
+            noise: Drawn from N(0, 1), the same shape.
+            times: Each row's, 0 to below `times`, [rows].
+        """
+        return self._training.add_noise(latents, noise, times)
+
+    def solver(self, bounded: bool) -> Any:
+        """Return a new DPM-Solver++ of second order; each sampling needs one of its own.
+
+        Args:
+            bounded: Whether what is denoised lies in -1..1, where it is then held.
+        """
+        least = {"lambda_min_clipped": LEAST_COSINE} if self.kind == COSINE else {}
+        return import_diffusers().DPMSolverMultistepScheduler(
+            **self.betas, **least, thresholding=bounded
+        )

@@ -1,0 +1,88 @@
+"""From noise to pictures, by a few steps of DPM-Solver, guided by what is told or not."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from modalities.diffusion.decoupled import Condition
+from modalities.diffusion.denoiser import Denoiser
+
+STEPS, GUIDANCE = 20, 7.5
+PLAIN = 1.0  # the guidance that changes nothing
+Progress = Callable[[int, int], None]
+
+
+@torch.no_grad()
+def sample(
+    denoiser: Denoiser,
+    seeds: Sequence[int],
+    audio: Tensor | None = None,
+    null: Tensor | None = None,
+    steps: int = STEPS,
+    guidance: float = GUIDANCE,
+    size: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Paint pictures.
+
+    Args:
+        denoiser: In evaluation mode.
+        seeds: Of each row; a row's picture does not depend on the others.
+        audio: Tokens of each row's sounds, [rows, sources, token_dim], or None for none.
+        null: Tokens of no sound, in the same shape, from which guidance leads away. Not read where
+            guidance is 1.
+        steps: How often the denoiser looks, 1 or more.
+        guidance: How far to go from what is painted without sounds to what is painted with them:
+            1 takes the latter as it is, at half the cost, 0 the former.
+        size: Height and width in pixels; None for the denoiser's own.
+        progress: Called with steps done, and all.
+
+    Returns:
+        0..1, [rows, height, width, 3].
+
+    Raises:
+        ValueError: A size, number of steps or guidance that cannot be.
+    """
+    height, width = size or denoiser.side
+    denoiser.check_size(height, width)
+    check_sampling(steps, guidance)
+    guided = audio is not None and null is not None and guidance != PLAIN
+    condition = _tell(denoiser, len(seeds), audio, null if guided else None)
+    solver = denoiser.noise.solver(denoiser.codec.bounded)
+    solver.set_timesteps(steps, device=denoiser.device)
+    latents = draw_noise(seeds, denoiser.codec.shape(height, width)).to(denoiser.device)
+    for done, time in enumerate(solver.timesteps, 1):
+        told = denoiser(torch.cat([latents, latents]) if guided else latents, time, condition)
+        if guided:
+            without, with_sounds = told.chunk(2)
+            told = without + guidance * (with_sounds - without)
+        latents = solver.step(told, time, latents, return_dict=False)[0]
+        if progress:
+            progress(done, len(solver.timesteps))
+    return denoiser.codec.decode(latents)
+
+
+def check_sampling(steps: int, guidance: float) -> None:
+    """Check how pictures are to be painted.
+
+    Raises:
+        ValueError: Fewer than 1 step, or a guidance below 0.
+    """
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; expected 1 or more.")
+    if not guidance >= 0:
+        raise ValueError(f"guidance is {guidance}; expected 0 or more, 1 for none.")
+
+
+def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
+    """Draw a row's noise from its own seed, [rows, *shape], on the CPU, whatever the device."""
+    rows = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(rows)
+
+
+def _tell(denoiser: Denoiser, rows: int, audio: Tensor | None, null: Tensor | None) -> Condition:
+    """Say what rows are about; with null tokens, all rows without sounds come before them."""
+    if audio is None or null is None:
+        return denoiser.condition(rows, audio)
+    return denoiser.condition(2 * rows, torch.cat([null, audio]))
