@@ -46,6 +46,7 @@ class SmallDenoiserOptions:
     noise: str = "squaredcos_cap_v2"
 
     def __post_init__(self):
+        NoiseSchedule(self.noise)  # says what kinds there are
         for name in ("layers", "heads", "groups", "token_dim", "tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Option {name!r} is {getattr(self, name)}; expected 1 or more.")

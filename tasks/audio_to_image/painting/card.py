@@ -1,0 +1,61 @@
+"""What is known about a trained painter, read without torch."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.cards import find_in, read_card_file
+
+CARD = "painter.json"
+SHIPPED_FOLDER = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class PainterCard:
+    """What is known about a painter.
+
+    Attributes:
+        denoiser: The frozen one, by the name it was loaded with.
+        weights: Its hash, as `Denoiser.identity` has it; "" where it is in the painter's folder.
+        adapter: Sizes, as `AudioAdapterOptions` has them.
+        steps: Of sampling, unless another number is told.
+        guidance: Taken likewise.
+        data: What it was trained on, in words.
+        licence: What the weights are licensed under; "" where nobody said.
+        command: The command that trained it.
+        trained: Parameters that were trained.
+        parameters: Parameters of the frozen denoiser.
+        scores: On the validation, and the seconds of the training.
+    """
+
+    denoiser: str
+    weights: str
+    adapter: dict[str, Any]
+    steps: int
+    guidance: float
+    data: str
+    licence: str
+    command: str
+    trained: int
+    parameters: int
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def find_shipped(name: str | Path) -> Path | None:
+    """Return the folder of a painter that comes with mcgurk, or None where none is called so."""
+    return find_in(SHIPPED_FOLDER, name, CARD)
+
+
+def list_shipped() -> list[str]:
+    """Return the names of the painters that come with mcgurk."""
+    return sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}"))
+
+
+def read_card(folder: str | Path) -> PainterCard:
+    """Read the card of a painter.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged.
+    """
+    return read_card_file(folder, CARD, PainterCard, "train the painter again")

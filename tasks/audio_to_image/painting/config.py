@@ -1,0 +1,109 @@
+"""What there is to set in a training to paint."""
+
+import re
+from dataclasses import dataclass, field
+
+from fusion.contract.options import check_choice
+from modalities.diffusion.audio_adapter import AudioAdapterOptions
+from modalities.diffusion.sampling import GUIDANCE, STEPS, check_sampling
+from modalities.diffusion.small import SmallDenoiserOptions
+from tasks.training.options import LoopOptions
+
+BASE, ADAPTER = "base", "adapter"
+STAGES = (BASE, ADAPTER)
+
+
+@dataclass(frozen=True)
+class PictureDataOptions:
+    """Pictures, in the second stage with embeddings of their sounds.
+
+    Attributes:
+        folder: Holds what `write_examples` wrote.
+        sizes: Sizes in which pictures are learnt, as "288x512", height by width; each picture takes
+            that whose shape is nearest to its own. Empty for the denoiser's own size alone.
+        flip: Whether half of the pictures, drawn anew each time, are turned left to right.
+        validation: Share of the training pictures that is measured, where no row is called so.
+        seed: Fixes which these are.
+    """
+
+    folder: str = ""
+    sizes: tuple[str, ...] = ()
+    flip: bool = False
+    validation: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self):
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"data.validation is {self.validation}; expected 0 to below 1.")
+        for size in self.sizes:
+            read_size(size)
+
+
+@dataclass(frozen=True)
+class PaintingConfig:
+    """An experiment.
+
+    Attributes:
+        task: "painting".
+        stage: "base" trains a small denoiser on pictures alone; "adapter" lets a frozen one read
+            embeddings of sounds.
+        data: Pictures.
+        denoiser: Name, folder or hub id of the frozen one, in the second stage.
+        small: How a small one is built, in the first.
+        adapter: How embeddings become tokens, in the second stage.
+        drop: Share of the examples whose embeddings are taken for none, each drawn for itself, so
+            that guidance has something to lead away from; 0 to below 1.
+        steps: Of sampling, what the painter takes unless told another number.
+        guidance: What it takes likewise.
+        shown: How many pictures are painted into samples.png when the training ends; 0 for none.
+        loop: How long and how fast it is trained.
+        licence: What the weights are licensed under, for the card; "" for nothing.
+    """
+
+    task: str = "painting"
+    stage: str = ADAPTER
+    data: PictureDataOptions = field(default_factory=PictureDataOptions)
+    denoiser: str = ""
+    small: SmallDenoiserOptions = field(default_factory=SmallDenoiserOptions)
+    adapter: AudioAdapterOptions = field(default_factory=AudioAdapterOptions)
+    drop: float = 0.1
+    steps: int = STEPS
+    guidance: float = GUIDANCE
+    shown: int = 8
+    loop: LoopOptions = field(default_factory=LoopOptions)
+    licence: str = ""
+
+    def __post_init__(self):
+        check_choice("stage", self.stage, STAGES)
+        if (self.stage == ADAPTER) != bool(self.denoiser):
+            raise ValueError(
+                f"stage is {self.stage!r} and denoiser {self.denoiser!r}; expected the name of a "
+                "frozen one with 'adapter', and none with 'base', which trains its own."
+            )
+        if not 0 <= self.drop < 1:
+            raise ValueError(f"drop is {self.drop}; expected 0 to below 1.")
+        if self.shown < 0:
+            raise ValueError(f"shown is {self.shown}; expected 0 or more pictures.")
+        check_sampling(self.steps, self.guidance)
+        self.loop.check_goals(self.measures)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What a training can end with, by name."""
+        silent = ("validation_loss_without_sounds",) if self.stage == ADAPTER else ()
+        return ("loss", "validation_loss", *silent)
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Read a size, as "288x512".
+
+    Returns:
+        Height and width in pixels.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not found:
+        raise ValueError(f"{text!r} is no size; expected height by width, as '288x512'.")
+    return int(found[1]), int(found[2])

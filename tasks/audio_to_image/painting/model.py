@@ -1,0 +1,65 @@
+"""What is trained to paint, and its loss: how well noise in pictures is told."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from modalities.diffusion.audio_adapter import AudioAdapter
+from modalities.diffusion.denoiser import Denoiser
+
+# Examples of one size of pictures:
+#   pictures    uint8, [rows, height, width, 3]
+#   noise       [rows, channels, latent_height, latent_width]
+#   times       [rows]
+#   embeddings  [rows, sources, dim], zeros where they are dropped; not there in stage "base"
+Group = dict[str, Tensor]
+Batch = list[Group]
+
+
+class PaintingModel(nn.Module):
+    """A denoiser that learns, or a frozen one with an adapter that does.
+
+    Args:
+        denoiser: Learns where there is no adapter.
+        adapter: Put on it, or None.
+    """
+
+    def __init__(self, denoiser: Denoiser, adapter: AudioAdapter | None):
+        super().__init__()
+        self.denoiser, self.adapter = denoiser, adapter
+        self.denoiser.requires_grad_(adapter is None)
+        self.denoiser.codec.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "PaintingModel":
+        """Switch what learns; a frozen denoiser stays in evaluation mode."""
+        super().train(mode)
+        if self.adapter is not None:
+            self.denoiser.eval()
+        return self
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean loss over examples, "loss"."""
+        rows = sum(len(group["times"]) for group in batch)
+        return {"loss": torch.cat([self.losses(group) for group in batch]).sum() / rows}
+
+    def losses(self, group: Group, silent: bool = False) -> Tensor:
+        """Return the squared error of the noise that is told in each example, [rows].
+
+        Args:
+            group: Examples of one size.
+            silent: Whether all embeddings are taken for none.
+        """
+        denoiser: Any = self.denoiser
+        latents = denoiser.codec.encode(group["pictures"].float() / 255)
+        noisy = denoiser.noise.add(latents, group["noise"], group["times"])
+        if self.adapter is None:
+            condition = denoiser.condition(len(noisy))
+        else:
+            embeddings = group["embeddings"]
+            embeddings = torch.zeros_like(embeddings) if silent else embeddings
+            condition = self.adapter.condition(denoiser, embeddings)
+        told = denoiser(noisy, group["times"], condition)
+        errors = functional.mse_loss(told.float(), group["noise"], reduction="none")
+        return errors.flatten(1).mean(1)

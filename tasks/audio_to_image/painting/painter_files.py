@@ -1,0 +1,79 @@
+"""Painters on disk: a card, what was trained, and a small denoiser where it is one of ours."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from modalities.diffusion.audio_adapter import AudioAdapter, AudioAdapterOptions
+from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.denoiser_files import load_denoiser, save_denoiser
+from modalities.diffusion.small import SmallDenoiser
+from modalities.empty_name import refuse_empty_name
+from modalities.tensor_file import read_tensors, write_tensors
+from tasks.audio_to_image.painting.card import CARD, PainterCard, read_card
+from tasks.cards import card_comes_last
+
+ADAPTER_FILE, DENOISER_FOLDER = "adapter.safetensors", "denoiser"
+AGAIN = "train the painter again"
+
+
+def save_painter(
+    folder: str | Path,
+    denoiser: Denoiser,
+    adapter: AudioAdapter,
+    card: PainterCard,
+    *,
+    half: bool = False,
+) -> None:
+    """Write a painter.
+
+    Args:
+        folder: For it.
+        denoiser: Frozen; a small one is written too, another is named.
+        adapter: Trained on it.
+        card: About it; its file comes last, so that a folder without it was not finished.
+        half: Whether weights are kept in float16, half as large and a little less exact.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = Path(folder)
+    own = isinstance(denoiser, SmallDenoiser)
+    with card_comes_last(folder, CARD, replace(card, weights="") if own else card):
+        write_tensors(folder / ADAPTER_FILE, adapter.state_dict(), half=half)
+        if isinstance(denoiser, SmallDenoiser):
+            save_denoiser(denoiser, folder / DENOISER_FOLDER, half=half)
+
+
+def load_painter(
+    folder: str | Path, denoiser: str | None = None
+) -> tuple[Denoiser, AudioAdapter, PainterCard]:
+    """Read a painter, ready to paint.
+
+    Args:
+        folder: That training wrote.
+        denoiser: Another name or place of the same frozen denoiser.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged, or was trained for another denoiser.
+    """
+    refuse_empty_name(folder, "painter")
+    folder = Path(folder)
+    card = read_card(folder)
+    own = folder / DENOISER_FOLDER
+    frozen = load_denoiser(own if own.is_dir() and denoiser is None else denoiser or card.denoiser)
+    if card.weights not in ("", frozen.identity):
+        raise ValueError(
+            f"{folder} was trained on {card.denoiser}, and {frozen.name} has other weights; "
+            "expected the same denoiser. Take that one, or train anew."
+        )
+    state = read_tensors(folder / ADAPTER_FILE, "the painter is not whole", AGAIN)
+    try:
+        adapter = AudioAdapter(frozen, AudioAdapterOptions(**card.adapter))
+        adapter.load_state_dict(state)
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise ValueError(
+            f"{folder} was trained for {card.denoiser}, and does not fit {frozen.name}: {reason}"
+        ) from error
+    return frozen, adapter.requires_grad_(False).eval(), card

@@ -1,0 +1,39 @@
+import pytest
+
+from tasks.audio_to_image.painting.config import PaintingConfig
+from tasks.config import filled
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ({"stage": "both"}, "stage"),
+        ({"stage": "adapter"}, "expected the name of a frozen one"),
+        ({"stage": "base", "denoiser": "x"}, "none with 'base'"),
+        ({"stage": "base", "drop": 1.0}, "drop is 1.0"),
+        ({"stage": "base", "shown": -1}, "shown is -1"),
+        ({"stage": "base", "steps": 0}, "steps is 0"),
+        ({"stage": "base", "data": {"validation": 1.0}}, "data.validation is 1.0"),
+        ({"stage": "base", "adapter": {"dropout": 1.0}}, "'dropout' is 1.0"),
+        ({"stage": "base", "adapter": {"sources": 0}}, "'sources' is 0"),
+        ({"stage": "base", "small": {"noise": "x"}}, "noise"),
+        ({"stage": "base", "loop": {"best": "-test_loss"}}, "best"),
+    ],
+)
+def test_what_cannot_be_is_told_when_it_is_read(entries, told):
+    with pytest.raises(ValueError, match=told):
+        filled(PaintingConfig, entries, "file.yaml")
+
+
+def test_yaml_sets_sizes_and_levels():
+    entries = {
+        "stage": "adapter",
+        "denoiser": "stable-diffusion-v1-4",
+        "data": {"sizes": ["512x512", "288x512"], "flip": True},
+        "small": {"channels": [16, 32], "attention": [1]},
+    }
+    config = filled(PaintingConfig, entries, "file.yaml")
+    assert config.data.sizes == ("512x512", "288x512")
+    assert config.small.channels == (16, 32)
+    assert config.adapter.hidden == 2048 and config.drop == 0.1
+    assert config.measures == ("loss", "validation_loss", "validation_loss_without_sounds")

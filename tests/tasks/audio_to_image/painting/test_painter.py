@@ -1,0 +1,131 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tasks.audio_to_image.painting import Painter
+from tasks.audio_to_image.painting.card import CARD, read_card
+from tasks.audio_to_image.painting.painter_files import save_painter
+from tasks.audio_to_image.painting.rows import AT_ONCE
+from tasks.audio_to_image.painting.training import Painting
+
+pytest.importorskip("diffusers")
+
+
+@pytest.fixture
+def folder(adapter_config, tmp_path: Path) -> Path:
+    """Write a painter that has learnt nothing."""
+    Painting(replace(adapter_config, shown=0)).export(tmp_path / "painter", {})
+    return tmp_path / "painter"
+
+
+def embed(rows: int, sources: int = 2) -> torch.Tensor:
+    return torch.randn(rows, sources, 4, generator=torch.Generator().manual_seed(rows))
+
+
+def test_a_painter_carries_its_small_denoiser_with_it(folder, tmp_path, base):
+    expected = Painter.load(folder, "cpu").paint(embed(2))
+    moved = tmp_path / "elsewhere"
+    folder.rename(moved)
+    card = json.loads((moved / CARD).read_text())
+    (moved / CARD).write_text(json.dumps({**card, "denoiser": "nowhere"}))
+    painter = Painter.load(moved, "cpu")
+    assert torch.equal(painter.paint(embed(2)), expected)
+    assert expected.shape == (2, 8, 8, 3) and 0 <= expected.min() <= expected.max() <= 1
+
+
+def test_half_floats_paint_nearly_the_same(folder, tmp_path):
+    painter = Painter.load(folder, "cpu")
+    expected = painter.paint(embed(2), steps=2)
+    half = tmp_path / "half"
+    save_painter(half, painter.denoiser, painter.adapter, painter.card, half=True)
+    found = Painter.load(half, "cpu").paint(embed(2), steps=2)
+    assert torch.allclose(found, expected, atol=0.1) and not torch.equal(found, expected)
+
+
+def test_the_card_says_steps_and_guidance_unless_told(folder):
+    painter = Painter.load(folder, "cpu")
+    assert (painter.card.steps, painter.card.guidance) == (2, 2.0)
+    told = painter.paint(embed(1), steps=2, guidance=2.0)
+    assert torch.equal(painter.paint(embed(1)), told)
+    assert not torch.allclose(painter.paint(embed(1), steps=3), told)
+
+
+def test_a_row_is_painted_as_it_is_beside_any_number_of_others(folder, monkeypatch):
+    """Also in parts, with the seeds going on."""
+    painter = Painter.load(folder, "cpu")
+    seen = []
+    whole = painter.paint(embed(5), seed=3, progress=lambda done, steps: seen.append((done, steps)))
+    assert seen == [(1, 2), (2, 2)]
+    monkeypatch.setattr("tasks.audio_to_image.painting.rows.AT_ONCE", 2 * 64)
+    seen.clear()
+    parts = painter.paint(embed(5), seed=3, progress=lambda done, steps: seen.append((done, steps)))
+    assert torch.allclose(parts, whole, atol=1e-4)
+    assert [done for done, _ in seen] == list(range(1, 7)) and {steps for _, steps in seen} == {6}
+    assert AT_ONCE == 512 * 512
+    assert torch.allclose(painter.paint(embed(5)[4:], seed=7), whole[4:], atol=1e-4)
+
+
+def test_no_rows_make_no_pictures(folder):
+    assert Painter.load(folder, "cpu").paint(embed(0)).shape == (0, 8, 8, 3)
+
+
+def test_fewer_sources_are_those_and_silence(folder):
+    painter = Painter.load(folder, "cpu")
+    filled = torch.cat([embed(2, 1), torch.zeros(2, 1, 4)], 1)
+    assert torch.equal(painter.paint(embed(2, 1)), painter.paint(filled))
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "told"),
+    [
+        (embed(1, 3), "up to 2 sources"),
+        (torch.zeros(2, 4), r"expected \[rows, sources, 4\]"),
+        (torch.full((1, 2, 4), float("nan")), "not finite"),
+    ],
+)
+def test_embeddings_of_another_form_are_told(folder, embeddings, told):
+    with pytest.raises(ValueError, match=told):
+        Painter.load(folder, "cpu").paint(embeddings)
+
+
+def test_numbers_that_cannot_be_are_told(folder):
+    painter = Painter.load(folder, "cpu")
+    for changes in ({"steps": 0}, {"guidance": -1}, {"size": (7, 8)}):
+        with pytest.raises(ValueError, match="expected"):
+            painter.paint(embed(1), **changes)
+
+
+def test_a_folder_that_is_not_whole_is_told(folder):
+    shutil.copytree(folder, folder.parent / "copy")
+    (folder / "adapter.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="the painter is not whole"):
+        Painter.load(folder, "cpu")
+    (folder / CARD).unlink()
+    with pytest.raises(FileNotFoundError, match=CARD):
+        Painter.load(folder, "cpu")
+    with pytest.raises(ValueError, match="No painter 'nowhere'"):
+        Painter.load("nowhere", "cpu")
+
+
+def test_a_painter_of_another_denoiser_is_refused(folder, base, tmp_path):
+    """A denoiser that is only named, as Stable Diffusion is, is known by its weights."""
+    card = read_card(folder)
+    for weights, ends in (("0" * 32, True), ("", False)):
+        told = {**vars(card), "weights": weights}
+        (folder / CARD).write_text(json.dumps(told))
+        if ends:
+            with pytest.raises(ValueError, match="has other weights"):
+                Painter.load(folder, "cpu", denoiser=str(base))
+        else:
+            Painter.load(folder, "cpu", denoiser=str(base))
+
+
+def test_an_adapter_of_another_size_is_refused(folder):
+    card = read_card(folder)
+    (folder / CARD).write_text(json.dumps({**vars(card), "adapter": {**card.adapter, "dim": 6}}))
+    with pytest.raises(ValueError, match="does not fit"):
+        Painter.load(folder, "cpu")

@@ -1,0 +1,134 @@
+"""From pictures to a painter: a base on pictures alone, then sounds on it."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from modalities.diffusion.denoiser_files import load_denoiser
+from tasks.audio_to_image.painting import Painter
+from tasks.audio_to_image.painting.card import read_card
+from tasks.audio_to_image.painting.training import Painting
+from tasks.training.loop import CHECKPOINT, train
+
+pytest.importorskip("diffusers")
+
+
+def fit(config, folder: Path, stop_after: int = 0) -> dict[str, float]:
+    def progress(done: float, _: float | None) -> None:
+        if done == stop_after:
+            raise KeyboardInterrupt
+
+    return train(Painting(config), config.loop, folder, progress, "cpu", asdict(config))
+
+
+def with_loop(config, **changes):
+    return replace(config, loop=replace(config.loop, **changes))
+
+
+def test_both_stages_make_colours_of_their_sounds(base_config, adapter_config, tmp_path):
+    """The base never hears anything; the adapter learns on it alone which colour is meant."""
+    found = fit(with_loop(base_config, steps=120, batch=8, measure_every=60), tmp_path / "base")
+    rows = [json.loads(line) for line in (tmp_path / "base/metrics.jsonl").open()]
+    assert found["validation_loss"] < 0.5 < rows[0]["loss"]
+    config = replace(adapter_config, denoiser=str(tmp_path / "base"))
+    known = load_denoiser(tmp_path / "base").identity
+    found = fit(with_loop(config, steps=100, batch=8), tmp_path / "painter")
+    assert found["validation_loss"] < 0.97 * found["validation_loss_without_sounds"]
+    painter = Painter.load(tmp_path / "painter", "cpu")
+    assert painter.denoiser.identity == known
+    red, blue = painter.paint(torch.eye(4)[:2, None], steps=10, guidance=3.0).mean((1, 2))
+    assert red[0] > red[2] + 0.3 and blue[2] > blue[0] + 0.3
+
+
+def test_an_interrupted_training_ends_as_one_that_was_not(adapter_config, tmp_path):
+    config = with_loop(adapter_config, checkpoint_every=1)
+    whole = fit(config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tmp_path / "killed", stop_after=3)
+    assert fit(config, tmp_path / "killed") == whole
+    one, other = (Painter.load(tmp_path / name, "cpu") for name in ("whole", "killed"))
+    for name, value in one.adapter.state_dict().items():
+        assert torch.equal(value, other.adapter.state_dict()[name]), name
+
+
+def test_checkpoints_do_not_hold_what_is_frozen(adapter_config, tmp_path):
+    fit(adapter_config, tmp_path)
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["module"]
+    assert kept and all(name.startswith("adapter.") for name in kept)
+
+
+def test_examples_lose_their_sounds_each_for_itself(adapter_config):
+    task = Painting(replace(adapter_config, drop=0.5))
+    batch = task.collate([task.load(n % 6, np.random.default_rng(n)) for n in range(64)])
+    silent = (batch[0]["embeddings"] == 0).all(2).all(1)
+    assert 20 < int(silent.sum()) < 44
+    never = Painting(replace(adapter_config, drop=0.0))
+    batch = never.collate([never.load(n % 6, np.random.default_rng(n)) for n in range(16)])
+    assert not (batch[0]["embeddings"] == 0).all(2).all(1).any()
+
+
+def test_the_loss_of_an_example_does_not_depend_on_others(adapter_config):
+    task = Painting(adapter_config)
+    examples = [task.load(n, np.random.default_rng(n)) for n in range(3)]
+    task.model.eval()
+    with torch.no_grad():
+        together = task.model.losses(task.collate(examples)[0])
+        alone = task.model.losses(task.collate(examples[1:2])[0])
+    assert torch.allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_pictures_of_several_sizes_are_learnt_in_one_batch(adapter_config):
+    sizes = ("8x8", "8x16")
+    task = Painting(replace(adapter_config, data=replace(adapter_config.data, sizes=sizes)))
+    examples = [task.load(n, np.random.default_rng(n)) for n in range(3)]
+    wide = task.load(3, np.random.default_rng(3))
+    wide["pictures"] = wide["pictures"].repeat(1, 2, 1)
+    wide["noise"] = wide["noise"].repeat(1, 1, 2)
+    batch = task.collate([*examples, wide])
+    assert [len(group["times"]) for group in batch] == [3, 1]
+    task.model.eval()
+    with torch.no_grad():
+        losses = torch.cat([task.model.losses(group) for group in batch])
+        assert torch.allclose(task.model(batch)["loss"], losses.mean())
+
+
+def test_half_of_the_pictures_are_turned_where_asked(adapter_config):
+    task = Painting(replace(adapter_config, data=replace(adapter_config.data, flip=True)))
+    plain = task.parts["train"].picture(0)
+    seen = {
+        tuple(task.load(0, np.random.default_rng(n))["pictures"].flatten().tolist())
+        for n in range(20)
+    }
+    assert seen == {tuple(plain.flatten()), tuple(plain[:, ::-1].flatten())}
+
+
+def test_what_is_written_at_the_end_says_what_it_is(adapter_config, tmp_path):
+    found = fit(adapter_config, tmp_path)
+    card = read_card(tmp_path)
+    assert card.scores["validation_loss"] == found["validation_loss"]
+    assert card.weights == "" and card.trained < card.parameters
+    sheet = cv2.imread(str(tmp_path / "samples.png"))
+    assert sheet is not None and sheet.shape == (2 * 68, 2 * 68, 3)
+    red, blue = sheet[80:120, 10:50].mean((0, 1)), sheet[80:120, 80:120].mean((0, 1))
+    assert red[2] > 200 > 60 > red[0] and blue[0] > 200 > 60 > blue[2]
+
+
+def test_embeddings_of_another_width_are_told(adapter_config):
+    other = replace(adapter_config, adapter=replace(adapter_config.adapter, dim=5))
+    with pytest.raises(ValueError, match=r"\[rows, sources, 5\]"):
+        Painting(other)
+
+
+def test_a_denoiser_that_is_not_there_is_told(adapter_config):
+    with pytest.raises(ValueError, match="No denoiser 'nowhere'"):
+        Painting(replace(adapter_config, denoiser="nowhere"))
+
+
+def test_a_size_that_cannot_be_painted_is_told_before_the_training(adapter_config):
+    with pytest.raises(ValueError, match="9 x 8 pixels cannot be painted"):
+        Painting(replace(adapter_config, data=replace(adapter_config.data, sizes=("9x8",))))
