@@ -20,4 +20,10 @@ def test_media_and_weights_stay_small():
     assert sum(path.stat().st_size for path in weights) <= 35_000_000
     scenes = ROOT / "modalities/vision_language/weights/scenes"
     assert sum(path.stat().st_size for path in scenes.iterdir()) <= 6_000_000
+    answering = [
+        *(ROOT / "modalities/vision_language/weights/shapes").iterdir(),
+        *(ROOT / "modalities/vision_language/weights/vl_scenes").iterdir(),
+        *(ROOT / "tasks/vision_language/weights/scenes").rglob("*"),
+    ]
+    assert sum(path.stat().st_size for path in answering) <= 6_000_000
     assert sum(path.stat().st_size for path in (ROOT / "tests/assets").iterdir()) <= 1_000_000
