@@ -87,7 +87,14 @@ def read_laion_file(path: Path) -> dict[str, Tensor]:
         held = held.get("state_dict", held)
         return {str(n).removeprefix("module."): v for n, v in held.items() if torch.is_tensor(v)}
     except Exception as error:  # torch.load has no one class for a damaged file
-        raise _no_clap(path, reason_of(error)) from error
+        _, refused, told = str(error).partition("WeightsUnpickler error: ")
+        if not refused:
+            raise _no_clap(path, reason_of(error)) from error
+        raise ValueError(
+            f"{path} holds more than weights ({told.strip().splitlines()[0][:120]}); expected a "
+            "checkpoint of LAION's CLAP that no code has to be run for. Where you trust it: "
+            'torch.save(torch.load(path, weights_only=False)["state_dict"], other).'
+        ) from error
 
 
 def _numpy_scalars() -> list[Any]:
