@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from modalities.hub import reason_of
-from modalities.pretrained import find_folder
+from modalities.pretrained import find_folder, load_model, read_model_type
 
 MINILM = "all-minilm-l6-v2"
 SENTENCE_MODELS = {MINILM: "sentence-transformers/all-MiniLM-L6-v2"}
@@ -36,13 +37,14 @@ def embed_sentences(texts: Sequence[str], name: str | Path = MINILM) -> dict[str
     if isinstance(texts, str) or not texts:
         raise ValueError(f"There is no text in {texts!r}; expected a list of one or more.")
     folder = _find(name)
+    kind: Any = AutoModel
+    model = load_model(kind, folder, (read_model_type(folder) or "bert",))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     except Exception as error:  # many classes for the many ways a folder can be damaged
         raise ValueError(
-            f"{folder} holds no model of sentences that transformers can read "
-            f"({reason_of(error)}). Download it again."
+            f"{folder} has no tokenizer that transformers can read ({reason_of(error)}). Download "
+            "it again."
         ) from error
     tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
     states = model.eval()(**tokens).last_hidden_state  # [texts, tokens, dim]

@@ -121,10 +121,7 @@ def broken(state: dict[str, Tensor]) -> dict[str, tuple[object, str]]:
     reshaped = {**state, "audio_branch.norm.bias": torch.zeros(3)}
     harmful = {"state_dict": state, "loss": _Harmful()}
     return {
-        "code": (
-            {"state_dict": state, "loss": _Harmful()},
-            r"more than weights \(.*rmtree.*weights_only=False",
-        ),
+        "code": (harmful, r"more than weights \(.*rmtree.*weights_only=False"),
         "lacking": (lacking, "lacks audio_model.audio_encoder.patch_embed.norm.bias"),
         "fused": (fused, "fuses several views.*630k-audioset-best.pt"),
         "others": (others, "lacks audio_branch.patch_embed.proj.weight"),
