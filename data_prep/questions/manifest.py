@@ -62,22 +62,22 @@ class Question:
             ValueError: It is damaged, or of another form.
         """
         data = json.loads(line)
-        if fault := _find_wrong_kind(data):
-            raise ValueError(fault)
-        lists = {key: tuple(data[key]) for key in LISTS if key in data}
+        if not isinstance(data, dict):
+            raise ValueError(f"is {data!r}, and no question of an image in braces")
         try:
-            row = cls(**{**data, **lists})
+            row = cls(**data)
         except TypeError as error:  # an entry is missing, or one that is not known
             raise ValueError(f"is no question of an image ({error})") from error
+        if fault := _find_wrong_kind(data):
+            raise ValueError(fault)
+        row = replace(row, **{key: tuple(data[key]) for key in LISTS if key in data})
         if fault := find_fault(row):
             raise ValueError(fault)
         return row
 
 
-def _find_wrong_kind(data: Any) -> str:
+def _find_wrong_kind(data: dict[str, Any]) -> str:
     """Return which entry of a line is of another kind of value than it has to be; "" if none."""
-    if not isinstance(data, dict):
-        return f"is {data!r}, and no question of an image in braces"
     for key in TEXTS:
         if key in data and not isinstance(data[key], str):
             return f"has the {key} {data[key]!r}, which is no text in quotation marks"
