@@ -29,6 +29,15 @@ def test_pictures_lie_where_the_manifest_says(folder):
     assert np.array_equal(image, render_picture(2, 7, "unseen", 96).image)
 
 
+def test_rows_of_other_seeds_and_looks_have_other_ids(folder, tmp_path):
+    """So a training can have several folders."""
+    ids = [{row.id for row in read_questions(folder / "manifest.jsonl")}]
+    for seed, look in ((3, "unseen"), (2, "seen")):
+        render_folder(tmp_path / look, RenderOptions(count=60, seed=seed, look=look, size=96), 1)
+        ids.append({row.id for row in read_questions(tmp_path / look / "manifest.jsonl")})
+    assert len(set.union(*ids)) == sum(map(len, ids))
+
+
 def test_pieces_that_are_ready_in_another_order_give_the_same(folder, tmp_path, monkeypatch):
     def run(work, items, workers):
         yield from map(work, reversed(items))

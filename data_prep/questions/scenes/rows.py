@@ -41,7 +41,8 @@ def make_rows(
         tasks: Names of `TASKS`; statements are left to `make_pair_rows`.
         most: Questions of each task.
     """
-    key, paths, fold = f"{number:06d}", (name_picture(number),), fold_of(number)
+    paths, fold = (name_picture(number),), fold_of(number)
+    key = f"{_name(world, seed)}.{number:06d}"
     for task in ("vqa", "gqa"):
         speaker = Speaker(world, _random(seed, number, task))
         for place, asked in enumerate(ask(task, scene, speaker, most) if task in tasks else ()):
@@ -59,7 +60,7 @@ def make_pair_rows(
 ) -> Iterator[Question]:
     """Yield the statements about two pictures.
 
-    Their ids are as NLVR2's, "train-12-0-1both": fold, set, pair and statement.
+    Their ids are as NLVR2's, "train-seen1.12-0-1both": fold, set, pair and statement.
 
     Args:
         world: The pictures'.
@@ -71,7 +72,7 @@ def make_pair_rows(
     paths, fold = (name_picture(number), name_picture(number + 1)), fold_of(number)
     speaker = Speaker(world, _random(seed, number, "nlvr2"))
     for place, said in enumerate(state(pair, speaker, most)):
-        name = f"{fold}-{number // 2}-0-{place}{said.form}"
+        name = f"{fold}-{_name(world, seed)}.{number // 2}-0-{place}{said.form}"
         yield Question(name, "nlvr2", paths, said.text, {said.answer: 1.0}, (), fold)
 
 
@@ -81,6 +82,11 @@ def form_of(row: Question) -> str:
         return row.task
     parts = row.id.split("-", 3 if row.task == "nlvr2" else 2)
     return f"{row.task}-{parts[-1].lstrip('0123456789')}"
+
+
+def _name(world: World, seed: int) -> str:
+    """Return what ids begin with, so that several folders can be learnt from at once."""
+    return f"{world.look}{seed}"
 
 
 def _random(seed: int, number: int, task: str) -> np.random.Generator:
