@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,7 +126,10 @@ def caption_all(
     from tasks.reports import write_text
 
     lines, failed, noted = [], {}, {}
-    with progress_bar(f"Describing {source}", as_json, "{:.0f}".format) as show:
+    with (
+        _kept_when_interrupted(lines, output),
+        progress_bar(f"Describing {source}", as_json, "{:.0f}".format) as show,
+    ):
         for start in range(0, len(pictures), AT_ONCE):
             some = pictures[start : start + AT_ONCE]
             for path, said in caption_some(answerer, some, writing, failed, noted):
@@ -143,6 +148,19 @@ def caption_all(
     if failed and (output is None or not as_json):  # else it is among what was printed
         typer.echo(f"{len(failed)} could not be read.", err=True)
         typer.echo(tell_some(failed), err=True)
+
+
+@contextmanager
+def _kept_when_interrupted(lines: list[str], output: Path | None) -> Iterator[None]:
+    """Write the lines that there are when the program is stopped, unless a file is there."""
+    from tasks.reports import write_text
+
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if lines and output is not None and not output.exists():
+            write_text(output, "\n".join(lines))
+        raise
 
 
 def caption_some(

@@ -1,3 +1,4 @@
+import importlib
 import json
 import shutil
 
@@ -103,6 +104,28 @@ def test_a_folder_is_described_in_lines_of_json(ask, trained, tmp_path):
 def test_one_picture_is_described_in_a_sentence(ask, picture):
     code, out, _ = ask("caption", picture)
     assert code == 0 and out.count("\n") == 1
+
+
+def test_captions_of_a_folder_that_was_interrupted_are_kept(ask, trained, tmp_path, monkeypatch):
+    command = importlib.import_module("tasks.cli.caption")
+    done = []
+
+    def caption_some(answerer, some, *_):
+        if done:
+            raise KeyboardInterrupt
+        done.extend((path, "a star") for path in some)
+        return done
+
+    monkeypatch.setattr(command, "AT_ONCE", 3)
+    monkeypatch.setattr(command, "caption_some", caption_some)
+    code, _, err = ask("caption", trained / "seen/images", "-o", tmp_path / "out.jsonl")
+    assert code == 130 and "what was finished is kept" in err
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["picture"] for line in lines] == [str(path) for path, _ in done]
+    done.clear()
+    (tmp_path / "out.jsonl").write_text("of a run that was whole")
+    assert ask("caption", trained / "seen/images", "-o", tmp_path / "out.jsonl")[0] == 130
+    assert (tmp_path / "out.jsonl").read_text() == "of a run that was whole"
 
 
 @pytest.mark.parametrize(
