@@ -13,7 +13,7 @@ from modalities.tensor_hash import hash_weights
 
 
 class Denoiser(nn.Module):
-    """Tells the noise in noisy pictures.
+    """Tells the noise in noisy pictures, in the form that its schedule names.
 
     Args:
         unet: diffusers' UNet2DConditionModel.
@@ -59,7 +59,7 @@ class Denoiser(nn.Module):
         return Condition(self.empty.expand(rows, -1, -1), audio)
 
     def forward(self, noisy: Tensor, times: Tensor, condition: Condition) -> Tensor:
-        """Return the noise that is thought to be in noisy latents.
+        """Return the noise that is thought to be in noisy latents, or its velocity.
 
         Args:
             noisy: [rows, channels, height, width].

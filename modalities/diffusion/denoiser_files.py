@@ -10,7 +10,7 @@ from torch import Tensor
 from modalities.diffusion.codecs import VaeCodec
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.library import import_diffusers
-from modalities.diffusion.noise import NoiseSchedule
+from modalities.diffusion.noise import NOISE, NoiseSchedule
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
 from modalities.empty_name import refuse_empty_name
 from modalities.hub import fetch, is_hub_id, reason_of
@@ -146,23 +146,17 @@ def _read_noise(folder: Path) -> NoiseSchedule:
     """Read how the denoiser was trained.
 
     Raises:
-        ValueError: The file is damaged, or tells of something else than noise that is predicted.
+        ValueError: The file is damaged, or tells of a schedule that is not known.
     """
     path = folder / "scheduler" / "scheduler_config.json"
     try:
         told = json.loads(read_text(path))
-        predicts = told.get("prediction_type", "epsilon")
-        schedule = NoiseSchedule(
+        return NoiseSchedule(
             told.get("beta_schedule", "linear"),
             int(told.get("num_train_timesteps", 1000)),
             float(told.get("beta_start", 1e-4)),
             float(told.get("beta_end", 0.02)),
+            told.get("prediction_type", NOISE),
         )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read ({reason_of(error)}). {AGAIN}.") from error
-    if predicts != "epsilon":
-        raise ValueError(
-            f"{path} tells that the denoiser predicts {predicts!r}; expected 'epsilon', as Stable "
-            "Diffusion 1.x does."
-        )
-    return schedule

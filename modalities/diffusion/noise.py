@@ -10,6 +10,8 @@ from modalities.diffusion.library import import_diffusers
 
 COSINE = "squaredcos_cap_v2"
 KINDS = ("linear", "scaled_linear", COSINE)
+NOISE, VELOCITY = "epsilon", "v_prediction"
+TOLD = (NOISE, VELOCITY)
 # With the cosine's last times, which are noise alone, DPM-Solver's first step has no good ground.
 LEAST_COSINE = -5.1
 
@@ -23,16 +25,25 @@ class NoiseSchedule:
         times: How many times there are.
         first: The variance that is added at the first time; the cosine takes its own.
         last: The variance that is added at the last one.
+        told: What a denoiser tells: "epsilon", the noise, as Stable Diffusion 1.x does, or
+            "v_prediction", noise and picture mixed so that the error counts as one of the picture
+            where there is little but noise. What a whole picture shows, as its colour or which of
+            some things it is, is settled there, where the noise alone is told well by anyone: a
+            small denoiser that tells noise learns next to nothing of it, and a sound changes
+            nothing of what it paints.
     """
 
     kind: str = COSINE
     times: int = 1000
     first: float = 1e-4
     last: float = 0.02
+    told: str = NOISE
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise ValueError(f"No kind of noise {self.kind!r}; known: {', '.join(KINDS)}.")
+        if self.told not in TOLD:
+            raise ValueError(f"No form {self.told!r} of what is told; known: {', '.join(TOLD)}.")
         if self.times < 1:
             raise ValueError(f"times is {self.times}; expected 1 or more.")
         if not 0 < self.first <= self.last < 1:
@@ -41,18 +52,19 @@ class NoiseSchedule:
             )
 
     @property
-    def betas(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """The settings as schedulers of diffusers take them."""
         return {
             "num_train_timesteps": self.times,
             "beta_start": self.first,
             "beta_end": self.last,
             "beta_schedule": self.kind,
+            "prediction_type": self.told,
         }
 
     @cached_property
     def _training(self) -> Any:
-        return import_diffusers().DDPMScheduler(**self.betas, clip_sample=False)
+        return import_diffusers().DDPMScheduler(**self.settings, clip_sample=False)
 
     @property
     def kept(self) -> Tensor:
@@ -69,6 +81,12 @@ class NoiseSchedule:
         """
         return self._training.add_noise(latents, noise, times)
 
+    def target(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """Return what is to be told of the latents that `add` made noisy, shaped as they are."""
+        if self.told == NOISE:
+            return noise
+        return self._training.get_velocity(latents, noise, times)
+
     def solver(self, bounded: bool) -> Any:
         """Return a new DPM-Solver++ of second order; each sampling needs one of its own.
 
@@ -77,5 +95,5 @@ class NoiseSchedule:
         """
         least = {"lambda_min_clipped": LEAST_COSINE} if self.kind == COSINE else {}
         return import_diffusers().DPMSolverMultistepScheduler(
-            **self.betas, **least, thresholding=bounded
+            **self.settings, **least, thresholding=bounded
         )

@@ -8,7 +8,7 @@ import torch
 from modalities.diffusion.codecs import PixelCodec
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.library import import_diffusers
-from modalities.diffusion.noise import NoiseSchedule
+from modalities.diffusion.noise import COSINE, VELOCITY, NoiseSchedule
 
 SMALL = "small"  # its name, until it is written to a folder
 
@@ -30,6 +30,7 @@ class SmallDenoiserOptions:
         token_dim: Width of the tokens that it reads.
         tokens: How many it reads as the empty text; they are learnt with it.
         noise: A name of `modalities.diffusion.noise.KINDS`.
+        told: A name of `modalities.diffusion.noise.TOLD`, see `NoiseSchedule`.
     """
 
     height: int = 32
@@ -43,10 +44,11 @@ class SmallDenoiserOptions:
     groups: int = 16
     token_dim: int = 128
     tokens: int = 4
-    noise: str = "squaredcos_cap_v2"
+    noise: str = COSINE
+    told: str = VELOCITY
 
     def __post_init__(self):
-        NoiseSchedule(self.noise)  # says what kinds there are
+        NoiseSchedule(self.noise, told=self.told)  # says what there is to choose from
         for name in ("layers", "heads", "groups", "token_dim", "tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Option {name!r} is {getattr(self, name)}; expected 1 or more.")
@@ -79,7 +81,8 @@ class SmallDenoiser(Denoiser):
         unet = import_diffusers().UNet2DConditionModel(**unet_sizes(options, codec))
         empty = torch.randn(options.tokens, options.token_dim)
         side = (options.height, options.width)
-        super().__init__(unet, codec, empty, NoiseSchedule(options.noise), side, SMALL)
+        noise = NoiseSchedule(options.noise, told=options.told)
+        super().__init__(unet, codec, empty, noise, side, SMALL)
         self.options = options
         self.check_size(*side)
 

@@ -45,7 +45,7 @@ class PaintingModel(nn.Module):
         return {"loss": torch.cat([self.losses(group) for group in batch]).sum() / rows}
 
     def losses(self, group: Group, silent: bool = False) -> Tensor:
-        """Return the squared error of the noise that is told in each example, [rows].
+        """Return the squared error of what is told of each example's noise, [rows].
 
         Args:
             group: Examples of one size.
@@ -61,5 +61,6 @@ class PaintingModel(nn.Module):
             embeddings = torch.zeros_like(embeddings) if silent else embeddings
             condition = self.adapter.condition(denoiser, embeddings)
         told = denoiser(noisy, group["times"], condition)
-        errors = functional.mse_loss(told.float(), group["noise"], reduction="none")
+        target = denoiser.noise.target(latents, group["noise"], group["times"])
+        errors = functional.mse_loss(told.float(), target, reduction="none")
         return errors.flatten(1).mean(1)

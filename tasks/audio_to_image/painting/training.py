@@ -79,13 +79,18 @@ class Painting:
         example: dict[str, Any] = {
             "pictures": torch.from_numpy(picture),
             "noise": torch.from_numpy(random.standard_normal(shape, dtype=np.float32)),
-            "times": torch.tensor(random.integers(self.denoiser.noise.times)),
+            "times": self._time(random.random()),
         }
         if part.embeddings is not None:
             dropped = training and random.random() < self.config.drop
             heard = part.embeddings[index]
             example["embeddings"] = torch.zeros_like(heard) if dropped else heard
         return example
+
+    def _time(self, share: float) -> Tensor:
+        """Return the time, [], at a share of all that are drawn, 0 to below 1."""
+        late = share ** (1 / self.config.late)
+        return torch.tensor(int(late * self.denoiser.noise.times))
 
     def collate(self, examples: list[dict[str, Any]]) -> Batch:
         """Make a batch of what `load` returned, a group for each size of pictures."""
@@ -98,7 +103,7 @@ class Painting:
         ]
 
     def measure(self) -> dict[str, float]:
-        """Mean loss on the validation, with the same noise and times each time."""
+        """Mean loss on the validation, with the same noise, and times spread as in training."""
         part = self.parts["validation"]
         if not len(part):
             return {}
@@ -122,8 +127,7 @@ class Painting:
             for n, look in seen[start : start + MEASURED_AT_ONCE]:
                 random = np.random.default_rng([self.config.data.seed, n, look])
                 example = self._example(part, n, random, training=False)
-                share = (look + random.random()) / LOOKS
-                example["times"] = torch.tensor(int(share * self.denoiser.noise.times))
+                example["times"] = self._time((look + random.random()) / LOOKS)
                 examples.append(example)
             groups += self.collate(examples)
         device = self.denoiser.device

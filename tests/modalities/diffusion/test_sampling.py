@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from modalities.diffusion.codecs import PixelCodec
 from modalities.diffusion.decoupled import Condition
 from modalities.diffusion.denoiser import Denoiser
-from modalities.diffusion.noise import KINDS, NoiseSchedule
+from modalities.diffusion.noise import KINDS, TOLD, NoiseSchedule
 from modalities.diffusion.sampling import draw_noise, sample
 
 pytest.importorskip("diffusers")
@@ -21,7 +21,11 @@ class Known(nn.Module):
     def forward(self, noisy: Tensor, time: Tensor, *_, **__) -> tuple[Tensor]:
         kept = self.noise.kept[time]
         spread = kept * self.variance + 1 - kept
-        return ((1 - kept).sqrt() * (noisy - kept.sqrt() * self.mean) / spread,)
+        told = (1 - kept).sqrt() * (noisy - kept.sqrt() * self.mean) / spread
+        if self.noise.told == "epsilon":
+            return (told,)
+        picture = (noisy - (1 - kept).sqrt() * told) / kept.sqrt()
+        return (kept.sqrt() * told - (1 - kept).sqrt() * picture,)
 
 
 class Unbounded(PixelCodec):
@@ -31,11 +35,12 @@ class Unbounded(PixelCodec):
         return latents
 
 
+@pytest.mark.parametrize("told", TOLD)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_denoiser_that_knows_a_distribution_draws_from_it(kind):
-    noise = NoiseSchedule(kind)
+def test_a_denoiser_that_knows_a_distribution_draws_from_it(kind, told):
+    noise = NoiseSchedule(kind, told=told)
     if kind == "scaled_linear":
-        noise = NoiseSchedule(kind, first=0.00085, last=0.012)
+        noise = NoiseSchedule(kind, first=0.00085, last=0.012, told=told)
     denoiser = Denoiser(
         Known(0.4, 0.3, noise), Unbounded(1, 1), torch.zeros(1, 4), noise, (8, 8), "known"
     )

@@ -11,6 +11,7 @@ from tasks.config import filled
         ({"stage": "adapter"}, "expected the name of a frozen one"),
         ({"stage": "base", "denoiser": "x"}, "none with 'base'"),
         ({"stage": "base", "drop": 1.0}, "drop is 1.0"),
+        ({"stage": "base", "late": 0.0}, "late is 0.0"),
         ({"stage": "base", "shown": -1}, "shown is -1"),
         ({"stage": "base", "steps": 0}, "steps is 0"),
         ({"stage": "base", "data": {"validation": 1.0}}, "data.validation is 1.0"),
