@@ -17,7 +17,7 @@ class AudioAdapterOptions:
         sources: How many sounds a picture may have, the most significant first.
         dim: Width of their embeddings.
         hidden: Width between the two layers.
-        dropout: Of that width in training, 0 to below 1.
+        dropout: Share of the hidden width that training sets to zero, 0 to below 1.
         scale: What attention to sounds counts, beside 1 for the attention to a text.
     """
 

@@ -82,7 +82,7 @@ class DecoupledAttention:
             attn: The cross-attention, for its layers.
             hidden_states: Places of the picture, [rows, places, dim].
             encoder_hidden_states: Text tokens, read where there is no condition.
-            attention_mask: Of the text's tokens, as diffusers makes it.
+            attention_mask: Which tokens of the text are read, as diffusers makes it; None for all.
             temb: Not read; the time is in the picture already.
             ip_hidden_states: All that is told.
 

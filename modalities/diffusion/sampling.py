@@ -28,7 +28,7 @@ def sample(
 
     Args:
         denoiser: In evaluation mode.
-        seeds: Of each row; a row's picture does not depend on the others.
+        seeds: One for each row, whose picture does not depend on the others.
         audio: Tokens of each row's sounds, [rows, sources, token_dim], or None for none.
         null: Tokens of no sound, in the same shape, from which guidance leads away. Not read where
             guidance is 1.

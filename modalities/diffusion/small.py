@@ -18,15 +18,15 @@ class SmallDenoiserOptions:
     """How a small denoiser is built.
 
     Attributes:
-        height: Of its pictures, in pixels.
-        width: Of its pictures, in pixels.
+        height: How high its pictures are, in pixels.
+        width: How wide its pictures are, in pixels.
         colours: 3, or 1 for grey pictures.
         block: Side of the blocks of pixels that become channels, see `PixelCodec`.
-        channels: Of each level; each has half the height and width of the one before.
+        channels: How many each level has; each has half the height and width of the one before.
         attention: Levels that attend to themselves and to tokens, from 0; the middle always does.
         layers: Residual blocks of each level.
-        heads: Of each attention.
-        groups: Of each group norm; they part the channels of all levels.
+        heads: How many each attention has; they part the channels of all levels.
+        groups: How many each group norm has; they part the channels of all levels.
         token_dim: Width of the tokens that it reads.
         tokens: How many it reads as the empty text; they are learnt with it.
         noise: A name of `modalities.diffusion.noise.KINDS`.

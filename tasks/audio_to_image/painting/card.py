@@ -18,8 +18,8 @@ class PainterCard:
         denoiser: The frozen one, by the name it was loaded with.
         weights: Its hash, as `Denoiser.identity` has it; "" where it is in the painter's folder.
         adapter: Sizes, as `AudioAdapterOptions` has them.
-        steps: Of sampling, unless another number is told.
-        guidance: Taken likewise.
+        steps: How often the denoiser looks, unless another number is told.
+        guidance: How far to go beyond what is painted without sounds, unless told.
         data: What it was trained on, in words.
         licence: What the weights are licensed under; "" where nobody said.
         command: The command that trained it.

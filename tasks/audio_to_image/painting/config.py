@@ -57,8 +57,8 @@ class PaintingConfig:
             drawn evenly from 0..1 to the power of 1 / late. 1 draws all as often, as published.
             Which of some things a picture shows is settled late, in a small share of all times,
             so that little of what is learnt evenly is about what sounds tell.
-        steps: Of sampling, what the painter takes unless told another number.
-        guidance: What it takes likewise.
+        steps: How often the denoiser looks at a picture, unless the painter is told a number.
+        guidance: How far it goes beyond what is painted without sounds, unless it is told.
         shown: How many pictures are painted into samples.png when the training ends; 0 for none.
         loop: How long and how fast it is trained.
         licence: What the weights are licensed under, for the card; "" for nothing.

@@ -19,7 +19,7 @@ class Examples:
 
     Args:
         rows: With absolute paths.
-        embeddings: Of their sounds, [rows, sources, dim], or None for pictures alone.
+        embeddings: What they sound like, [rows, sources, dim], or None for pictures alone.
         sizes: Height and width of those that are learnt.
     """
 

@@ -61,8 +61,8 @@ def write_examples(
 
     Args:
         folder: Made where it is not there; pictures below it may be moved with it.
-        rows: Of any fold.
-        embeddings: Of the sounds of each row, [rows, sources, dim], the most significant first,
+        rows: A picture each, in any fold.
+        embeddings: What each row sounds like, [rows, sources, dim], the most significant first,
             zeros where there is none; None for pictures alone.
 
     Raises:

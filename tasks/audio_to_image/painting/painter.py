@@ -79,7 +79,7 @@ class Painter:
         """Train the adapter, or go on with a training that was interrupted, and load the result.
 
         Args:
-            config: Of stage "adapter".
+            config: What to train, with stage "adapter".
             folder: For checkpoints, curves and the painter.
             progress: Called with the steps done, and all.
             device: "auto", "cpu", "cuda" or "mps".
@@ -106,10 +106,10 @@ class Painter:
         """Paint a picture for each row of embeddings.
 
         Args:
-            embeddings: Of a row's sounds, [rows, sources, dim], the most significant first, as many
+            embeddings: A row's sounds, [rows, sources, dim], the most significant first, as many
                 sources as in training or fewer; zeros where there is none.
-            seed: Of the first row; each next row has the next one, so that a row's picture does not
-                depend on how many are painted.
+            seed: What fixes the first row's noise; each next row has the next one, so that a
+                picture does not depend on how many are painted.
             steps: How often the denoiser looks; None for the card's number.
             guidance: How far to go beyond what is painted without sounds; 1 for none, at half the
                 cost; None for the card's number.

@@ -28,8 +28,8 @@ def paint_rows(
     Args:
         denoiser: In evaluation mode.
         adapter: On it, in evaluation mode.
-        embeddings: Of each row's sounds, [rows, sources, dim], finite.
-        seed: Of the first row; each next row has the next one.
+        embeddings: Each row's sounds, [rows, sources, dim], finite numbers.
+        seed: What fixes the first row's noise; each next row has the next one.
         steps: How often the denoiser looks.
         guidance: How far to go beyond what is painted without sounds; 1 for none.
         size: Height and width in pixels; None for the denoiser's own.
