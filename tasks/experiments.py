@@ -74,6 +74,12 @@ def _separation():
     return SeparationConfig, _later("tasks.audio_to_image.separation.training", "Separation")
 
 
+def _painting():
+    from tasks.audio_to_image.painting.config import PaintingConfig
+
+    return PaintingConfig, _later("tasks.audio_to_image.painting.training", "Painting")
+
+
 def _study():
     from tasks.training.study import StudyConfig, run_study
 
@@ -165,6 +171,7 @@ EXPERIMENTS: dict[str, Loader] = {
     "segmentation": _segmentation,
     "vision_language": _vision_language,
     "separation": _separation,
+    "painting": _painting,
 }
 
 
@@ -197,6 +204,11 @@ WRITES: dict[str, tuple[str, ...]] = {
     ),
     "vision_language": (*OF_EACH, "answerer.json", "tuned/"),
     "separation": (*OF_EACH, "separator.json", "network.safetensors", "audio_text/"),
+    "painting": (
+        *OF_EACH,
+        *("painter.json", "adapter.safetensors", "denoiser/", "denoiser.safetensors"),
+        "samples.png",
+    ),
     "study": ("results.json", "table.md", "parameters.png", "sweep.png"),
     "audio_classification_study": ("results.json", "table.md", "parameters.png", "shots.png"),
 }

@@ -68,6 +68,13 @@ from modalities.vision_language.grid_files import random_grid_encoder
 encoder = random_grid_encoder("resnet")
 assert encoder(encoder.prepare(np.zeros((9, 7, 3), np.float32))[None]).shape == (1, 36, encoder.dim)
 """
+PAINTED = """
+from modalities.diffusion.sampling import sample
+from modalities.diffusion.small import SmallDenoiserOptions, build_small
+sizes = dict(height=8, width=8, channels=(16, 16), attention=(0,), heads=2, groups=4, token_dim=8)
+denoiser = build_small(SmallDenoiserOptions(**sizes))
+assert sample(denoiser, [0], steps=2).isfinite().all()
+"""
 PEERS = """
 import librosa, numpy as np, psutil
 from ai_edge_litert.interpreter import Interpreter
@@ -94,6 +101,7 @@ CHECKS = {
     "fonts": FONTS,
     "segmentation": MASKS,
     "clip": GRIDS,
+    "diffusion": PAINTED,
     "bench": PEERS,
     "dev": DEVELOP,
 }

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from modalities.network_file import save_network
 from modalities.vision.lips import LipNetwork, LipOptions
+from tasks.audio_to_image.painting.manifest import SoundedPicture, write_examples
 from tasks.config import read_config
 from tasks.experiments import EXPERIMENTS, STUDIES, WRITES
 from tasks.training.loop import LoopOptions, train
@@ -46,6 +48,10 @@ SMALL: dict[str, str] = {
     "separation": "data: {sounds: {folder: FOLDER/sounds, validation: 0.2}}\n"
     "network: {sources: 2, window_s: 0.5, widths: [4, 4, 8], squeeze: 2}\n"
     f"mixtures: {{measured: [2], count: 2}}\n{LOOP}",
+    "painting": "stage: base\ndata: {folder: FOLDER/pictures, validation: 0.2}\n"
+    "steps: 2\nshown: 2\n"
+    "small: {height: 8, width: 8, channels: [16, 16], attention: [0], heads: 2, groups: 4, "
+    f"token_dim: 8}}\n{LOOP}",
 }
 
 
@@ -74,6 +80,7 @@ def folder(tmp_path_factory, write_prepared, save_tiny_clipseg, save_tiny_bart) 
     render_questions(folder / "questions", asked, workers=1)
     save_tiny_bart(folder / "bart", folder / "clipseg")
     random = np.random.default_rng(0)
+    write_pictures(folder / "pictures", random)
     for number in range(12):
         path = folder / "sounds" / ("loud" if number % 2 else "soft") / f"{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +89,17 @@ def folder(tmp_path_factory, write_prepared, save_tiny_clipseg, save_tiny_bart) 
             noise = random.standard_normal(8000) * (8000 if number % 2 else 500)
             file.writeframes(noise.clip(-32_768, 32_767).astype("<i2").tobytes())
     return folder
+
+
+def write_pictures(folder: Path, random: np.random.Generator) -> None:
+    """Write pictures of noise that a denoiser can learn."""
+    folder.mkdir()
+    rows = []
+    for number in range(6):
+        path = folder / f"{number}.png"
+        cv2.imwrite(str(path), random.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+        rows.append(SoundedPicture(str(number), str(path)))
+    write_examples(folder, rows)
 
 
 @pytest.fixture(scope="module", params=SMALL)
