@@ -30,6 +30,7 @@ def with_loop(config, **changes):
     return replace(config, loop=replace(config.loop, **changes))
 
 
+@pytest.mark.slow
 def test_both_stages_make_colours_of_their_sounds(base_config, adapter_config, tmp_path):
     """The base never hears anything; the adapter learns on it alone which colour is meant."""
     config = with_loop(base_config, steps=200, batch=8, measure_every=100, learning_rate=5e-3)
