@@ -24,9 +24,10 @@ vision-language-weights: .venv/.dev
 	$(BIN)/mcgurk train configs/vision_language/scenes.yaml -o $(VL)/scenes
 	$(BIN)/python -m tools.export_vision_language $(VL)/scenes $(WEIGHTS)/vl_scenes --half
 	$(BIN)/mcgurk train configs/vision_language/scenes_shared.yaml -o $(VL)/scenes_shared
-	mkdir -p tasks/vision_language/weights/scenes
-	cp -r $(VL)/scenes_shared/answerer.json $(VL)/scenes_shared/README.md $(VL)/scenes_shared/tuned \
-		tasks/vision_language/weights/scenes/
+	$(BIN)/mcgurk evaluate $(VL)/scenes_shared --questions $(VL)/unseen --part test \
+		-o $(VL)/scenes_shared_unseen
+	$(BIN)/python -m tools.export_answerer $(VL)/scenes_shared tasks/vision_language/weights/scenes --half \
+		--evaluation $(VL)/scenes_shared_unseen
 
 # The frozen model "scenes" about sounds: needs the data folder beside the project. What is trained on it may
 # not be shipped (CC BY-SA, CC BY-NC).
