@@ -62,6 +62,15 @@ from tasks.segmentation import Segmenter
 [found] = Segmenter.load("scenes").segment(np.zeros((40, 60, 3), np.float32), ["a circle"])
 assert found.mask.shape == (40, 60)
 """
+SPECTROGRAMS = """
+import numpy as np
+from pathlib import Path
+from tasks.audio_to_image.separation.spectrogram import Caption, Spectrograms, draw_spectrograms
+found = Spectrograms(1, 16_000)
+found.add(np.zeros((1, 16_000), np.float32))
+draw_spectrograms(found, [Caption("silence")], Path("a.png"))
+assert Path("a.png").stat().st_size
+"""
 GRIDS = """
 import numpy as np, torch
 from modalities.vision_language.grid_files import random_grid_encoder
@@ -100,6 +109,7 @@ CHECKS = {
     "lhotse": CUTS,
     "fonts": FONTS,
     "segmentation": MASKS,
+    "separation": SPECTROGRAMS,
     "clip": GRIDS,
     "diffusion": PAINTED,
     "bench": PEERS,

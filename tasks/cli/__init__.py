@@ -15,6 +15,7 @@ from tasks.cli.plain_command import PlainCommand
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
 from tasks.cli.segment import segment
+from tasks.cli.separate import separate
 from tasks.cli.sets import app as sets
 from tasks.cli.train import train
 from tasks.cli.transcribe import transcribe
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(transcribe, crop, probe, prepare, mix, methods),
-    *(train, evaluate, classify, segment, answer, caption),
+    *(train, evaluate, classify, segment, answer, caption, separate),
 )
 for command in COMMANDS:
     app.command(cls=PlainCommand)(command)

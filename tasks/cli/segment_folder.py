@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.cli.columns import print_columns
 from tasks.cli.segment_options import SegmentOptions, load_segmenter
 from tasks.cli.segment_shown import (
     AREA,
     cells_of,
-    print_columns,
     shorten,
     tell,
     tell_cut,

@@ -3,11 +3,11 @@
 import json
 from dataclasses import asdict
 
+from tasks.cli.columns import print_columns
 from tasks.cli.segment_options import PNG, SegmentOptions, check_suffix, load_segmenter
 from tasks.cli.segment_shown import (
     AREA,
     cells_of,
-    print_columns,
     tell,
     tell_cut,
     tell_missing,

@@ -1,11 +1,10 @@
-"""What `mcgurk segment` prints: columns on stdout, notes on stderr."""
+"""What `mcgurk segment` prints: cells of its tables, and notes on stderr."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import typer
 
-from tasks.pictures.line_breaks import columns_of
 from tasks.segmentation.areas import percent
 
 if TYPE_CHECKING:
@@ -19,16 +18,6 @@ AREA = ("prompt", "pixels", "share", "mm2", "centre", "box", "probability")
 def tell(note: str) -> None:
     """Print a note on stderr."""
     typer.echo(note, err=True)
-
-
-def print_columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    """Print cells below each other; columns that hold nothing are left out."""
-    rows = [head, *lines]
-    kept = [n for n in range(len(head)) if any(line[n] for line in lines)]
-    widths = {n: max(columns_of(row[n]) for row in rows) for n in kept}
-    for row in rows:
-        cells = [row[n] + " " * (widths[n] - columns_of(row[n])) for n in kept]
-        print("  ".join(cells).rstrip())
 
 
 def cells_of(area: "Area") -> list[str]:

@@ -3,8 +3,9 @@
 import json
 from dataclasses import asdict
 
+from tasks.cli.columns import print_columns
 from tasks.cli.segment_options import SegmentOptions, check_suffix, load_segmenter
-from tasks.cli.segment_shown import print_columns, shorten, tell, tell_cut, tell_missing
+from tasks.cli.segment_shown import shorten, tell, tell_cut, tell_missing
 from tasks.segmentation.areas import percent
 
 HEAD = ("prompt", "frames", "mean share", "largest", "at")

@@ -1,13 +1,16 @@
 """Commands that only read, and mistakes in names and paths, load no library of models."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tasks.__main__ import run
+from tasks.audio_to_image.separation.card import SeparatorCard
 from tasks.cli import app
 
 CLIP = Path(__file__).parents[2] / "assets/white_house_address.mp4"
@@ -55,7 +58,7 @@ READS = {
     "methods counts": (("methods", "--counts"), ("numpy", "av", "rich")),
     **{
         f"help of {name}": ((name, "--help"), ("numpy", "av", "rich"))
-        for name in ("transcribe", "train", "evaluate", "sets", "prepare", "segment")
+        for name in ("transcribe", "train", "evaluate", "sets", "prepare", "segment", "separate")
     },
 }
 
@@ -127,6 +130,18 @@ MISTAKES = {
     "answer, no model": ("answer", CONFIGS.parent / "docs/preview.jpg", "a", "--model", "."),
     "caption, no model": ("caption", CONFIGS.parent / "docs/preview.jpg", "--model", "nowhere"),
     "caption, beams": ("caption", CONFIGS.parent / "docs/preview.jpg", "--beams", "0"),
+    "separate, no file": ("separate", "no.wav", *OUT, "--model", "separator"),
+    "separate, a text": ("separate", CONFIGS / "avsr/grid_all.yaml", *OUT, "--model", "separator"),
+    "separate, no output": ("separate", CLIP, "--model", "separator"),
+    "separate, no model": ("separate", CLIP, *OUT, "--model", "scnees"),
+    "separate, no name of a model": ("separate", CLIP, *OUT, "--model", ""),
+    "separate, a folder without": ("separate", CLIP, *OUT, "--model", "."),
+    "separate, too many": ("separate", CLIP, *OUT, "--model", "separator", "--sources", "4"),
+    "separate, none": ("separate", CLIP, *OUT, "--model", "separator", "--sources", "0"),
+    "separate, labels": ("separate", CLIP, *OUT, "--model", "separator", "--label", "dog"),
+    "separate, no track": ("separate", CLIP, *OUT, "--model", "separator", "--audio-track", "9"),
+    "separate, in the way": ("separate", CLIP, "-o", ".", "--model", "separator"),
+    "separate, over the clip": ("separate", CLIP, "-o", CLIP, "--model", "separator"),
     "segment, over the clip": ("segment", CLIP, "a", "-o", CLIP),
     "sets show, no collection": ("sets", "show", "gird"),
     "sets merge, no collection": ("sets", "merge", "gird", "audio", *OUT),
@@ -152,6 +167,10 @@ def test_a_mistake_is_told_before_anything_of_models_is_loaded(tmp_path, argumen
     for task in ("lips", "agreement", "selector", "avsr"):
         (tmp_path / f"{task}.yaml").write_text(f"task: {task}\n")
     (tmp_path / "sets.yaml").write_text("task: avsr_collection\nsesl: {}\n")
+    (tmp_path / "separator").mkdir()
+    (tmp_path / "separator/separator.json").write_text(
+        json.dumps(asdict(SeparatorCard(network={"sources": 3})))
+    )
     before = sorted(tmp_path.iterdir())
     assert not loaded(tmp_path, 2, *arguments) & set(HEAVY)
     assert sorted(tmp_path.iterdir()) == before
