@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -200,9 +201,16 @@ class Clips:
 def _read(clip: Clip, rate_hz: int) -> np.ndarray:
     import torch
 
-    waveform = read_audio(clip.media)
+    recording = _decode(clip.media)
     stop = None if clip.end_s is None else round(clip.end_s * RATE_HZ)
-    waveform = waveform[round(clip.start_s * RATE_HZ) : stop]
+    # A copy: a part of an array would keep all of it in memory.
+    waveform = recording[round(clip.start_s * RATE_HZ) : stop].copy()
     if not len(waveform) or np.abs(waveform).max() < SILENCE:
         raise ValueError(f"{clip.media} is silent.")
     return resample(torch.from_numpy(waveform), RATE_HZ, rate_hz).numpy()
+
+
+@lru_cache(maxsize=1)
+def _decode(media: str) -> np.ndarray:
+    """Read a recording, whose stretches mostly come one after the other."""
+    return read_audio(media)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from data_prep.media import read_audio
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, Source, write_mixtures
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
+from tasks.audio_to_image.separation.clips import Clip, Clips
 from tasks.audio_to_image.separation.config import (
     ClipOptions,
     LossOptions,
@@ -245,3 +247,19 @@ def test_an_experiment_is_read_from_yaml(tmp_path):
     assert config.data["digits"] == ClipOptions("fsdd_digit", "digits", ("lucas",))
     assert config.data["noise"].skip_bad
     assert config.network.widths == (16, 32, 64) and config.loss.least == 0.2
+
+
+def test_a_recording_is_decoded_once_for_all_its_stretches(tmp_path, monkeypatch):
+    path = tmp_path / "long.wav"
+    path.write_bytes(encode_wav(np.random.default_rng(0).normal(size=4 * RATE_HZ) * 0.1))
+    read, decoded = read_audio, []
+    monkeypatch.setattr(
+        "tasks.audio_to_image.separation.clips.read_audio",
+        lambda media: decoded.append(media) or read(media),
+    )
+    stretches = [Clip(str(n), str(path), ("noise",), "noise", n, n + 1) for n in range(4)]
+    clips = Clips(stretches, MIXTURES, RATE_HZ, RATE_HZ)
+    found = [clips.read(clip) for clip in stretches]
+    assert decoded == [str(path)]
+    np.testing.assert_array_equal(np.concatenate(found), read(path))
+    assert all(sound.base is None or sound.base.nbytes == sound.nbytes for sound in found)

@@ -1,0 +1,151 @@
+"""Train a small embedding of sounds: `python -m tools.train_audio_text EXPERIMENT.yaml DST`.
+
+It stands where CLAP stands in the published models, and is read as one: its folder is what
+`audio_text` of an experiment of separation names. It learns from the sounds of such an experiment,
+alone and mixed as it says, to come near the texts of what is heard, the louder the nearer: so
+sources can be named, and ranked by how much of the mixture they are. A run that was killed goes on
+where it was.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from modalities.audio.audio_text import save_audio_text
+from modalities.audio.small_audio_text import SmallAudioText, build_small_audio_text
+from tasks.audio_to_image.separation.clips import Clips
+from tasks.audio_to_image.separation.config import SeparationConfig
+from tasks.audio_to_image.separation.found_clips import find_clips
+from tasks.cli.progress import progress_bar
+from tasks.config import read_config
+from tasks.training.loop import train
+from tasks.training.options import LoopOptions
+
+SHARPNESS = 10.0  # of cosines, where they are taken for what is heard
+MEASURED = 200  # sounds, and mixtures of two
+Batch = dict[str, Tensor]
+
+
+class AudioTextLearner(nn.Module):
+    """The embedding, and how far it is from what is heard."""
+
+    def __init__(self, audio_text: SmallAudioText):
+        super().__init__()
+        self.audio_text = audio_text
+        audio_text.network.requires_grad_(True)
+
+    def forward(self, batch: Batch) -> Batch:
+        """Return "loss" for "waves" [n, samples] and "amounts" [n, texts], which sum to 1."""
+        sounds = self.audio_text.embed_audio(batch["waves"])
+        amounts, table = batch["amounts"], self.audio_text.get_buffer("table")
+        wanted = nn.functional.normalize(amounts.sqrt() @ table, dim=-1)
+        distance = 1 - (sounds * wanted).sum(-1).mean()
+        return {"loss": distance + cross_entropy(SHARPNESS * sounds @ table.T, amounts)}
+
+
+class AudioTextLearning:
+    """The task; see `tasks.training.contract.Trainable`.
+
+    Args:
+        config: Which sounds, and how they are mixed.
+        dim: Features of an embedding.
+        widths: Channels of its network.
+
+    Raises:
+        FileNotFoundError: Sounds are not there.
+        ValueError: They cannot be used, or one has several labels.
+    """
+
+    def __init__(self, config: SeparationConfig, dim: int, widths: tuple[int, ...]):
+        options, mixtures = config.network, replace(config.mixtures, clips=1)
+        self.trained, self.measured = (
+            Clips(clips, mixtures, options.rate_hz, options.samples)
+            for clips in find_clips(config.data)
+        )
+        for clips in (self.trained, self.measured):
+            clips.check(config.data)
+        if self.trained.most_labels > 1:
+            raise ValueError(
+                "The experiment has sounds with several labels; expected one each, so that it is "
+                "known what is how loud."
+            )
+        self.most, self.size = mixtures.most, len(self.trained)
+        self.trained.check_apart(self.most)
+        self.labels = self.trained.labels
+        sizes = dict(dim=dim, rate_hz=options.rate_hz, clip_s=options.window_s)
+        model = build_small_audio_text(self.labels, config.loop.seed, **sizes, widths=widths)
+        self.module: nn.Module = AudioTextLearner(model)
+
+    def load(self, index: int, random: np.random.Generator) -> Batch:
+        """Return a sound, or a mixture of several, and how much of its energy has which label."""
+        return self._mix(self.trained, int(random.integers(1, self.most + 1)), random, index)
+
+    def collate(self, examples: Sequence[Batch]) -> Batch:
+        """Stack what `load` returned."""
+        return {name: torch.stack([e[name] for e in examples]) for name in examples[0]}
+
+    def measure(self) -> dict[str, float]:
+        """Percent of held-out sounds that are nearest to their text; of two, to the louder's."""
+        return {
+            name: 100 * float(np.mean([self._tell(count, n) for n in range(MEASURED)]))
+            for name, count in (("named", 1), ("louder_named", 2))
+        }
+
+    def export(self, folder: Path, measured: dict[str, float]) -> None:
+        """Write it, in float16."""
+        model = self.module.get_submodule("audio_text")
+        assert isinstance(model, SmallAudioText)
+        save_audio_text(model, folder)
+
+    @torch.no_grad()
+    def _tell(self, count: int, number: int) -> bool:
+        example = self._mix(self.measured, count, np.random.default_rng((count, number)))
+        model = self.module.get_submodule("audio_text")
+        assert isinstance(model, SmallAudioText)
+        table = model.get_buffer("table")
+        found = model.embed_audio(example["waves"][None].to(table.device)) @ table.T
+        return int(found.argmax()) == int(example["amounts"].argmax())
+
+    def _mix(
+        self, clips: Clips, count: int, random: np.random.Generator, first: int | None = None
+    ) -> Batch:
+        sounds, labels = clips.draw(count, random, first)
+        energies = np.square(sounds, dtype=np.float64).sum(1)
+        amounts = np.zeros(len(self.labels), np.float32)
+        for label, energy in zip(labels, energies, strict=True):
+            amounts[self.labels.index(label)] += energy / energies.sum()
+        return {"waves": torch.from_numpy(sounds.sum(0)), "amounts": torch.from_numpy(amounts)}
+
+
+def main() -> None:
+    """Train, and say where the embedding is."""
+    parser = argparse.ArgumentParser(prog="python -m tools.train_audio_text", description=__doc__)
+    parser.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
+    parser.add_argument("folder", type=Path, metavar="DST")
+    parser.add_argument("changes", nargs="*", metavar="CHANGES", help="as data.digits.folder=DIR")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 48, 64))
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100)
+    loop = replace(loop, measure_every=max(1, given.steps // 3))
+    try:
+        config = read_config(SeparationConfig, given.experiment, given.changes)
+        task = AudioTextLearning(config, given.dim, tuple(given.widths))
+        with progress_bar("Training", False, "{:.0f} steps".format) as show:
+            found = train(task, loop, given.folder, show, given.device)
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+    told = ", ".join(f"{name} {found[name]:.1f} %" for name in ("named", "louder_named"))
+    print(f"{given.folder}: {told} of held-out sounds, and mixtures of two")
+
+
+if __name__ == "__main__":
+    main()
