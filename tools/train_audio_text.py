@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from modalities.audio.audio_text import save_audio_text
+from modalities.audio.sentence_vectors import embed_sentences
 from modalities.audio.small_audio_text import SmallAudioText, build_small_audio_text
 from tasks.audio_to_image.separation.clips import Clips
 from tasks.audio_to_image.separation.config import SeparationConfig
@@ -56,13 +57,17 @@ class AudioTextLearning:
         config: Which sounds, and how they are mixed.
         dim: Features of an embedding.
         widths: Channels of its network.
+        sentences: Name or folder of a model of sentences whose vectors texts have, of its own
+            length; "" for directions that are far from each other.
 
     Raises:
         FileNotFoundError: Sounds are not there.
-        ValueError: They cannot be used, or one has several labels.
+        ValueError: They cannot be used, or one has several labels; no such model.
     """
 
-    def __init__(self, config: SeparationConfig, dim: int, widths: tuple[int, ...]):
+    def __init__(
+        self, config: SeparationConfig, dim: int, widths: tuple[int, ...], sentences: str = ""
+    ):
         options, mixtures = config.network, replace(config.mixtures, clips=1)
         self.trained, self.measured = (
             Clips(clips, mixtures, options.rate_hz, options.samples)
@@ -78,8 +83,9 @@ class AudioTextLearning:
         self.most, self.size = mixtures.most, len(self.trained)
         self.trained.check_apart(self.most)
         self.labels = self.trained.labels
+        texts = embed_sentences(self.labels, sentences) if sentences else self.labels
         sizes = dict(dim=dim, rate_hz=options.rate_hz, clip_s=options.window_s)
-        model = build_small_audio_text(self.labels, config.loop.seed, **sizes, widths=widths)
+        model = build_small_audio_text(texts, config.loop.seed, **sizes, widths=widths)
         self.module: nn.Module = AudioTextLearner(model)
 
     def load(self, index: int, random: np.random.Generator) -> Batch:
@@ -131,6 +137,7 @@ def main() -> None:
     parser.add_argument("changes", nargs="*", metavar="CHANGES", help="as data.digits.folder=DIR")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--sentences", default="", metavar="NAME", help="as all-minilm-l6-v2")
     parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 48, 64))
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
@@ -138,7 +145,7 @@ def main() -> None:
     loop = replace(loop, measure_every=max(1, given.steps // 3))
     try:
         config = read_config(SeparationConfig, given.experiment, given.changes)
-        task = AudioTextLearning(config, given.dim, tuple(given.widths))
+        task = AudioTextLearning(config, given.dim, tuple(given.widths), given.sentences)
         with progress_bar("Training", False, "{:.0f} steps".format) as show:
             found = train(task, loop, given.folder, show, given.device)
     except (ValueError, OSError) as error:
