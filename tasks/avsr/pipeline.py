@@ -126,6 +126,7 @@ class AVSRPipeline:
         progress: Progress | None = None,
         rate_hz: int = RATE_HZ,
         audio_track: int | None = None,
+        sound: str | Path | None = None,
     ) -> Transcript:
         """Transcribe one input.
 
@@ -139,6 +140,8 @@ class AVSRPipeline:
             rate_hz: Samples per second of a waveform; a file says its own.
             audio_track: Which sound track of a file with several, by the index that
                 `data_prep.media.probe` lists; None: the main one.
+            sound: A file whose sound is heard in place of the file's own, on the same clock, as
+                what a separator took out of it.
 
         Returns:
             Text, segments, words and faces.
@@ -147,7 +150,8 @@ class AVSRPipeline:
             FileNotFoundError: No such file.
             ValueError: Not decodable, without sound, or of the wrong shape.
         """
-        session = _Session(self, open_input(source, video, ready, rate_hz, audio_track), progress)
+        media = open_input(source, video, ready, rate_hz, audio_track, sound)
+        session = _Session(self, media, progress)
         segments = tuple(session.run())
         return session.result(segments)
 

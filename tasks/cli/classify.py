@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasks.cli.options import AsJson, AudioTrack, Device, with_default
+from tasks.cli.talker import Separate, open_talkers
 
 if TYPE_CHECKING:
     from tasks.audio_classification import Classification
@@ -33,32 +34,37 @@ def classify(
         bool, typer.Option("--skip-bad", help="Go on after clips that cannot be used.")
     ] = False,
     audio_track: AudioTrack = None,
+    separate: Separate = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Tell what is heard in clips, with a trained classifier."""
+    from tasks.cli.separate_options import check_separator
+
     folder = find_set(sets)
     if not skip_bad:
         check_clips(clips, audio_track)
-    from data_prep.media import describe_choice
+    if separate is not None:
+        check_separator(separate)
     from tasks.audio_classification import SoundClassifier
 
     classifier = SoundClassifier(folder, model, device)
     found: list[dict[str, object]] = []
-    for clip in clips:
-        try:
-            heard = classifier.classify(clip, top, audio_track=audio_track)
-        except (ValueError, OSError) as error:
-            if not skip_bad:
-                raise
-            typer.echo(f"mcgurk: left out: {error}", err=True)
-            continue
-        if as_json:
-            found.append({"clip": str(clip), **asdict(heard)})
-        else:
-            print_classes(clip, heard, windows)
-            if note := describe_choice(clip, audio_track):
-                typer.echo(f"{clip}: sound {note}.", err=True)
+    with open_talkers(separate, device, audio_track, as_json) as find_talker:
+        for clip in clips:
+            try:
+                talker = find_talker(clip)
+                track = audio_track if talker is None else None
+                heard = classifier.classify(talker or clip, top, audio_track=track)
+            except (ValueError, OSError) as error:
+                if not skip_bad:
+                    raise
+                typer.echo(f"mcgurk: left out: {error}", err=True)
+                continue
+            if as_json:
+                found.append({"clip": str(clip), **asdict(heard)})
+            else:
+                show_classes(clip, heard, windows, audio_track)
     if as_json:
         print(json.dumps({"clips": found}, ensure_ascii=False))
 
@@ -98,6 +104,17 @@ def check_clips(clips: Sequence[Path], audio_track: int | None = None) -> None:
         probe(clip, measure=False)
         if audio_track is not None:
             stream_audio(clip, audio_track=audio_track)
+
+
+def show_classes(
+    clip: Path, heard: "Classification", windows: bool, audio_track: int | None
+) -> None:
+    """Print what was heard in a clip, and which of several sound tracks that is."""
+    from data_prep.media import describe_choice
+
+    print_classes(clip, heard, windows)
+    if note := describe_choice(clip, audio_track):
+        typer.echo(f"{clip}: sound {note}.", err=True)
 
 
 def print_classes(clip: Path, heard: "Classification", windows: bool) -> None:

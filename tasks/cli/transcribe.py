@@ -9,6 +9,7 @@ import typer
 
 from tasks.cli.options import AsJson, AudioTrack, Box, Device, Landmarks, MediaPath, parse_box
 from tasks.cli.progress import progress_bar
+from tasks.cli.talker import Separate, open_talkers
 
 if TYPE_CHECKING:
     from tasks.avsr import Transcript
@@ -55,6 +56,7 @@ def transcribe(
     landmarks: Landmarks = None,
     box: Box = None,
     audio_track: AudioTrack = None,
+    separate: Separate = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +66,7 @@ def transcribe(
     from tasks.avsr.outputs.preview import check_preview_path, write_preview
     from tasks.avsr.outputs.transcript import find_writer
     from tasks.avsr.sets.collection import find_collection
+    from tasks.cli.separate_options import check_separator
 
     for path in output or []:
         find_writer(path)
@@ -73,17 +76,21 @@ def transcribe(
     collection = None if sets is None else find_collection(sets)
     written = [*(output or []), preview]
     read = [file, mouth_video, landmarks, *(font or [])]
-    check_outputs(written, read, kept=[model, collection])
+    check_outputs(written, read, kept=[model, collection, separate])
+    if separate is not None:
+        check_separator(separate)
     # A bad file is told before a model is loaded.
     open_input(file, ready=ready, audio_track=audio_track)
     from tasks.avsr import AVSROptions, AVSRPipeline
 
     options = AVSROptions(language=language, voice_activity=vad, video=video)
     pipeline = AVSRPipeline(model, sets, device, options)
-    with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:
-        transcript = pipeline.transcribe(
-            file, ready=ready, progress=report, audio_track=audio_track
-        )
+    with open_talkers(separate, device, audio_track, as_json) as find_talker:
+        talker = find_talker(file)
+        with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:
+            transcript = pipeline.transcribe(
+                file, ready=ready, progress=report, audio_track=audio_track, sound=talker
+            )
     if as_json:
         print(json.dumps(transcript.to_dict(), ensure_ascii=False, allow_nan=False))
     else:

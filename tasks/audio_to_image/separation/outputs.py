@@ -24,6 +24,16 @@ from tasks.audio_to_image.separation.spectrogram import Caption, Spectrograms, d
 
 SEPARATION, PICTURE, REST = "separation.json", "spectrogram.png", "rest.wav"
 UNNAMED = "source"
+SPEECH = {
+    "speech",
+    "talker",
+    "talking",
+    "speaker",
+    "speaking",
+    "voice",
+    "conversation",
+    "narration",
+}
 UNFIT = re.compile(r"[^\w.+-]+")  # in a name of a file
 LONGEST = 60  # letters of a name in one
 Report = Callable[[float, float | None], None]
@@ -145,6 +155,16 @@ def _check_picture() -> str:
     except ValueError as error:
         return f"no {PICTURE} was drawn: {str(error).rstrip('.')}"
     return ""
+
+
+def choose_talker(sources: Sequence[SourceFile]) -> SourceFile:
+    """Return the source that is speech by its name, or else the one of the highest rank.
+
+    Args:
+        sources: One or more, by rank.
+    """
+    speech = (one for one in sources if SPEECH & set(re.findall(r"\w+", one.name.lower())))
+    return next(speech, sources[0])
 
 
 def check_sources(wanted: int | None, known: int) -> int:

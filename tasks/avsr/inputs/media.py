@@ -121,6 +121,7 @@ def open_input(
     ready: ReadyMouth | None = None,
     rate_hz: int = RATE_HZ,
     audio_track: int | None = None,
+    sound: str | Path | None = None,
 ) -> Input:
     """Find out what was given, and check it.
 
@@ -132,6 +133,8 @@ def open_input(
             faces.
         rate_hz: Samples per second of waveforms, which are resampled; a file says its own.
         audio_track: Which sound track of a file with several, by the index that `probe` lists.
+        sound: A file whose sound is heard in place of that of the source, which is a file, on the
+            same clock; what was taken out of it, for one.
 
     Raises:
         FileNotFoundError: No such file.
@@ -143,7 +146,11 @@ def open_input(
                 f"Pictures were given beside the file {source}; expected them with a waveform. "
                 "Leave them out: the file's own video is read."
             )
-        return _open_file(source, ready or ReadyMouth(), audio_track)
+        return _open_file(source, ready or ReadyMouth(), audio_track, sound)
+    if sound is not None:
+        raise ValueError(
+            f"The sound {sound} was given beside a waveform; expected it with a file alone."
+        )
     if audio_track is not None:
         raise ValueError(
             f"audio_track is {audio_track} beside a waveform; expected it with a file alone."
@@ -163,7 +170,9 @@ def open_input(
     return Input(lambda: blocks, lambda: iter(()), has_video=False, duration_s=None)
 
 
-def _open_file(path: str | Path, ready: ReadyMouth, audio_track: int | None) -> Input:
+def _open_file(
+    path: str | Path, ready: ReadyMouth, audio_track: int | None, sound: str | Path | None = None
+) -> Input:
     info = probe(path, measure=False)
     if info.audio is None:
         raise ValueError(
@@ -172,8 +181,9 @@ def _open_file(path: str | Path, ready: ReadyMouth, audio_track: int | None) -> 
         )
     if audio_track is not None:
         stream_audio(path, audio_track=audio_track)  # says at once that there is no such track
+    heard, track = (path, audio_track) if sound is None else (sound, None)
     return Input(
-        blocks=lambda: stream_audio(path, BLOCK_S, audio_track),
+        blocks=lambda: stream_audio(heard, BLOCK_S, track),
         describe_sound=lambda silent: describe_choice(path, audio_track, silent),
         duration_s=info.duration_s,
         **open_pictures(path, ready, info),

@@ -130,6 +130,7 @@ MISTAKES = {
     "answer, no model": ("answer", CONFIGS.parent / "docs/preview.jpg", "a", "--model", "."),
     "caption, no model": ("caption", CONFIGS.parent / "docs/preview.jpg", "--model", "nowhere"),
     "caption, beams": ("caption", CONFIGS.parent / "docs/preview.jpg", "--beams", "0"),
+    "transcribe, no separator": ("transcribe", CLIP, "--separate", "scnees"),
     "separate, no file": ("separate", "no.wav", *OUT, "--model", "separator"),
     "separate, a text": ("separate", CONFIGS / "avsr/grid_all.yaml", *OUT, "--model", "separator"),
     "separate, no output": ("separate", CLIP, "--model", "separator"),

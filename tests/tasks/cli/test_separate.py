@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from modalities.audio.audio_text import save_audio_text
 from modalities.audio.small_audio_text import build_small_audio_text
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
 from tasks.__main__ import run
+from tasks.audio_classification.classifier import Classification, Classified, Guess
 from tasks.audio_to_image.separation.card import SeparatorCard
 from tasks.audio_to_image.separation.separator_files import save_separator
+from tasks.avsr.inputs.media import open_input
 
 LABELS = ("bell", "rain", "speech")
 
@@ -131,3 +134,69 @@ def test_the_model_that_is_to_come_with_mcgurk_is_missed_in_one_line(capsys, dem
     err = capsys.readouterr().err
     assert "There is no separator 'scenez'" in err and err.count("\n") == 1
     assert all(name in err for name in list_shipped())
+
+
+@pytest.fixture
+def whole_mixture(models, monkeypatch):
+    """The separator puts all of the mixture into the source that is called speech."""
+    from tasks.audio_to_image.separation.separator import SeparationNetwork, Separator
+
+    def give_to_one(self, mixture):
+        nothing = torch.zeros_like(mixture)
+        return torch.stack([0.5 * mixture, nothing, 0.5 * mixture], 1)
+
+    names = [("rain", 0.9), ("speech", 0.8), ("silence", 1.0)]
+    monkeypatch.setattr(SeparationNetwork, "forward", give_to_one)
+    monkeypatch.setattr(Separator, "name_sources", lambda *arguments: names)
+    return str(models / "model")
+
+
+def test_the_talker_out_of_a_mixture_is_transcribed(whole_mixture, demo_clip, capsys, monkeypatch):
+    heard = []
+
+    class Pipeline:
+        def __init__(self, *arguments):
+            pass
+
+        def transcribe(self, file, **options):
+            sound = options["sound"]
+            heard.append((file, sound.name, read_audio(sound)))
+            raise ValueError("enough.")
+
+    monkeypatch.setattr("tasks.avsr.AVSRPipeline", Pipeline)
+    assert run(["transcribe", str(demo_clip), "--separate", whole_mixture]) == 2
+    [(file, name, waveform)] = heard
+    assert file == demo_clip and name == "2_speech.wav"
+    np.testing.assert_allclose(waveform, read_audio(demo_clip) / 2, atol=1 / 2**15)
+    err = capsys.readouterr().err
+    assert f"{demo_clip}: source 2 of 3 is heard, speech, 50 % of the energy." in err
+
+
+def test_a_clip_is_heard_through_another_file_and_seen_as_it_is(demo_clip, tmp_path):
+    sound = np.random.default_rng(0).normal(size=30000) * 0.1
+    (tmp_path / "talker.wav").write_bytes(encode_wav(sound))
+    media = open_input(demo_clip, sound=tmp_path / "talker.wav")
+    np.testing.assert_allclose(np.concatenate(list(media.blocks())), sound, atol=1 / 2**15)
+    assert media.has_video and next(media.frames()).time_s == 0
+    with pytest.raises(ValueError, match="given beside a waveform"):
+        open_input(sound, sound=tmp_path / "talker.wav")
+
+
+def test_the_talker_out_of_each_clip_is_classified(whole_mixture, demo_clip, capsys, monkeypatch):
+    heard = []
+
+    class Classifier:
+        def __init__(self, *arguments):
+            pass
+
+        def classify(self, clip, top, audio_track):
+            heard.append(clip.name)
+            return Classification(Classified(0.0, 1.0, (Guess("digit", 1.0),)), ())
+
+    monkeypatch.setattr("tasks.audio_classification.SoundClassifier", Classifier)
+    monkeypatch.setattr(import_module("tasks.cli.classify"), "find_set", Path)
+    clips = [str(demo_clip), str(demo_clip)]
+    assert run(["classify", *clips, "--sets", ".", "--separate", whole_mixture]) == 0
+    assert heard == ["2_speech.wav"] * 2
+    out = capsys.readouterr().out
+    assert out.splitlines() == [f"{demo_clip}: digit 100.0 %"] * 2

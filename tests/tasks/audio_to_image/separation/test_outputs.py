@@ -16,6 +16,8 @@ from tasks.audio_to_image.separation.outputs import (
     REST,
     SEPARATION,
     OutputOptions,
+    SourceFile,
+    choose_talker,
     separate_file,
 )
 from tasks.audio_to_image.separation.separator import Separator
@@ -189,3 +191,17 @@ def test_a_spectrogram_shows_a_tone_where_and_when_it_is():
     assert middles[power.sum(1).argmax()] == pytest.approx(1000, rel=0.03)
     first = np.flatnonzero(power.sum(0) > 0.5 * power.sum(0).max())[0]
     assert first * found.column_s == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (("rain", "Male speech, man speaking"), 2),
+        (("rain", "bell"), 1),
+        (("speechless", "Conversation"), 2),
+        (("silence",), 1),
+    ],
+)
+def test_the_talker_is_what_is_named_speech_or_ranks_first(names, chosen):
+    sources = [SourceFile(n, name, 0.9, 0.5, 0.5, "") for n, name in enumerate(names, 1)]
+    assert choose_talker(sources).rank == chosen
