@@ -87,7 +87,7 @@ def prepare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn raw data into a manifest, of clips, masks, questions or mixtures of sounds.
+    """Turn raw clips, masks, questions or mixtures into a manifest.
 
     Of clips it goes on where it was interrupted. Of pictures and masks all are read, and repeats
     among train, validation and test are told. Questions and captions keep their images, or the

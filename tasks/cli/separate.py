@@ -49,7 +49,7 @@ def separate(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Take the sounds of a mixture apart, the most significant first."""
+    """Take the sounds of a mixture apart, ranked and named."""
     from modalities.outputs import check_outputs
     from modalities.whole_file import check_new_folder
     from tasks.cli.progress import progress_bar
