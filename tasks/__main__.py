@@ -1,6 +1,5 @@
 """The mcgurk program; `python -m tasks` is the same."""
 
-import _thread
 import io
 import os
 import signal
@@ -118,7 +117,8 @@ def _keep_interrupts() -> None:
         if not isinstance(unraisable.exc_value, KeyboardInterrupt):
             before(unraisable)
         elif os.getpid() == ours:
-            threading.Timer(SOON, _thread.interrupt_main).start()
+            wake = signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+            threading.Timer(SOON, *wake).start()
 
     sys.unraisablehook = hear
 

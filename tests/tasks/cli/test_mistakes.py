@@ -167,7 +167,7 @@ def test_an_interrupt_inside_a_library_is_an_interrupt(capsys, demo_clip, monkey
 RAISES = "import signal; signal.raise_signal(signal.SIGINT)"
 WHERE_INTERRUPTS_ARE_LOST = {
     "exec of a library": f"exec({RAISES!r})",  # Python otherwise ends a program by the signal
-    "__del__": f"type('Gone', (), {{'__del__': lambda self: exec({RAISES!r})}})(); time.sleep(60)",
+    "__del__": f"type('Gone', (), {{'__del__': lambda self: exec({RAISES!r})}})(); time.sleep(600)",
 }
 
 
