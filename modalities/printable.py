@@ -1,5 +1,7 @@
 """Text that can be printed and written, whatever bytes names of files and typed words are."""
 
+from collections.abc import Sequence
+
 
 def printable(text: str) -> str:
     r"""Return a text in which what is no Unicode, as of old file names, stands as "\udce9"."""
@@ -24,3 +26,17 @@ def check_words(text: str, which: str, expected: str) -> None:
             f"{which}, {printable(text)}, has letters that are no Unicode; expected text. Type it "
             "anew, in a terminal that is in UTF-8."
         )
+
+
+def check_texts(texts: Sequence[str], name: str) -> None:
+    """Refuse what is no list of texts: none at all, or one text, which would pass for letters.
+
+    Args:
+        texts: As given.
+        name: Whoever reads them, as messages call it.
+
+    Raises:
+        ValueError: It is one of these.
+    """
+    if isinstance(texts, str) or not texts:
+        raise ValueError(f"{name} was given {texts!r}; expected a list of texts, one or more.")

@@ -10,14 +10,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from modalities.whole_file import replace_when_whole
 from tasks.cards import card_comes_last
 from tasks.vision_language.answerer_files import TUNED, load_answerer
 from tasks.vision_language.card import CARD, AnswererCard
 from tasks.vision_language.evaluation.run import SCORES
 from tasks.vision_language.scores import RULES
 from tasks.vision_language.tuned_files import save_tuned
-from tools.exporting import tell_scores
+from tools.exporting import tell_scores, write_model_card
 
 TEXT = """---
 license: {licence}
@@ -73,8 +72,7 @@ def export_answerer(
     lines += [_tell_evaluation(place) for place in evaluations]
     with card_comes_last(folder, CARD, card):
         save_tuned(tuned, folder / TUNED, half=half)
-        with replace_when_whole(folder / "README.md") as partial:
-            partial.write_text(describe(card, folder.name, lines), encoding="utf-8")
+        write_model_card(folder, describe(card, folder.name, lines))
 
 
 def describe(card: AnswererCard, name: str, scores: Sequence[str]) -> str:

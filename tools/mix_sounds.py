@@ -23,10 +23,10 @@ from data_prep.mixtures.manifest import (
     write_mixtures,
 )
 from data_prep.sounds.labelled import Sound
-from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, check_replaced_manifest
 from modalities.spelling import did_you_mean
 from tasks.cli.progress import progress_bar
+from tools.pieces import make_in_pieces
 from tools.render_sounds import summarise
 
 PIECE = 50  # mixtures that one process makes at a time
@@ -116,13 +116,8 @@ def mix_folder(
         raise ValueError(f"count is {count}; expected {len(material)} to {MOST:,} mixtures.")
     check_replaced_manifest(folder / MANIFEST, read_mixtures)
     folds = _share_out(material, count)
-    starts = range(0, count, PIECE)
     work = partial(_mix_piece, folder, material, options, folds)
-    rows: list[MixedSound] = []
-    for done, outcome in enumerate(run_in_processes(work, starts, workers), 1):
-        rows += outcome.made
-        if progress:
-            progress(min(done * PIECE, count), count)
+    rows = make_in_pieces(work, count, PIECE, workers, progress)
     rows.sort(key=lambda row: row.id)  # pieces come as they are ready
     write_mixtures(folder / MANIFEST, rows)
     return rows

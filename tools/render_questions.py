@@ -20,9 +20,9 @@ from data_prep.questions.scenes.drawing import SMALLEST, Picture, render_picture
 from data_prep.questions.scenes.rows import TASKS, make_pair_rows, make_rows, name_picture
 from data_prep.questions.scenes.stating import Pair
 from data_prep.questions.scenes.world import find_world
-from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, check_replaced_manifest
 from tasks.cli.progress import progress_bar
+from tools.pieces import make_in_pieces
 
 PIECE = 50  # pictures that one process draws at a time; even, as pairs stay together
 SEEDS = 1_000_000  # pictures of one seed at most
@@ -119,13 +119,8 @@ def render_folder(
     manifest = folder / MANIFEST
     check_replaced_manifest(manifest, read_questions)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    starts = range(0, options.count, PIECE)
-    rows: list[Question] = []
     work = partial(_draw_piece, folder, options)
-    for done, outcome in enumerate(run_in_processes(work, starts, workers), 1):
-        rows += outcome.made
-        if progress:
-            progress(min(done * PIECE, options.count), options.count)
+    rows = make_in_pieces(work, options.count, PIECE, workers, progress)
     rows.sort(key=lambda row: row.images[0])  # pieces come as they are ready
     write_questions(manifest, rows)
     return rows

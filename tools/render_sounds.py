@@ -19,9 +19,9 @@ from data_prep.mixtures.known import write_known
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
 from data_prep.mixtures.scenes.icons import MOST, SMALLEST
 from data_prep.mixtures.scenes.mixture import render_mixture
-from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Outcome, check_replaced_manifest
 from tasks.cli.progress import progress_bar
+from tools.pieces import make_in_pieces
 
 PIECE = 20  # mixtures that one process renders at a time
 NUMBERS = 1_000_000  # mixtures of one seed at most
@@ -111,13 +111,8 @@ def render_folder(
         OSError: It cannot be written.
     """
     check_replaced_manifest(folder / MANIFEST, read_mixtures)
-    starts = range(0, options.count, PIECE)
     work = partial(_render_piece, folder, options)
-    rows: list[MixedSound] = []
-    for done, outcome in enumerate(run_in_processes(work, starts, workers), 1):
-        rows += outcome.made
-        if progress:
-            progress(min(done * PIECE, options.count), options.count)
+    rows = make_in_pieces(work, options.count, PIECE, workers, progress)
     rows.sort(key=lambda row: row.id)  # pieces come as they are ready
     write_mixtures(folder / MANIFEST, rows)
     return rows

@@ -16,6 +16,7 @@ from modalities.audio.clap_log_mel import CLAP_RATE_HZ, CLIP_SAMPLES, ClapLogMel
 from modalities.encoder import FrozenEncoder
 from modalities.hub import fetch, reason_of
 from modalities.pretrained import find_folder, load_extractor, load_model
+from modalities.printable import check_texts
 from modalities.tensor_file import write_tensors
 from modalities.tensor_hash import hash_frozen
 
@@ -127,16 +128,6 @@ class ClapAudioText(FrozenEncoder):
         ids, mask = tokens["input_ids"], tokens["attention_mask"]
         pooled = self.model.text_model(input_ids=ids, attention_mask=mask).pooler_output
         return normalize(self.model.text_projection(pooled), dim=-1)
-
-
-def check_texts(texts: Sequence[str], name: str) -> None:
-    """Refuse what is no list of texts: none at all, or one text, which would pass for letters.
-
-    Raises:
-        ValueError: It is one of these.
-    """
-    if isinstance(texts, str) or not texts:
-        raise ValueError(f"{name} was given {texts!r}; expected a list of one text or more.")
 
 
 def load_clap_audio_text(name: str | Path = "clap-htsat-unfused") -> ClapAudioText:

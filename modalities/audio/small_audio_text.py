@@ -12,6 +12,7 @@ from torch.nn.functional import gelu, normalize, pad
 from modalities.audio.audio_clips import embed_clips
 from modalities.encoder import FrozenEncoder
 from modalities.network_file import load_network, save_network
+from modalities.printable import check_texts
 from modalities.rates import RATE_HZ
 from modalities.spelling import did_you_mean
 from modalities.tensor_hash import hash_weights
@@ -233,8 +234,7 @@ class SmallAudioText(FrozenEncoder):
         Raises:
             ValueError: There is none, or one that it does not know.
         """
-        if isinstance(texts, str) or not texts:
-            raise ValueError(f"{self.name} was given {texts!r}; expected a list of texts.")
+        check_texts(texts, self.name)
         for text in texts:
             if plain_text(text) not in self._places:
                 meant = did_you_mean(plain_text(text), self._places)

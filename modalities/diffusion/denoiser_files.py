@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modalities.diffusion.codecs import VaeCodec
 from modalities.diffusion.denoiser import Denoiser
-from modalities.diffusion.library import import_diffusers
+from modalities.diffusion.diffusers_package import import_diffusers
 from modalities.diffusion.noise import NOISE, NoiseSchedule
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
 from modalities.empty_name import refuse_empty_name

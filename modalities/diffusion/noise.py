@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from modalities.diffusion.library import import_diffusers
+from modalities.diffusion.diffusers_package import import_diffusers
 
 COSINE = "squaredcos_cap_v2"
 KINDS = ("linear", "scaled_linear", COSINE)

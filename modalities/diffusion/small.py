@@ -7,7 +7,7 @@ import torch
 
 from modalities.diffusion.codecs import PixelCodec
 from modalities.diffusion.denoiser import Denoiser
-from modalities.diffusion.library import import_diffusers
+from modalities.diffusion.diffusers_package import import_diffusers
 from modalities.diffusion.noise import COSINE, VELOCITY, NoiseSchedule
 
 SMALL = "small"  # its name, until it is written to a folder

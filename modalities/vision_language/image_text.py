@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 
 from modalities.encoder import FrozenEncoder
 from modalities.pretrained import find_folder, load_model
+from modalities.printable import check_texts
 from modalities.tensor_hash import hash_frozen
 from modalities.vision_language.clipseg import Pictures
 from modalities.vision_language.clipseg_files import SCENES, load_tokenizer, read_pictures
@@ -174,8 +175,7 @@ class ClipImageText(FrozenEncoder):
         Raises:
             ValueError: There is none.
         """
-        if isinstance(texts, str) or not texts:
-            raise ValueError(f"{self.name} was given {texts!r}; expected a list of texts.")
+        check_texts(texts, self.name)
         device = self.model.text_projection.weight.device
         tokens = tokenize(self.tokenizer, texts, self._longest)
         read = self.model.text_model(

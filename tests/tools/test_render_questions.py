@@ -6,7 +6,7 @@ from PIL import Image
 
 from data_prep.questions.manifest import read_questions
 from data_prep.questions.scenes.drawing import render_picture
-from tools import render_questions
+from tools import pieces
 from tools.render_questions import RenderOptions, main, render_folder
 
 OPTIONS = RenderOptions(count=60, seed=2, look="unseen", size=96)
@@ -42,7 +42,7 @@ def test_pieces_that_are_ready_in_another_order_give_the_same(folder, tmp_path, 
     def run(work, items, workers):
         yield from map(work, reversed(items))
 
-    monkeypatch.setattr(render_questions, "run_in_processes", run)
+    monkeypatch.setattr(pieces, "run_in_processes", run)
     render_folder(tmp_path, OPTIONS)
     for name in ("manifest.jsonl", "images/000059.png"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
