@@ -1,7 +1,7 @@
 """Pictures with embeddings of their sounds: a folder with a manifest and one file of numbers."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def read_examples(
         ValueError: One of them is damaged, or they do not fit each other.
     """
     path = find_manifest(folder, MANIFEST)
-    rows = list(read_file_entries(path, SoundedPicture.from_json, "write_examples"))
+    rows = list(read_rows(path))
     if not with_sounds:
         return rows, None
     place = path.parent / EMBEDDINGS
@@ -98,6 +98,16 @@ def read_examples(
         raise ValueError(f"{place} holds no {KEY!r}; write the examples again.")
     _check_shape(found[KEY], len(rows), str(place))
     return rows, found[KEY].float()
+
+
+def read_rows(path: str | Path) -> Iterator[SoundedPicture]:
+    """Read the manifest alone, row by row, with absolute paths.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is damaged, two have one id, or the manifest is of something else.
+    """
+    return read_file_entries(path, SoundedPicture.from_json, "write_examples")
 
 
 def _check_shape(embeddings: Tensor, rows: int, place: str) -> None:

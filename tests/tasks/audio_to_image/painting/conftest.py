@@ -1,5 +1,6 @@
-"""Pictures of one colour that sound of that colour, and a tiny denoiser that learnt them."""
+"""Pictures of one colour that sound of it, a tiny denoiser, and tones with what embeds them."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,11 +8,19 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize
 
+from data_prep.media.wav import encode_wav
+from data_prep.mixtures.manifest import MANIFEST, MixedSound, write_mixtures
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
 from modalities.diffusion.small import SmallDenoiserOptions
+from modalities.rates import RATE_HZ
+from modalities.separation.network import SeparationNetwork, SeparatorOptions
 from tasks.audio_to_image.painting.config import PaintingConfig, PictureDataOptions
 from tasks.audio_to_image.painting.manifest import SoundedPicture, write_examples
+from tasks.audio_to_image.separation.card import SeparatorCard
+from tasks.audio_to_image.separation.separator import Separator
 from tasks.training.options import LoopOptions
 
 COLOURS = ((230, 30, 30), (30, 30, 230))  # red, blue
@@ -82,3 +91,76 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("base")
     save_denoiser(build_small(SMALL), folder)
     return folder
+
+
+BANDS = 4
+SEPARATOR = SeparatorOptions(
+    sources=3, window_s=0.5, widths=(8, 8, 16), squeeze=4, reads="log_power", dropout=0.0
+)
+
+
+class PitchText:
+    """Embeds sounds by bands of their spectrum, and a text that ends with a number as that band."""
+
+    name, identity, rate_hz, dim = "pitch", "pitch-4", 8000, BANDS
+
+    def embed_audio(self, waves: Tensor) -> Tensor:
+        power = torch.fft.rfft(waves).abs().square()
+        return normalize(interpolate(power[:, None], BANDS, mode="area")[:, 0] + 1e-9, dim=1)
+
+    def embed_text(self, texts: Sequence[str]) -> Tensor:
+        bands = torch.tensor([int(text.split()[-1]) for text in texts])
+        return torch.nn.functional.one_hot(bands, BANDS).float()
+
+
+def make_tone(hz: float, seconds: float = 0.6) -> np.ndarray:
+    times = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    return (0.3 * np.sin(2 * np.pi * hz * times)).astype(np.float32)
+
+
+def write_tones(folder: Path) -> Path:
+    """Write mixtures of one tone and of two, and silence, each with a picture of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sounds = [
+        make_tone(500),
+        make_tone(3500),
+        (make_tone(500) + make_tone(3500)) / 2,
+        np.zeros(8000, np.float32),
+    ]
+    labels = [("low",), ("high",), ("low", "high"), ("nothing",)]
+    rows = []
+    for number, (sound, named) in enumerate(zip(sounds, labels, strict=True)):
+        media, picture = folder / f"{number}.wav", folder / f"{number}.png"
+        media.write_bytes(encode_wav(sound))
+        cv2.imwrite(str(picture), np.full((8, 8, 3), 40 * number, np.uint8))
+        fold = "test" if number == 2 else "train"
+        rows.append(MixedSound(str(number), str(media), named, fold, picture=str(picture)))
+    write_mixtures(folder / MANIFEST, rows)
+    return folder
+
+
+def build_separator(audio_text: object = None, seed: int = 0) -> Separator:
+    """Return a separator that nobody trained."""
+    torch.manual_seed(seed)
+    card = SeparatorCard("pitch", "pitch-4", BANDS, "band {label}", ("0", "3"))
+    return Separator(SeparationNetwork(SEPARATOR), card, audio_text, "cpu")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tones(tmp_path_factory.mktemp("tones"))
+
+
+@pytest.fixture
+def audio_text() -> PitchText:
+    return PitchText()
+
+
+@pytest.fixture
+def tone() -> Callable[..., np.ndarray]:
+    return make_tone
+
+
+@pytest.fixture
+def untrained() -> Callable[..., Separator]:
+    return build_separator

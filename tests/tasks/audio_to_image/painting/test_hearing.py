@@ -1,0 +1,109 @@
+"""What is heard of mixtures, kept, and read by a training to paint."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
+from tasks.audio_to_image.painting.ear import WINDOW_S, Ear
+from tasks.audio_to_image.painting.hearing import hear_examples
+from tasks.audio_to_image.painting.manifest import read_examples
+
+
+def test_sources_come_by_rank_and_silence_is_zeros(tones, tone, untrained, audio_text, tmp_path):
+    separator = untrained(audio_text)
+    rows = hear_examples(tones, separator, None, tmp_path, sources=5)
+    read, embeddings = read_examples(tmp_path, with_sounds=True)
+    assert read == rows and embeddings is not None and embeddings.shape == (4, 5, 4)
+    assert [row.label for row in rows] == ["low", "high", "low, high", "nothing"]
+    assert [row.fold for row in rows] == ["train", "train", "test", "train"]
+    expected = separator.separate((tone(500) + tone(3500)) / 2, 16000).embeddings
+    assert np.allclose(embeddings[2, :3], expected, atol=1e-3)
+    assert not embeddings[:, 3:].any() and not embeddings[3].any()
+
+
+def test_without_a_separator_the_whole_mixture_comes_first(tones, audio_text, tmp_path):
+    hear_examples(tones / MANIFEST, None, audio_text, tmp_path, sources=2)
+    _, embeddings = read_examples(tmp_path, with_sounds=True)
+    assert embeddings is not None and not embeddings[:, 1].any() and not embeddings[3].any()
+    assert embeddings[0, 0].argmax() == 0 and embeddings[1, 0].argmax() == 3
+    assert (embeddings[2, 0, [0, 3]] > 0.5).all()
+
+
+def test_what_was_heard_is_heard_once(tones, audio_text, tmp_path, monkeypatch):
+    first = hear_examples(tones, None, audio_text, tmp_path, sources=1)
+    kept = read_examples(tmp_path, with_sounds=True)[1]
+    monkeypatch.setattr(audio_text, "embed_audio", None)  # must not be asked
+    told = []
+    again = hear_examples(
+        tones, None, audio_text, tmp_path, 1, lambda done, total: told.append((done, total))
+    )
+    assert again == first and told[-1] == (4, 4)
+    assert torch.equal(kept, read_examples(tmp_path, with_sounds=True)[1])
+
+
+def test_what_another_separator_heard_is_refused(tones, untrained, audio_text, tmp_path):
+    hear_examples(tones, untrained(audio_text), None, tmp_path, sources=1)
+    for separator, whole in ((untrained(audio_text, 1), None), (None, audio_text)):
+        with pytest.raises(ValueError, match="another extractor"):
+            hear_examples(tones, separator, whole, tmp_path, sources=1)
+
+
+def test_other_mixtures_are_heard_anew(tones, audio_text, tmp_path):
+    rows = list(read_mixtures(tones / MANIFEST))
+    write_mixtures(tmp_path / "other" / MANIFEST, rows[1:2])
+    hear_examples(tones, None, audio_text, tmp_path / "heard", sources=1)
+    hear_examples(tmp_path / "other", None, audio_text, tmp_path / "heard", sources=1)
+    found, embeddings = read_examples(tmp_path / "heard", with_sounds=True)
+    assert [row.id for row in found] == ["1"] and embeddings is not None
+    assert embeddings[0, 0].argmax() == 3
+
+
+def test_a_folder_with_another_manifest_is_left_alone(tones, audio_text):
+    before = (tones / MANIFEST).read_text()
+    with pytest.raises(ValueError, match=MANIFEST):
+        hear_examples(tones, None, audio_text, tones, sources=1)
+    assert (tones / MANIFEST).read_text() == before
+
+
+def test_pictures_come_out_of_videos(demo_clip, audio_text, tmp_path):
+    row = MixedSound("a/b", str(demo_clip), ("speech",), picture_s=0.5, end_s=1.0)
+    write_mixtures(tmp_path / "videos" / MANIFEST, [row])
+    [found] = hear_examples(tmp_path / "videos", None, audio_text, tmp_path / "heard", sources=1)
+    assert Path(found.picture).parent == tmp_path / "heard/pictures"
+    assert cv2.imread(found.picture) is not None
+
+
+def test_faults_are_told(tones, untrained, audio_text, tmp_path):
+    with pytest.raises(ValueError, match="both given"):
+        hear_examples(tones, untrained(audio_text), audio_text, tmp_path, sources=1)
+    with pytest.raises(ValueError, match="neither given"):
+        hear_examples(tones, None, None, tmp_path, sources=1)
+    with pytest.raises(ValueError, match="ranks by energy alone"):
+        hear_examples(tones, untrained(), None, tmp_path, sources=1)
+    with pytest.raises(ValueError, match="sources is 0"):
+        hear_examples(tones, None, audio_text, tmp_path, sources=0)
+    write_mixtures(tmp_path / MANIFEST, [MixedSound("a", "no.wav", ("x",), picture="no.png")])
+    with pytest.raises(FileNotFoundError, match=r"no\.png, the picture of a"):
+        hear_examples(tmp_path, None, audio_text, tmp_path / "heard", sources=1)
+
+
+@pytest.mark.parametrize("separates", [True, False])
+def test_blocks_of_any_length_are_heard_alike(untrained, tone, audio_text, separates):
+    ear = Ear(untrained(audio_text), None) if separates else Ear(None, audio_text)
+    sound = np.concatenate([tone(500, WINDOW_S), tone(3500, 1.3)]).astype(np.float32)
+    whole = ear.listen([sound])
+    parts = ear.listen(np.array_split(sound, 7))
+    assert whole.order == parts.order and whole.embeddings is not None
+    assert torch.allclose(whole.embeddings, parts.embeddings, atol=1e-4)
+    assert torch.allclose(whole.embeddings.norm(dim=1), torch.ones(len(whole.order)))
+
+
+def test_a_sound_of_one_sample_and_none_are_heard(audio_text):
+    ear = Ear(None, audio_text)
+    assert ear.listen([np.full(1, 0.5, np.float32)]).scores == (1.0,)
+    nothing = ear.listen([])
+    assert nothing.scores == (-1.0,) and not nothing.embeddings.any()
