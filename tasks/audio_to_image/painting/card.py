@@ -18,6 +18,12 @@ class PainterCard:
         denoiser: The frozen one, by the name it was loaded with.
         weights: Its hash, as `Denoiser.identity` has it; "" where it is in the painter's folder.
         adapter: Sizes, as `AudioAdapterOptions` has them.
+        separator: What takes sounds apart, by the name it was loaded with; "" where they are heard
+            as a whole, or embeddings were handed in.
+        audio_text: The model of sound and text, by the name it was loaded with; "" where it is the
+            separator's own, or embeddings were handed in.
+        ear: What tells both from all others, see `Ear`; "" where embeddings were handed in.
+        pictures: What it was trained on, as `PictureDataOptions` has it.
         steps: How often the denoiser looks, unless another number is told.
         guidance: How far to go beyond what is painted without sounds, unless told.
         data: What it was trained on, in words.
@@ -39,6 +45,10 @@ class PainterCard:
     trained: int
     parameters: int
     scores: dict[str, float] = field(default_factory=dict)
+    separator: str = ""
+    audio_text: str = ""
+    ear: str = ""
+    pictures: dict[str, Any] = field(default_factory=dict)
 
 
 def find_shipped(name: str | Path) -> Path | None:

@@ -18,7 +18,8 @@ class PictureDataOptions:
     """Pictures, in the second stage with embeddings of their sounds.
 
     Attributes:
-        folder: Holds what `write_examples` wrote.
+        folder: Holds a manifest of mixtures with pictures, which are heard before the training; or
+            what `write_examples` wrote, which was heard before.
         sizes: Sizes in which pictures are learnt, as "288x512", height by width; each picture takes
             that whose shape is nearest to its own. Empty for the denoiser's own size alone.
         flip: Whether half of the pictures, drawn anew each time, are turned left to right.
@@ -48,6 +49,13 @@ class PaintingConfig:
         stage: "base" trains a small denoiser on pictures alone; "adapter" lets a frozen one read
             embeddings of sounds.
         data: Pictures.
+        separator: Folder or name of what takes mixtures apart, in the second stage.
+        audio_text: Without a separator, name or folder of the model of sound and text by which
+            mixtures are heard as a whole; with one, another place of the model that it ranks by.
+            With neither, `data.folder` holds what was heard before.
+        embeddings: Folder where what is heard of mixtures is kept, of one separator or model alone:
+            a training that is started again hears nothing twice. Hearing takes a GPU where there
+            is one.
         denoiser: Name, folder or hub id of the frozen one, in the second stage.
         small: How a small one is built, in the first.
         adapter: How embeddings become tokens, in the second stage.
@@ -67,6 +75,9 @@ class PaintingConfig:
     task: str = "painting"
     stage: str = ADAPTER
     data: PictureDataOptions = field(default_factory=PictureDataOptions)
+    separator: str = ""
+    audio_text: str = ""
+    embeddings: str = ""
     denoiser: str = ""
     small: SmallDenoiserOptions = field(default_factory=SmallDenoiserOptions)
     adapter: AudioAdapterOptions = field(default_factory=AudioAdapterOptions)
@@ -85,6 +96,7 @@ class PaintingConfig:
                 f"stage is {self.stage!r} and denoiser {self.denoiser!r}; expected the name of a "
                 "frozen one with 'adapter', and none with 'base', which trains its own."
             )
+        self._check_hearing()
         if not 0 <= self.drop < 1:
             raise ValueError(f"drop is {self.drop}; expected 0 to below 1.")
         if not self.late > 0:
@@ -93,6 +105,20 @@ class PaintingConfig:
             raise ValueError(f"shown is {self.shown}; expected 0 or more pictures.")
         check_sampling(self.steps, self.guidance)
         self.loop.check_goals(self.measures)
+
+    def _check_hearing(self) -> None:
+        if self.hears and self.stage == BASE:
+            raise ValueError(
+                "stage is 'base', which hears nothing; expected no separator and no audio_text. "
+                "They belong to 'adapter'."
+            )
+        if self.hears and not self.embeddings:
+            raise ValueError("embeddings is empty; expected a folder to keep what is heard in.")
+
+    @property
+    def hears(self) -> bool:
+        """Whether mixtures are heard before the training, and were not before."""
+        return bool(self.separator or self.audio_text)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from modalities.rates import RATE_HZ
 from modalities.tensor_hash import hash_weights
 from tasks.audio_to_image.separation.losses import SILENT
 from tasks.audio_to_image.separation.ranking import Ranking, embed_sounds
+from tasks.devices import find_device
 
 if TYPE_CHECKING:
     from modalities.audio.audio_text import AudioText
@@ -90,6 +92,34 @@ class Ear:
         heard = bool(total.any())
         embeddings = normalize(total, dim=1)
         return Ranking((0,), (1.0 if heard else -1.0,), (float(heard),), embeddings)
+
+
+def load_ear(
+    separator: str | Path, audio_text: str | Path = "", device: str | torch.device = "auto"
+) -> Ear:
+    """Load what hears sounds.
+
+    Args:
+        separator: A folder that training wrote, or the name of one that comes with mcgurk; "" to
+            hear sounds as a whole.
+        audio_text: A model of sound and text, as `load_audio_text` takes it; "" for the separator's
+            own.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        FileNotFoundError: One is not there, or not whole.
+        ValueError: Neither is named, one is damaged, or they do not fit each other.
+    """
+    if separator:
+        from tasks.audio_to_image.separation.separator import Separator
+
+        return Ear(Separator.load(separator, str(device), audio_text or None), None)
+    from modalities.audio.audio_text import load_audio_text
+
+    model = load_audio_text(audio_text)
+    if isinstance(model, nn.Module):
+        model.to(find_device(str(device)))
+    return Ear(None, model)
 
 
 def _windows(blocks: Iterable[np.ndarray], samples: int) -> Iterable[Tensor]:

@@ -1,7 +1,8 @@
 """From mixtures with pictures to what a training to paint reads: embeddings of their sounds."""
 
+import json
 from collections.abc import Callable
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from data_prep.clips.names import file_name_of
 from data_prep.json_lines import find_manifest
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures
 from data_prep.mixtures.samples import load_picture, load_sound
 from data_prep.workers.resume import check_replaced_manifest
+from modalities.text_file import read_ended_lines
 from tasks.audio_to_image.painting.ear import Ear
 from tasks.audio_to_image.painting.manifest import SoundedPicture, read_rows, write_examples
 from tasks.pictures.sheets import save_sheet
@@ -64,10 +65,7 @@ def hear_examples(
     if sources < 1:
         raise ValueError(f"sources is {sources}; expected 1 or more.")
     ear, folder = Ear(separator, audio_text), Path(folder).expanduser()
-    path = find_manifest(mixtures, MANIFEST)
-    rows = list(read_mixtures(path))
-    if not rows:
-        raise ValueError(f"{path} has no mixtures; expected some. Prepare it again.")
+    rows = _read(mixtures)
     check_replaced_manifest(folder / MANIFEST, read_rows)
     identity = {"extractor": ear.identity, "dim": ear.dim, "reading": READING}
     kept = KeptFeatures(folder / HEARD, identity, ear.name)
@@ -83,6 +81,49 @@ def hear_examples(
         kept.flush()
     write_examples(folder, examples, torch.stack(embeddings))
     return examples
+
+
+def holds_mixtures(folder: str | Path) -> bool:
+    """Say whether a manifest, or that of a folder, is of mixtures, by its first line.
+
+    Raises:
+        ValueError: It is no text.
+    """
+    path = find_manifest(folder, MANIFEST)
+    first = next(iter(read_ended_lines(path)), "") if path.is_file() else ""
+    try:
+        return "media" in dict(json.loads(first))
+    except (ValueError, TypeError):  # what reads the whole tells what is wrong with it
+        return False
+
+
+def see_examples(mixtures: str | Path, folder: str | Path) -> list[SoundedPicture]:
+    """Return the pictures of mixtures, without hearing them, for a denoiser that learns them alone.
+
+    Args:
+        mixtures: A manifest of mixtures, or its folder.
+        folder: Pictures out of videos are written there; "" where there are none of those.
+
+    Raises:
+        FileNotFoundError: The manifest or a picture is not there.
+        ValueError: One of them cannot be used.
+        OSError: The folder cannot be written.
+    """
+    rows = _read(mixtures)
+    if not str(folder) and (bare := [row for row in rows if not row.picture]):
+        raise ValueError(
+            f"{bare[0].id} of {mixtures} has a picture in a video; expected a folder to write it "
+            "to. Name one by embeddings."
+        )
+    return [_example(row, Path(folder).expanduser() / PICTURES) for row in rows]
+
+
+def _read(mixtures: str | Path) -> list[MixedSound]:
+    path = find_manifest(mixtures, MANIFEST)
+    rows = list(read_mixtures(path))
+    if not rows:
+        raise ValueError(f"{path} has no mixtures; expected some. Prepare it again.")
+    return rows
 
 
 def _heard(row: MixedSound, ear: Ear, kept: KeptFeatures, sources: int) -> Tensor:
@@ -109,9 +150,16 @@ def _key(row: MixedSound) -> str:
 
 def _example(row: MixedSound, pictures: Path) -> SoundedPicture:
     """Return a row with its picture, which is written where it is a part of a video."""
-    picture = Path(row.picture) if row.picture else pictures / f"{file_name_of(row.id)}.png"
-    if row.picture and not picture.is_file():
+    picture = Path(row.picture) if row.picture else _take_picture(row, pictures)
+    if not picture.is_file():
         raise FileNotFoundError(f"There is no {picture}, the picture of {row.id}.")
-    if not row.picture:
-        save_sheet(np.round(255 * load_picture(row)).astype(np.uint8), picture)
     return SoundedPicture(row.id, str(picture.resolve()), row.fold, ", ".join(row.labels))
+
+
+def _take_picture(row: MixedSound, pictures: Path) -> Path:
+    """Write a picture of a video, unless that was done; its name tells it from all others."""
+    told = sha256(f"{_key(row)} {row.picture_s}".encode()).hexdigest()[:32]
+    path = pictures / f"{told}.png"
+    if not path.is_file():
+        save_sheet(np.round(255 * load_picture(row)).astype(np.uint8), path)
+    return path

@@ -16,7 +16,7 @@ from modalities.diffusion.small import SmallDenoiser, build_small
 from tasks.audio_to_image.painting.card import PainterCard
 from tasks.audio_to_image.painting.config import ADAPTER, PaintingConfig, read_size
 from tasks.audio_to_image.painting.examples import Examples, part_rows
-from tasks.audio_to_image.painting.manifest import read_examples
+from tasks.audio_to_image.painting.found_examples import find_examples
 from tasks.audio_to_image.painting.model import Batch, Group, PaintingModel
 from tasks.audio_to_image.painting.painter_files import save_painter
 from tasks.audio_to_image.painting.rows import paint_rows
@@ -41,7 +41,7 @@ class Painting:
     def __init__(self, config: PaintingConfig):
         self.config = config
         with_sounds = config.stage == ADAPTER
-        rows, embeddings = read_examples(config.data.folder, with_sounds)
+        rows, embeddings, self.ear = find_examples(config)
         parts = part_rows(rows, config.data)
         self.denoiser = _build_denoiser(config)
         self.parameters = sum(p.numel() for p in self.denoiser.parameters())
@@ -178,6 +178,10 @@ class Painting:
             trained=sum(p.numel() for p in self.adapter.parameters()),
             parameters=self.parameters,
             scores={k: v for k, v in measured.items() if k.startswith("valid") or k == "seconds"},
+            separator=config.separator,
+            audio_text=config.audio_text,
+            ear=self.ear,
+            pictures=asdict(config.data),
         )
 
 

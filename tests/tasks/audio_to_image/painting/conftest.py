@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate, normalize
 
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, write_mixtures
+from modalities.audio.small_audio_text import build_small_audio_text
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
 from modalities.diffusion.small import SmallDenoiserOptions
 from modalities.rates import RATE_HZ
@@ -21,6 +22,7 @@ from tasks.audio_to_image.painting.config import PaintingConfig, PictureDataOpti
 from tasks.audio_to_image.painting.manifest import SoundedPicture, write_examples
 from tasks.audio_to_image.separation.card import SeparatorCard
 from tasks.audio_to_image.separation.separator import Separator
+from tasks.audio_to_image.separation.separator_files import save_separator
 from tasks.training.options import LoopOptions
 
 COLOURS = ((230, 30, 30), (30, 30, 230))  # red, blue
@@ -164,3 +166,13 @@ def tone() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def untrained() -> Callable[..., Separator]:
     return build_separator
+
+
+@pytest.fixture(scope="session")
+def separator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a separator that nobody trained, with a small model of sound and text beside it."""
+    folder = tmp_path_factory.mktemp("separator")
+    model = build_small_audio_text(("low", "high"), dim=BANDS, widths=(8, 8))
+    card = SeparatorCard("low-high", "", BANDS, labels=("low", "high"))
+    save_separator(folder, build_separator().network, card, model)
+    return folder

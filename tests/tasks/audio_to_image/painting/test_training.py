@@ -12,6 +12,7 @@ import torch
 from modalities.diffusion.denoiser_files import load_denoiser
 from tasks.audio_to_image.painting import Painter
 from tasks.audio_to_image.painting.card import read_card
+from tasks.audio_to_image.painting.ear import Ear, load_ear
 from tasks.audio_to_image.painting.training import Painting
 from tasks.training.loop import CHECKPOINT, train
 
@@ -148,3 +149,55 @@ def test_a_denoiser_that_is_not_there_is_told(adapter_config):
 def test_a_size_that_cannot_be_painted_is_told_before_the_training(adapter_config):
     with pytest.raises(ValueError, match="9 x 8 pixels cannot be painted"):
         Painting(replace(adapter_config, data=replace(adapter_config.data, sizes=("9x8",))))
+
+
+def test_mixtures_are_heard_before_the_training_and_once(
+    adapter_config, tones, separator, tmp_path, monkeypatch
+):
+    """The card says by what, and the embeddings are those that the same separator makes."""
+    config = replace(
+        adapter_config,
+        data=replace(adapter_config.data, folder=str(tones), validation=0.4),
+        separator=str(separator),
+        embeddings=str(tmp_path / "heard"),
+    )
+    task = Painting(config)
+    assert len(task.parts["train"]) + len(task.parts["validation"]) == 3  # one row tests
+    fit(config, tmp_path / "painter")
+    card = read_card(tmp_path / "painter")
+    assert (card.separator, card.audio_text) == (str(separator), "")
+    assert card.ear == load_ear(separator, device="cpu").identity
+    assert card.pictures["folder"] == str(tones)
+    monkeypatch.setattr(Ear, "listen", None)  # must not be asked
+    assert torch.equal(Painting(config).parts["train"].embeddings, task.parts["train"].embeddings)
+
+
+def test_mixtures_without_a_separator_are_heard_as_a_whole(
+    adapter_config, tones, separator, tmp_path
+):
+    config = replace(
+        adapter_config,
+        data=replace(adapter_config.data, folder=str(tones)),
+        audio_text=str(separator / "audio_text"),
+        embeddings=str(tmp_path),
+    )
+    embeddings = Painting(config).parts["train"].embeddings
+    assert embeddings is not None and not embeddings[:, 1:].any()
+    assert Painting(config)._card({}).audio_text == str(separator / "audio_text")
+
+
+def test_a_base_learns_the_pictures_of_mixtures_and_hears_nothing(base_config, tones):
+    config = replace(base_config, data=replace(base_config.data, folder=str(tones)))
+    task = Painting(config)
+    assert task.parts["train"].embeddings is None and len(task.parts["train"]) == 3
+
+
+def test_what_cannot_be_heard_is_told(adapter_config, tones, separator, tmp_path):
+    with_tones = replace(adapter_config, data=replace(adapter_config.data, folder=str(tones)))
+    with pytest.raises(ValueError, match="nothing is named that hears them"):
+        Painting(with_tones)
+    hears = replace(with_tones, separator=str(separator), embeddings=str(tmp_path))
+    with pytest.raises(ValueError, match=r"adapter\.dim is 5.*have 4 features"):
+        Painting(replace(hears, adapter=replace(hears.adapter, dim=5)))
+    with pytest.raises(FileNotFoundError, match=r"separator\.json"):
+        Painting(replace(hears, separator=str(tones)))

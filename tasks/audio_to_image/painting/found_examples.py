@@ -1,0 +1,55 @@
+"""The pictures of an experiment, and what they sound like: heard now, or before."""
+
+from torch import Tensor
+
+from tasks.audio_to_image.painting.config import ADAPTER, PaintingConfig
+from tasks.audio_to_image.painting.ear import load_ear
+from tasks.audio_to_image.painting.hearing import hear_examples, holds_mixtures, see_examples
+from tasks.audio_to_image.painting.manifest import SoundedPicture, read_examples
+
+
+def find_examples(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor | None, str]:
+    """Find the pictures of an experiment; in the second stage hear mixtures that were not heard.
+
+    Args:
+        config: Names a folder of mixtures, or of what `write_examples` wrote.
+
+    Returns:
+        The rows, what each sounds like, [rows, sources, dim], None in the first stage, and the
+        identity of what heard it, "" where it was heard before.
+
+    Raises:
+        FileNotFoundError: A manifest, sound or picture is not there.
+        ValueError: One of them cannot be used; mixtures are to be heard, and nothing hears them.
+        OSError: What is heard cannot be written.
+    """
+    folder = config.data.folder
+    if config.stage != ADAPTER:
+        if holds_mixtures(folder):
+            return see_examples(folder, config.embeddings), None, ""
+        return *read_examples(folder, with_sounds=False), ""
+    if config.hears:
+        return _hear(config)
+    if holds_mixtures(folder):
+        raise ValueError(
+            f"{folder} holds mixtures, and nothing is named that hears them; expected separator, "
+            "or audio_text to hear them as a whole."
+        )
+    return *read_examples(folder, with_sounds=True), ""
+
+
+def _hear(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor | None, str]:
+    ear = load_ear(config.separator, config.audio_text)
+    if ear.dim != config.adapter.dim:
+        raise ValueError(
+            f"adapter.dim is {config.adapter.dim}, and {ear.name} have {ear.dim} features; "
+            "expected the same."
+        )
+    hear_examples(
+        config.data.folder,
+        ear.separator,
+        None if ear.separator else ear.audio_text,
+        config.embeddings,
+        config.adapter.sources,
+    )
+    return *read_examples(config.embeddings, with_sounds=True), ear.identity
