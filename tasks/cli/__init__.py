@@ -11,6 +11,7 @@ from tasks.cli.crop import crop
 from tasks.cli.evaluate import evaluate
 from tasks.cli.methods import methods
 from tasks.cli.mix import mix
+from tasks.cli.paint import paint
 from tasks.cli.plain_command import PlainCommand
 from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(transcribe, crop, probe, prepare, mix, methods),
-    *(train, evaluate, classify, segment, answer, caption, separate),
+    *(train, evaluate, classify, segment, answer, caption, separate, paint),
 )
 for command in COMMANDS:
     app.command(cls=PlainCommand)(command)

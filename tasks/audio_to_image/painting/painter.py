@@ -1,33 +1,65 @@
-"""Pictures of sounds in two verbs: fit, paint."""
+"""Pictures of sounds in three verbs: fit, hear, paint."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from data_prep.media import check_waveform
+from modalities.audio.resample import resample
 from modalities.diffusion.audio_adapter import AudioAdapter
 from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.sampling import check_sampling
 from modalities.empty_name import refuse_empty_name
+from modalities.rates import RATE_HZ
 from tasks.audio_to_image.painting.card import CARD, PainterCard, find_shipped, list_shipped
-from tasks.audio_to_image.painting.painter_files import load_painter
+from tasks.audio_to_image.painting.heard import Heard, Report, hear_blocks, hear_file
+from tasks.audio_to_image.painting.painter_files import load_painter, load_painters_ear
 from tasks.audio_to_image.painting.rows import Progress as Steps
 from tasks.audio_to_image.painting.rows import paint_rows
 from tasks.devices import find_device
 
 if TYPE_CHECKING:
     from tasks.audio_to_image.painting.config import PaintingConfig
+    from tasks.audio_to_image.painting.ear import Ear
     from tasks.training.loop import Progress
 
 
+@dataclass(frozen=True)
+class Painted:
+    """Pictures of one sound.
+
+    Attributes:
+        pictures: 0..1, [pictures, height, width, 3].
+        heard: What was heard.
+        sources: How many of it were painted, those of the highest rank.
+        seed: What fixed the first picture's noise; each next has the next one.
+        steps: How often the denoiser looked.
+        guidance: How far it went beyond what is painted without sounds.
+    """
+
+    pictures: Tensor
+    heard: Heard
+    sources: int
+    seed: int
+    steps: int
+    guidance: float
+
+
 class Painter:
-    """Paints what embeddings of sounds tell.
+    """Paints what sounds, or embeddings of them, tell.
 
     Args:
         denoiser: Frozen.
         adapter: Trained on it.
         card: About it.
         device: "auto", "cpu", "cuda" or "mps"; None leaves it where it is.
+        open_ear: Loads what hears sounds, when the first is heard; None where none is.
 
     Raises:
         ValueError: There is no such device.
@@ -39,20 +71,31 @@ class Painter:
         adapter: AudioAdapter,
         card: PainterCard,
         device: str | None = "auto",
+        open_ear: "Callable[[], Ear] | None" = None,
     ):
         self.denoiser, self.adapter, self.card = denoiser, adapter, card
+        self._open_ear = open_ear
         if device is not None:
             self.denoiser.to(find_device(device))
             self.adapter.to(find_device(device))
 
     @classmethod
-    def load(cls, name: str | Path, device: str = "auto", denoiser: str | None = None) -> Self:
-        """Load a painter.
+    def load(
+        cls,
+        name: str | Path,
+        device: str = "auto",
+        denoiser: str | None = None,
+        separator: str | Path | None = None,
+        audio_text: str | Path | None = None,
+    ) -> Self:
+        """Load a painter; what it hears sounds with is loaded when the first is heard.
 
         Args:
             name: A folder that `mcgurk train` wrote; else the name of one that comes with mcgurk.
             device: "auto", "cpu", "cuda" or "mps".
             denoiser: Another name or place of the frozen denoiser that it was trained on.
+            separator: Another name or place of the separator that it was trained with.
+            audio_text: Another name or place of the model of sound and text.
 
         Raises:
             FileNotFoundError: A folder is not whole.
@@ -66,7 +109,9 @@ class Painter:
                 f"No painter {str(name)!r}; expected a folder with a {CARD}, as `mcgurk train` "
                 f"writes it{', or one of ' + shipped if shipped else ''}."
             )
-        return cls(*load_painter(folder, denoiser), device)
+        parts = load_painter(folder, denoiser)
+        open_ear = partial(load_painters_ear, folder, parts[-1], device, separator, audio_text)
+        return cls(*parts, device, open_ear)
 
     @classmethod
     def fit(
@@ -132,3 +177,80 @@ class Painter:
             size,
             progress,
         )
+
+    @cached_property
+    def ear(self) -> "Ear":
+        """What hears sounds.
+
+        Raises:
+            FileNotFoundError: It is not there, or not whole.
+            ValueError: It is damaged, or not that of the training, or there is none.
+        """
+        if self._open_ear is None:
+            raise ValueError("This painter hears nothing; load it from its folder to let it hear.")
+        return self._open_ear()
+
+    def hear(self, waveform: ArrayLike, rate_hz: int) -> Heard:
+        """Hear a sound, as sounds of the training were heard.
+
+        Args:
+            waveform: [samples], [samples, channels] or [channels, samples]: floats in [-1, 1],
+                int16 or int32. Several channels are mixed to one.
+            rate_hz: Samples per second, any.
+
+        Returns:
+            What was heard; `embeddings[None]` is what `paint` takes.
+
+        Raises:
+            FileNotFoundError: What hears sounds is not there.
+            ValueError: Another shape or type; no samples; NaN or infinite samples.
+        """
+        mono = torch.from_numpy(check_waveform(waveform, rate_hz))
+        return hear_blocks(self.ear, [resample(mono, rate_hz, RATE_HZ).numpy()])
+
+    def paint_file(
+        self,
+        source: str | Path,
+        count: int = 1,
+        sources: int | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        size: tuple[int, int] | None = None,
+        audio_track: int | None = None,
+        listening: Report | None = None,
+        progress: Steps | None = None,
+    ) -> Painted:
+        """Paint a media file of any length.
+
+        Args:
+            source: Any media file with sound.
+            count: How many pictures, 1 or more.
+            sources: How many of its sounds, those of the highest rank; None for as many as the
+                painter was trained with.
+            seed: See `paint`.
+            steps: See `paint`.
+            guidance: See `paint`.
+            size: See `paint`.
+            audio_track: Index of one of several sound tracks; None for the main one.
+            listening: Called with the seconds heard, and all, None where that is not known.
+            progress: Called with steps done, and all, over all pictures.
+
+        Raises:
+            FileNotFoundError: The file, or what hears it, is not there.
+            ValueError: It has no sound that can be decoded; a number that cannot be.
+        """
+        steps = self.card.steps if steps is None else steps
+        guidance = self.card.guidance if guidance is None else guidance
+        check_sampling(steps, guidance)
+        most = self.adapter.options.sources
+        if count < 1 or not 1 <= (most if sources is None else sources) <= most:
+            raise ValueError(
+                f"count is {count} and sources {sources}; expected 1 picture or more, of 1 to "
+                f"{most} sources, as the painter was trained."
+            )
+        heard = hear_file(self.ear, source, audio_track, listening)
+        told = heard.embeddings[: sources or most]
+        rows = told.expand(count, -1, -1)
+        pictures = self.paint(rows, seed, steps, guidance, size, progress)
+        return Painted(pictures, heard, len(told), seed, steps, guidance)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modalities.diffusion.audio_adapter import AudioAdapter, AudioAdapterOptions
 from modalities.diffusion.denoiser import Denoiser
@@ -12,7 +13,11 @@ from modalities.tensor_file import read_tensors, write_tensors
 from tasks.audio_to_image.painting.card import CARD, PainterCard, read_card
 from tasks.cards import card_comes_last
 
+if TYPE_CHECKING:
+    from tasks.audio_to_image.painting.ear import Ear
+
 ADAPTER_FILE, DENOISER_FOLDER = "adapter.safetensors", "denoiser"
+SEPARATOR_FOLDER = "separator"  # one that lies in a painter's folder goes before the card's
 AGAIN = "train the painter again"
 
 
@@ -77,3 +82,44 @@ def load_painter(
             f"{folder} was trained for {card.denoiser}, and does not fit {frozen.name}: {reason}"
         ) from error
     return frozen, adapter.requires_grad_(False).eval(), card
+
+
+def load_painters_ear(
+    folder: str | Path,
+    card: PainterCard,
+    device: str = "auto",
+    separator: str | Path | None = None,
+    audio_text: str | Path | None = None,
+) -> "Ear":
+    """Load what a painter hears sounds with.
+
+    Args:
+        folder: Of the painter; a separator that lies in it goes before the card's.
+        card: What is known about it.
+        device: "auto", "cpu", "cuda" or "mps".
+        separator: Another name or place of the separator; None for that of the card.
+        audio_text: Another name or place of the model of sound and text; None for that of the card.
+
+    Raises:
+        FileNotFoundError: One is not there, or not whole.
+        ValueError: One is damaged, or not that of the training, or the card names none.
+    """
+    from tasks.audio_to_image.painting.ear import load_ear
+
+    beside = Path(folder) / SEPARATOR_FOLDER
+    taken = separator or (beside if beside.is_dir() else card.separator)
+    model = audio_text or card.audio_text
+    if not (taken or model):
+        raise ValueError(
+            f"{folder} was trained on embeddings that were handed in, and does not say what hears "
+            "sounds; expected the name of a separator, or of a model of sound and text. Name one."
+        )
+    ear = load_ear(taken, model, device)
+    if ear.dim != card.adapter.get("dim") or card.ear not in ("", ear.identity):
+        wanted = card.separator or card.audio_text or "what it was trained with"
+        raise ValueError(
+            f"{folder} was trained with other embeddings than those of {taken or model}, of "
+            f"{ear.dim} features; expected {wanted}, of {card.adapter.get('dim')} features, as it "
+            "was then. Take that one, or train anew."
+        )
+    return ear

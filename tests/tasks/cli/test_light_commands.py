@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.__main__ import run
+from tasks.audio_to_image.painting.card import PainterCard
 from tasks.audio_to_image.separation.card import SeparatorCard
 from tasks.cli import app
 
@@ -58,7 +59,10 @@ READS = {
     "methods counts": (("methods", "--counts"), ("numpy", "av", "rich")),
     **{
         f"help of {name}": ((name, "--help"), ("numpy", "av", "rich"))
-        for name in ("transcribe", "train", "evaluate", "sets", "prepare", "segment", "separate")
+        for name in (
+            *("transcribe", "train", "evaluate", "sets", "prepare"),
+            *("segment", "separate", "paint"),
+        )
     },
 }
 
@@ -68,7 +72,7 @@ def test_a_command_that_reads_loads_nothing_of_models(tmp_path, arguments, unuse
     assert not loaded(tmp_path, 0, *arguments) & {*HEAVY, *unused}
 
 
-OUT = ("-o", "out")
+OUT, PICTURE = ("-o", "out"), ("-o", "out.png")
 MISTAKES = {
     "transcribe, no file": ("transcribe", "no.mp4"),
     "transcribe, no collection": ("transcribe", CLIP, "--sets", "gird"),
@@ -143,6 +147,17 @@ MISTAKES = {
     "separate, no track": ("separate", CLIP, *OUT, "--model", "separator", "--audio-track", "9"),
     "separate, in the way": ("separate", CLIP, "-o", ".", "--model", "separator"),
     "separate, over the clip": ("separate", CLIP, "-o", CLIP, "--model", "separator"),
+    "paint, no file": ("paint", "no.wav", *PICTURE, "--model", "painter"),
+    "paint, no output": ("paint", CLIP, "--model", "painter"),
+    "paint, suffix": ("paint", CLIP, "-o", "a.pdf", "--model", "painter"),
+    "paint, no model": ("paint", CLIP, *PICTURE, "--model", "scnees"),
+    "paint, a folder without": ("paint", CLIP, *PICTURE, "--model", "."),
+    "paint, steps": ("paint", CLIP, *PICTURE, "--model", "painter", "--steps", "0"),
+    "paint, guidance": ("paint", CLIP, *PICTURE, "--model", "painter", "--guidance", "nan"),
+    "paint, no pictures": ("paint", CLIP, *PICTURE, "--model", "painter", "--count", "0"),
+    "paint, too many sources": ("paint", CLIP, *PICTURE, "--model", "painter", "--sources", "3"),
+    "paint, seed": ("paint", CLIP, *PICTURE, "--model", "painter", "--seed", "-1"),
+    "paint, no track": ("paint", CLIP, *PICTURE, "--model", "painter", "--audio-track", "9"),
     "segment, over the clip": ("segment", CLIP, "a", "-o", CLIP),
     "sets show, no collection": ("sets", "show", "gird"),
     "sets merge, no collection": ("sets", "merge", "gird", "audio", *OUT),
@@ -172,6 +187,9 @@ def test_a_mistake_is_told_before_anything_of_models_is_loaded(tmp_path, argumen
     (tmp_path / "separator/separator.json").write_text(
         json.dumps(asdict(SeparatorCard(network={"sources": 3})))
     )
+    (tmp_path / "painter").mkdir()
+    card = PainterCard("", "", {"sources": 2}, 20, 7.5, "", "", "", 0, 0)
+    (tmp_path / "painter/painter.json").write_text(json.dumps(asdict(card)))
     before = sorted(tmp_path.iterdir())
     assert not loaded(tmp_path, 2, *arguments) & set(HEAVY)
     assert sorted(tmp_path.iterdir()) == before

@@ -3,11 +3,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tasks.audio_to_image.painting import Painter
 from tasks.audio_to_image.painting.card import CARD, read_card
+from tasks.audio_to_image.painting.grid import GAP, arrange
 from tasks.audio_to_image.painting.painter_files import save_painter
 from tasks.audio_to_image.painting.rows import AT_ONCE
 from tasks.audio_to_image.painting.training import Painting
@@ -129,3 +131,56 @@ def test_an_adapter_of_another_size_is_refused(folder):
     (folder / CARD).write_text(json.dumps({**vars(card), "adapter": {**card.adapter, "dim": 6}}))
     with pytest.raises(ValueError, match="does not fit"):
         Painter.load(folder, "cpu")
+
+
+@pytest.fixture
+def hearing(folder, separator) -> Painter:
+    card = replace(read_card(folder), separator=str(separator))
+    (folder / CARD).write_text(json.dumps(vars(card)))
+    return Painter.load(folder, "cpu")
+
+
+def test_a_sound_is_heard_as_its_file_is(hearing, tones, tone):
+    """Whatever its rate and channels; what is painted of it is the same."""
+    heard = hearing.hear(tone(500), 16000)
+    painted = hearing.paint_file(tones / "0.wav", 2, seed=5)
+    assert torch.allclose(painted.heard.embeddings, heard.embeddings, atol=1e-3)
+    assert [one.rank for one in heard.sources] == [1, 2, 3] and heard.duration_s == 0.6
+    expected = hearing.paint(painted.heard.embeddings[None, :2].expand(2, -1, -1), seed=5)
+    assert torch.equal(painted.pictures, expected)
+    assert (painted.seed, painted.steps, painted.guidance, painted.sources) == (5, 2, 2.0, 2)
+    stereo = hearing.hear(np.repeat(tone(500)[:, None], 2, 1), 16000)
+    assert torch.allclose(stereo.embeddings, heard.embeddings, atol=1e-5)
+
+
+def test_fewer_sources_leave_the_others_out(hearing, tones):
+    one = hearing.paint_file(tones / "2.wav", sources=1)
+    expected = hearing.paint(one.heard.embeddings[None, :1])
+    assert torch.equal(one.pictures, expected) and one.sources == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"count": 0}, {"sources": 0}, {"sources": 3}, {"steps": 0}, {"guidance": -1.0}]
+)
+def test_numbers_that_cannot_be_are_told_before_a_sound_is_heard(hearing, changes, monkeypatch):
+    monkeypatch.setattr(Painter, "ear", None)
+    with pytest.raises(ValueError, match="expected"):
+        hearing.paint_file("sound.wav", **changes)
+
+
+def test_a_painter_that_hears_nothing_says_so(folder):
+    with pytest.raises(ValueError, match="does not say what hears sounds"):
+        Painter.load(folder, "cpu").hear(np.zeros(100, np.float32), 16000)
+    painter = Painter.load(folder, "cpu")
+    alone = Painter(painter.denoiser, painter.adapter, painter.card, "cpu")
+    with pytest.raises(ValueError, match="hears nothing"):
+        alone.hear(np.zeros(100, np.float32), 16000)
+
+
+def test_pictures_side_by_side_keep_their_order():
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None].repeat(2, 1).repeat(3, 2)
+    sheet = arrange(pictures.repeat(3, 3))
+    assert sheet.shape == (2 * 2 + GAP, 3 * 3 + 2 * GAP, 3)
+    assert [sheet[0, left, 0] for left in (0, 3 + GAP, 2 * (3 + GAP))] == [0, 1, 2]
+    assert [sheet[2 + GAP, left, 0] for left in (0, 3 + GAP, 2 * (3 + GAP))] == [3, 4, 255]
+    assert arrange(pictures.repeat(3, 3)[:1]).shape == (2, 3, 3)

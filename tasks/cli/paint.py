@@ -1,0 +1,118 @@
+"""mcgurk paint."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tasks.cli.options import AsJson, AudioTrack, Device
+from tasks.cli.paint_options import (
+    AudioTextPlace,
+    Count,
+    Guidance,
+    PainterName,
+    Picture,
+    Seed,
+    SeparatorPlace,
+    Sources,
+    Steps,
+)
+
+if TYPE_CHECKING:
+    from tasks.audio_to_image.painting.painter import Painted
+
+HEAD = ("rank", "name", "sure", "share", "score", "painted")
+
+
+def paint(
+    sound: Annotated[
+        Path, typer.Argument(metavar="SOUND", help="A video or sound file, of any length.")
+    ],
+    output: Picture,
+    model: PainterName = "scenes",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    count: Count = 1,
+    sources: Sources = None,
+    separator: SeparatorPlace = None,
+    audio_text: AudioTextPlace = None,
+    audio_track: AudioTrack = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Paint what is heard: several sounds at once, by how much they matter."""
+    from modalities.outputs import check_outputs
+    from tasks.cli.paint_options import SUFFIXES, check_numbers, check_painter
+    from tasks.cli.segment_options import check_suffix
+    from tasks.cli.separate_options import check_sound
+
+    card = check_painter(model)
+    check_numbers(card, steps, guidance, seed, count, sources)
+    check_suffix(output, "a painted picture", SUFFIXES)
+    check_sound(sound, audio_track)
+    check_outputs([output], [sound], kept=[model])
+    from tasks.audio_to_image.painting.grid import save_grid
+    from tasks.audio_to_image.painting.painter import Painter
+    from tasks.cli.progress import progress_bar
+
+    painter = Painter.load(model, device, separator=separator, audio_text=audio_text)
+    with (
+        progress_bar(f"Hearing {sound.name}", as_json) as heard,
+        progress_bar("Painting", as_json, "{:.0f} steps".format) as painted,
+    ):
+        found = painter.paint_file(
+            sound,
+            count,
+            sources,
+            seed,
+            steps,
+            guidance,
+            audio_track=audio_track,
+            listening=heard,
+            progress=painted,
+        )
+    save_grid(found.pictures, output)
+    if as_json:
+        told = {"model": model, "sound": str(sound), "file": str(output), **describe(found)}
+        print(json.dumps(told, ensure_ascii=False, allow_nan=False))
+        return
+    show_heard(found)
+    for note in found.heard.notes:
+        typer.echo(f"{sound}: {note}.", err=True)
+
+
+def describe(found: "Painted") -> dict[str, Any]:
+    """Return what was painted, as JSON has it."""
+    count, height, width, _ = found.pictures.shape
+    sources = [{**asdict(one), "painted": one.rank <= found.sources} for one in found.heard.sources]
+    return {
+        "count": count,
+        "size": [height, width],
+        "seed": found.seed,
+        "steps": found.steps,
+        "guidance": found.guidance,
+        "duration_s": found.heard.duration_s,
+        "sources": sources,
+        "notes": list(found.heard.notes),
+    }
+
+
+def show_heard(found: "Painted") -> None:
+    """Print a line for each source that was heard, by rank."""
+    from tasks.cli.columns import print_columns
+
+    rows = [
+        [
+            str(one.rank),
+            one.name,
+            "" if one.probability is None else f"{100 * one.probability:.0f} %",
+            f"{100 * one.share:.1f} %",
+            f"{one.score:.2f}",
+            "yes" if one.rank <= found.sources else "no",
+        ]
+        for one in found.heard.sources
+    ]
+    print_columns(HEAD, rows)

@@ -1,0 +1,130 @@
+"""What `mcgurk paint` was asked, checked before a model is loaded."""
+
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasks.cli.options import with_default
+
+if TYPE_CHECKING:
+    from tasks.audio_to_image.painting.card import PainterCard
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+MOST = 64  # pictures of a grid
+MOST_STEPS = 1000  # as many times as denoisers know
+MOST_GUIDANCE = 100.0
+LAST_SEED = 2**63 - 1 - MOST
+
+Picture = Annotated[
+    Path, typer.Option("-o", "--output", metavar="FILE", help="Picture to write (.png, .jpg).")
+]
+PainterName = Annotated[
+    str, typer.Option(help="Name of a painter that comes with mcgurk, or a folder from training.")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help=with_default("How often the denoiser looks: more is slower.", "as in training"),
+    ),
+]
+Guidance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help=with_default(
+            "How far to go beyond what is painted without sounds; 1 for none, which is faster.",
+            "as in training",
+        ),
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Another one, another picture.")]
+Count = Annotated[
+    int, typer.Option(metavar="N", help="How many pictures, side by side, each of the next seed.")
+]
+Sources = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help=with_default("Paint the N sounds of highest rank alone.", "all")
+    ),
+]
+SeparatorPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        metavar="NAME",
+        help=with_default("Where the separator is that it was trained with.", "as in training"),
+    ),
+]
+AudioTextPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--audio-text",
+        metavar="NAME",
+        help=with_default(
+            "Where the model of sound and text is that it was trained with.", "as in training"
+        ),
+    ),
+]
+
+
+def check_painter(model: str) -> "PainterCard":
+    """Check that a painter is there, before what reads it is loaded.
+
+    Returns:
+        What is known about it.
+
+    Raises:
+        FileNotFoundError: There is none of that name, nor such a folder.
+        ValueError: The name is empty, or the folder is damaged.
+    """
+    from modalities.spelling import did_you_mean
+    from tasks.audio_to_image.painting.card import find_shipped, list_shipped, read_card
+
+    if not model.strip():
+        raise ValueError("--model is empty; expected a folder from training, or a name.")
+    folder = find_shipped(model) or Path(model).expanduser()
+    if not folder.is_dir():
+        known = list_shipped()
+        raise FileNotFoundError(
+            f"There is no painter {model!r}; expected a folder that `mcgurk train` wrote, or one "
+            f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{did_you_mean(model, known)}"
+        )
+    return read_card(folder)
+
+
+def check_numbers(
+    card: "PainterCard",
+    steps: int | None,
+    guidance: float | None,
+    seed: int,
+    count: int,
+    sources: int | None,
+) -> None:
+    """Check what was typed against what can be.
+
+    Args:
+        card: What is known about the painter.
+        steps: None for the card's.
+        guidance: None for the card's.
+        seed: Of the first picture.
+        count: Pictures.
+        sources: Of the sound; None for all.
+
+    Raises:
+        ValueError: One is out of range.
+    """
+    _check("--steps", 1 if steps is None else steps, 1, MOST_STEPS)
+    _check("--guidance", 1.0 if guidance is None else guidance, 0, MOST_GUIDANCE)
+    _check("--seed", seed, 0, LAST_SEED)
+    _check("--count", count, 1, MOST)
+    most = card.adapter.get("sources")
+    if sources is not None and isinstance(most, int):
+        _check("--sources", sources, 1, most)
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if not (isfinite(value) and least <= value <= most):
+        raise ValueError(f"{name} is {value}; expected {least} to {most}.")
