@@ -129,6 +129,14 @@ def _load_answerer(folder_or_name: str, device: str) -> Any:
     return import_module("tasks.vision_language.answerer").Answerer.load(folder_or_name, device)
 
 
+def _painting_evaluation():
+    from tasks.audio_to_image.painting.evaluation.config import PaintingEvaluationConfig
+
+    return PaintingEvaluationConfig, _later(
+        "tasks.audio_to_image.painting.evaluation.run", "run_evaluation"
+    )
+
+
 def _avsr_collection():
     from tasks.avsr.training.config import CollectConfig
 
@@ -279,6 +287,17 @@ EVALUATIONS: dict[str, Evaluation] = {
         holds="answerer.json",
         writes=("scores.json", "answers.jsonl", "report.md", "mistakes.png"),
         one_folder=("answerer", "questions", "part", "rules", "beams", "longest"),
+    ),
+    "painting_evaluation": Evaluation(
+        _painting_evaluation,
+        target="painter",
+        options={"part": "part", "seed": "seed", "clips": "clips", "device": "device"},
+        holds="painter.json",
+        writes=("scores.json", "report.md", "pictures.png"),
+        one_folder=(
+            *("painter", "mixtures", "part", "clips", "seed", "steps", "guidance"),
+            *("image_text", "inception", "sounds"),
+        ),
     ),
 }
 # Trained parts that belong together: written to a folder, with progress and a device.

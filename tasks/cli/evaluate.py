@@ -68,7 +68,8 @@ def evaluate(
     Of a folder of clips: word error rates in noise; it goes on where it was interrupted. Of a
     trained classifier: how often it is right, and how well it knows that. Of a trained segmenter:
     how well its masks fit, for each image and class, with a picture of the worst. Of a trained
-    answerer: the official score of each task, with a picture of mistakes.
+    answerer: the official score of each task, with a picture of mistakes. Of a trained painter: how
+    like true pictures its own are.
     """
     from modalities.outputs import check_outputs
     from tasks.cli.progress import progress_bar
@@ -128,7 +129,7 @@ def find_evaluation(target: Path) -> tuple[str, "Evaluation"]:
     if not target.is_dir():
         raise FileNotFoundError(
             f"{str(target)!r} is no folder; expected one with clips, or of a trained classifier, "
-            "segmenter or answerer, or an evaluation in YAML."
+            "segmenter, answerer or painter, or an evaluation in YAML."
         )
     marked = [name for name, e in EVALUATIONS.items() if e.holds and (target / e.holds).is_file()]
     [others] = [name for name, e in EVALUATIONS.items() if not e.holds]

@@ -57,8 +57,8 @@ Seed = Annotated[
     int | None,
     typer.Option(
         help=with_default(
-            "Clips: draws noise, faces and intervals. Segmenter: draws prompts. Another one draws "
-            "others.",
+            "Clips: draws noise, faces and intervals. Segmenter: draws prompts. Painter: draws "
+            "clips and noise. Another one draws others.",
             "0",
         )
     ),
@@ -73,7 +73,8 @@ Normaliser = Annotated[
     ),
 ]
 Clips = Annotated[
-    int | None, typer.Option(help=with_default("Clips: how many, drawn by the seed.", "all"))
+    int | None,
+    typer.Option(help=with_default("Clips, painter: how many, drawn by the seed.", "all")),
 ]
 Sounds = Annotated[
     Path | None,
@@ -105,7 +106,8 @@ Part = Annotated[
     str | None,
     typer.Option(
         help=with_default(
-            "All but clips: which sounds, images or questions: train, validation, test or all.",
+            "All but clips: which sounds, images, questions or mixtures: train, validation, test "
+            "or all.",
             "test; all of --sounds, and where nothing is parted",
         )
     ),

@@ -107,11 +107,11 @@ def check_numbers(
 
     Args:
         card: What is known about the painter.
-        steps: None for the card's.
-        guidance: None for the card's.
-        seed: Of the first picture.
-        count: Pictures.
-        sources: Of the sound; None for all.
+        steps: How often the denoiser looks; None for the card's number.
+        guidance: How far it goes beyond what is painted without sounds; None for the card's.
+        seed: What fixes the first picture's noise.
+        count: How many pictures are painted.
+        sources: How many of the sounds that are heard; None for all.
 
     Raises:
         ValueError: One is out of range.

@@ -23,6 +23,7 @@ class PainterCard:
         audio_text: The model of sound and text, by the name it was loaded with; "" where it is the
             separator's own, or embeddings were handed in.
         ear: What tells both from all others, see `Ear`; "" where embeddings were handed in.
+        heard: Folder in which what was heard is kept; "" where embeddings were handed in.
         pictures: What it was trained on, as `PictureDataOptions` has it.
         steps: How often the denoiser looks, unless another number is told.
         guidance: How far to go beyond what is painted without sounds, unless told.
@@ -48,6 +49,7 @@ class PainterCard:
     separator: str = ""
     audio_text: str = ""
     ear: str = ""
+    heard: str = ""
     pictures: dict[str, Any] = field(default_factory=dict)
 
 

@@ -1,7 +1,7 @@
 """From mixtures with pictures to what a training to paint reads: embeddings of their sounds."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,8 +65,37 @@ def hear_examples(
     if sources < 1:
         raise ValueError(f"sources is {sources}; expected 1 or more.")
     ear, folder = Ear(separator, audio_text), Path(folder).expanduser()
-    rows = _read(mixtures)
+    rows = read_rows_of(mixtures)
     check_replaced_manifest(folder / MANIFEST, read_rows)
+    examples, embeddings = hear_rows(rows, ear, folder, sources, progress)
+    write_examples(folder, examples, embeddings)
+    return examples
+
+
+def hear_rows(
+    rows: Sequence[MixedSound],
+    ear: Ear,
+    folder: Path,
+    sources: int,
+    progress: Report | None = None,
+) -> tuple[list[SoundedPicture], Tensor]:
+    """Hear mixtures, and keep what was heard.
+
+    Args:
+        rows: One or more, with absolute paths.
+        ear: Hears them.
+        folder: Keeps what is heard, and pictures out of videos, see `hear_examples`.
+        sources: How many embeddings a row has, 1 or more.
+        progress: Called with the mixtures done, and all.
+
+    Returns:
+        The rows, and what each sounds like, [rows, sources, dim].
+
+    Raises:
+        FileNotFoundError: A sound or a picture is not there.
+        ValueError: One cannot be used, or the folder keeps what another one heard.
+        OSError: The folder cannot be written.
+    """
     identity = {"extractor": ear.identity, "dim": ear.dim, "reading": READING}
     kept = KeptFeatures(folder / HEARD, identity, ear.name)
     examples: list[SoundedPicture] = []
@@ -79,8 +108,7 @@ def hear_examples(
                 progress(len(examples), len(rows))
     finally:
         kept.flush()
-    write_examples(folder, examples, torch.stack(embeddings))
-    return examples
+    return examples, torch.stack(embeddings)
 
 
 def holds_mixtures(folder: str | Path) -> bool:
@@ -109,7 +137,7 @@ def see_examples(mixtures: str | Path, folder: str | Path) -> list[SoundedPictur
         ValueError: One of them cannot be used.
         OSError: The folder cannot be written.
     """
-    rows = _read(mixtures)
+    rows = read_rows_of(mixtures)
     if not str(folder) and (bare := [row for row in rows if not row.picture]):
         raise ValueError(
             f"{bare[0].id} of {mixtures} has a picture in a video; expected a folder to write it "
@@ -118,7 +146,13 @@ def see_examples(mixtures: str | Path, folder: str | Path) -> list[SoundedPictur
     return [_example(row, Path(folder).expanduser() / PICTURES) for row in rows]
 
 
-def _read(mixtures: str | Path) -> list[MixedSound]:
+def read_rows_of(mixtures: str | Path) -> list[MixedSound]:
+    """Read all rows of a manifest of mixtures, or of its folder.
+
+    Raises:
+        FileNotFoundError: There is no such manifest.
+        ValueError: It is damaged, empty, or of something else.
+    """
     path = find_manifest(mixtures, MANIFEST)
     rows = list(read_mixtures(path))
     if not rows:
@@ -148,18 +182,27 @@ def _key(row: MixedSound) -> str:
     return f"{digest} {row.start_s} {row.end_s}"
 
 
-def _example(row: MixedSound, pictures: Path) -> SoundedPicture:
-    """Return a row with its picture, which is written where it is a part of a video."""
-    picture = Path(row.picture) if row.picture else _take_picture(row, pictures)
-    if not picture.is_file():
-        raise FileNotFoundError(f"There is no {picture}, the picture of {row.id}.")
-    return SoundedPicture(row.id, str(picture.resolve()), row.fold, ", ".join(row.labels))
+def picture_of(row: MixedSound, pictures: str | Path) -> Path:
+    """Return where the picture of a row is, or is to be written where it is a part of a video.
 
+    Args:
+        row: One with absolute paths.
+        pictures: Folder for pictures of videos, whose names tell them from all others.
 
-def _take_picture(row: MixedSound, pictures: Path) -> Path:
-    """Write a picture of a video, unless that was done; its name tells it from all others."""
+    Raises:
+        FileNotFoundError: There is no such recording.
+    """
+    if row.picture:
+        return Path(row.picture).resolve()
     told = sha256(f"{_key(row)} {row.picture_s}".encode()).hexdigest()[:32]
-    path = pictures / f"{told}.png"
-    if not path.is_file():
-        save_sheet(np.round(255 * load_picture(row)).astype(np.uint8), path)
-    return path
+    return (Path(pictures) / f"{told}.png").resolve()
+
+
+def _example(row: MixedSound, pictures: Path) -> SoundedPicture:
+    """Return a row with its picture, which is written now where it is a part of a video."""
+    picture = picture_of(row, pictures)
+    if not picture.is_file() and row.picture:
+        raise FileNotFoundError(f"There is no {picture}, the picture of {row.id}.")
+    if not picture.is_file():
+        save_sheet(np.round(255 * load_picture(row)).astype(np.uint8), picture)
+    return SoundedPicture(row.id, str(picture), row.fold, ", ".join(row.labels))

@@ -18,6 +18,7 @@ from modalities.diffusion.sampling import check_sampling
 from modalities.empty_name import refuse_empty_name
 from modalities.rates import RATE_HZ
 from tasks.audio_to_image.painting.card import CARD, PainterCard, find_shipped, list_shipped
+from tasks.audio_to_image.painting.config import read_size
 from tasks.audio_to_image.painting.heard import Heard, Report, hear_blocks, hear_file
 from tasks.audio_to_image.painting.painter_files import load_painter, load_painters_ear
 from tasks.audio_to_image.painting.rows import Progress as Steps
@@ -158,7 +159,7 @@ class Painter:
             steps: How often the denoiser looks; None for the card's number.
             guidance: How far to go beyond what is painted without sounds; 1 for none, at half the
                 cost; None for the card's number.
-            size: Height and width in pixels; None for the denoiser's own.
+            size: Height and width in pixels; None for `size`.
             progress: Called with steps done, and all, over all rows.
 
         Returns:
@@ -174,9 +175,18 @@ class Painter:
             seed,
             self.card.steps if steps is None else steps,
             self.card.guidance if guidance is None else guidance,
-            size,
+            size or self.size,
             progress,
         )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what is painted where nobody says another: the one that was learnt.
+
+        Of a painter that learnt several it is the denoiser's own.
+        """
+        learnt = self.card.pictures.get("sizes", ())
+        return read_size(learnt[0]) if len(learnt) == 1 else self.denoiser.side
 
     @cached_property
     def ear(self) -> "Ear":
@@ -228,10 +238,11 @@ class Painter:
             count: How many pictures, 1 or more.
             sources: How many of its sounds, those of the highest rank; None for as many as the
                 painter was trained with.
-            seed: See `paint`.
-            steps: See `paint`.
-            guidance: See `paint`.
-            size: See `paint`.
+            seed: What fixes the first picture's noise; each next picture has the next one.
+            steps: How often the denoiser looks; None for the card's number.
+            guidance: How far to go beyond what is painted without sounds, 0 or more; 1 for none,
+                at half the cost; None for the card's number.
+            size: Height and width in pixels; None for `size`.
             audio_track: Index of one of several sound tracks; None for the main one.
             listening: Called with the seconds heard, and all, None where that is not known.
             progress: Called with steps done, and all, over all pictures.

@@ -181,6 +181,7 @@ class Painting:
             separator=config.separator,
             audio_text=config.audio_text,
             ear=self.ear,
+            heard=config.embeddings if self.ear else "",
             pictures=asdict(config.data),
         )
 

@@ -153,6 +153,16 @@ def test_a_sound_is_heard_as_its_file_is(hearing, tones, tone):
     assert torch.allclose(stereo.embeddings, heard.embeddings, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "size"), [(["8x16"], (8, 16)), (["8x16", "16x8"], (8, 8)), ([], (8, 8))]
+)
+def test_the_one_size_that_was_learnt_is_painted(folder, sizes, size):
+    (folder / CARD).write_text(
+        json.dumps({**vars(read_card(folder)), "pictures": {"sizes": sizes}})
+    )
+    assert Painter.load(folder, "cpu").paint(embed(1)).shape == (1, *size, 3)
+
+
 def test_fewer_sources_leave_the_others_out(hearing, tones):
     one = hearing.paint_file(tones / "2.wav", sources=1)
     expected = hearing.paint(one.heard.embeddings[None, :1])
