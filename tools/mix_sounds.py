@@ -140,7 +140,8 @@ def _mix_piece(
     rows = []
     for number in range(start, min(start + PIECE, len(folds))):
         mixture = blend(material[folds[number]], options, number)
-        rows.append(write_known(folder, f"{number:06d}", folds[number], mixture))
+        key = f"mixed{options.seed}.{number:06d}"  # so that several folders can be learnt from
+        rows.append(write_known(folder, key, folds[number], mixture))
     return Outcome(tuple(rows))
 
 

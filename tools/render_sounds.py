@@ -125,7 +125,8 @@ def _render_piece(folder: Path, options: RenderOptions, start: int) -> Outcome[M
         mixture = render_mixture(
             options.seed, number, options.most_sources, options.seconds, options.size
         )
-        rows.append(write_known(folder, f"{number:06d}", FOLDS[number % len(FOLDS)], mixture))
+        key = f"scenes{options.seed}.{number:06d}"  # so that several folders can be learnt from
+        rows.append(write_known(folder, key, FOLDS[number % len(FOLDS)], mixture))
     return Outcome(tuple(rows))
 
 

@@ -68,10 +68,12 @@ class AudioTextLearning:
     def __init__(
         self, config: SeparationConfig, dim: int, widths: tuple[int, ...], sentences: str = ""
     ):
-        options, mixtures = config.network, replace(config.mixtures, clips=1)
+        options, mixed = config.network, replace(config.mixtures, clips=1)
         self.trained, self.measured = (
             Clips(clips, mixtures, options.rate_hz, options.samples)
-            for clips in find_clips(config.data)
+            for clips, mixtures in zip(
+                find_clips(config.data), (mixed, replace(mixed, speed=1.0)), strict=True
+            )
         )
         for clips in (self.trained, self.measured):
             clips.check(config.data)
@@ -80,7 +82,7 @@ class AudioTextLearning:
                 "The experiment has sounds with several labels; expected one each, so that it is "
                 "known what is how loud."
             )
-        self.most, self.size = mixtures.most, len(self.trained)
+        self.most, self.size = mixed.most, len(self.trained)
         self.trained.check_apart(self.most)
         self.labels = self.trained.labels
         texts = embed_sentences(self.labels, sentences) if sentences else self.labels

@@ -87,19 +87,42 @@ def blend(
     random = np.random.default_rng((options.seed, number, TWIST))
     labels = check_labels(sounds, options)
     count = int(random.integers(options.fewest, options.most + 1))
-    chosen = [labels[n] for n in random.choice(len(labels), count, replace=False)]
+    chosen = []
+    for place in random.choice(len(labels), count, replace=False):
+        of_label = [sound for sound in sounds if sound.label == labels[place]]
+        chosen.append(of_label[int(random.integers(len(of_label)))])
+    return blend_chosen(chosen, options, random, read)
+
+
+def blend_chosen(
+    chosen: Sequence[Sound],
+    options: BlendOptions,
+    random: np.random.Generator,
+    read: Callable[[str], np.ndarray] | None = None,
+) -> KnownMixture:
+    """Mix sounds that are chosen already.
+
+    Args:
+        chosen: One or more of different labels, the loudest first.
+        options: Levels, length and how power is measured; how many sounds there are is read off
+            `chosen`.
+        random: Draws levels, and where sounds lie or are cut.
+        read: Reads a recording, see `blend`.
+
+    Raises:
+        FileNotFoundError: A recording is not there.
+        ValueError: A recording is damaged or silent.
+    """
     samples = round(options.duration_s * RATE_HZ)
-    parts = []
-    for label in chosen:
-        of_label = [sound for sound in sounds if sound.label == label]
-        sound = of_label[int(random.integers(len(of_label)))]
-        parts.append(_fit(_read_stretch(sound, read or read_kept), samples, sound, random))
-    levels_db = np.sort(random.uniform(*options.levels_db, count - 1))[::-1]
+    parts = [
+        _fit(_read_stretch(sound, read or read_kept), samples, sound, random) for sound in chosen
+    ]
+    levels_db = np.sort(random.uniform(*options.levels_db, len(chosen) - 1))[::-1]
     loudness = random.uniform(*LOUDNESS)
     parts[0] = parts[0] * (loudness / np.sqrt(measure_power(parts[0], options.recipe)))
     levels = (0.0, *np.round(levels_db, 3).tolist())
     waveform, sources = mix_sources(parts, levels, options.recipe)
-    return KnownMixture(waveform, tuple(sources), tuple(chosen), levels)
+    return KnownMixture(waveform, tuple(sources), tuple(one.label for one in chosen), levels)
 
 
 def check_labels(sounds: Sequence[Sound], options: BlendOptions) -> list[str]:

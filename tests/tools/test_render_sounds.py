@@ -26,7 +26,7 @@ def sound(path):
 
 def test_files_hold_what_the_manifest_says(folder):
     rows = list(read_mixtures(folder / "manifest.jsonl"))
-    assert [row.id for row in rows] == [f"{n:06d}" for n in range(22)]
+    assert [row.id for row in rows] == [f"scenes5.{n:06d}" for n in range(22)]
     assert {row.fold for row in rows} == {"train", "validation", "test"}
     for number, row in enumerate(rows):
         made = render_mixture(5, number, 3, 0.5, 32)
@@ -44,7 +44,7 @@ def test_files_hold_what_the_manifest_says(folder):
 def test_the_same_seed_gives_the_same_folder_in_several_processes(folder, tmp_path):
     render_folder(tmp_path, OPTIONS, workers=2)
     assert (tmp_path / "manifest.jsonl").read_bytes() == (folder / "manifest.jsonl").read_bytes()
-    for place in ("sounds/000021.wav", "images/000021.png"):
+    for place in ("sounds/scenes5.000021.wav", "images/scenes5.000021.png"):
         assert (tmp_path / place).read_bytes() == (folder / place).read_bytes()
 
 

@@ -184,6 +184,8 @@ class Clips:
 
     def _cut(self, sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Cut a window at random, or place a shorter sound in one, at the level that is drawn."""
+        if self.options.speed > 1:
+            sound = self._hasten(sound, random)
         spare = len(sound) - self.window
         place = int(random.integers(abs(spare) + 1))
         window = np.zeros(self.window, np.float32)
@@ -196,6 +198,17 @@ class Clips:
         if self.options.equal_levels:
             gain *= EQUAL_RMS / max(float(np.sqrt(np.mean(np.square(heard)))), SILENCE)
         return window * np.float32(gain)
+
+    def _hasten(self, sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Play a sound, or as much of it as a window needs, faster or slower."""
+        times = self.options.speed ** random.uniform(-1, 1)
+        needed = round(self.window * times)
+        if len(sound) > needed:
+            start = int(random.integers(len(sound) - needed + 1))
+            sound = sound[start : start + needed]
+        places = np.arange(max(1, round(len(sound) / times))) * times
+        # Straight lines between samples: what that does to the highest sounds, training can bear.
+        return np.interp(places, np.arange(len(sound)), sound).astype(np.float32)
 
 
 def _read(clip: Clip, rate_hz: int) -> np.ndarray:

@@ -68,6 +68,7 @@ class MixtureOptions:
     apart: str = "label"
     gain_db: float = 0.0
     equal_levels: bool = False
+    speed: float = 1.0
     measured: tuple[int, ...] = (2, 3)
     count: int = 50
 
@@ -83,6 +84,8 @@ class MixtureOptions:
                 f"mixtures has clips {self.clips}, count {self.count} and gain_db "
                 f"{self.gain_db:g}; expected 1 or more, 1 or more, and 0 or more."
             )
+        if not 1 <= self.speed <= 2:
+            raise ValueError(f"mixtures.speed is {self.speed:g}; expected 1 to 2.")
         if not self.measured or min(self.measured) < 1:
             raise ValueError(f"mixtures.measured is {self.measured}; expected numbers above 0.")
 

@@ -1,7 +1,7 @@
 """Train a separator."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +38,12 @@ class Separation:
     def __init__(self, config: SeparationConfig, audio_text: "AudioText | None" = None):
         self.config = config
         options = config.network
+        as_they_are = replace(config.mixtures, speed=1.0)
         trained, measured = (
-            Clips(clips, config.mixtures, options.rate_hz, options.samples)
-            for clips in find_clips(config.data)
+            Clips(clips, mixtures, options.rate_hz, options.samples)
+            for clips, mixtures in zip(
+                find_clips(config.data), (config.mixtures, as_they_are), strict=True
+            )
         )
         self.trained, self.measured = trained, measured
         self.left_out = trained.check(config.data) + measured.check(config.data)

@@ -263,3 +263,17 @@ def test_a_recording_is_decoded_once_for_all_its_stretches(tmp_path, monkeypatch
     assert decoded == [str(path)]
     np.testing.assert_array_equal(np.concatenate(found), read(path))
     assert all(sound.base is None or sound.base.nbytes == sound.nbytes for sound in found)
+
+
+def test_voices_are_hastened_and_slowed_in_training_alone(experiment):
+    options = replace(MIXTURES, gain_db=0, speed=1.5)
+    task = Separation(replace(experiment, mixtures=options))
+
+    def pitches(clips):
+        drawn = [clips.draw(1, np.random.default_rng(n), 0)[0][0] for n in range(12)]
+        return [np.abs(np.fft.rfft(one)).argmax() * RATE_HZ / len(one) for one in drawn]
+
+    varied, same = pitches(task.trained), pitches(task.measured)
+    assert max(varied) / min(varied) > 1.5 and max(same) / min(same) < 1.02
+    with pytest.raises(ValueError, match="speed is 0.5"):
+        replace(MIXTURES, speed=0.5)
