@@ -30,6 +30,8 @@ from tasks.training.options import LoopOptions
 
 SHARPNESS = 10.0  # of cosines, where they are taken for what is heard
 MEASURED = 200  # sounds, and mixtures of two
+COLOUR_DB, BANDS = 8.0, 6  # how far bands are turned up or down, and how many there are
+HISS_DB = (-50.0, -15.0)  # noise under a mixture, relative to its power
 Batch = dict[str, Tensor]
 
 
@@ -59,6 +61,7 @@ class AudioTextLearning:
         widths: Channels of its network.
         sentences: Name or folder of a model of sentences whose vectors texts have, of its own
             length; "" for directions that are far from each other.
+        varied: Train on sounds as other microphones would have them, see `colour`, with noise.
 
     Raises:
         FileNotFoundError: Sounds are not there.
@@ -66,8 +69,14 @@ class AudioTextLearning:
     """
 
     def __init__(
-        self, config: SeparationConfig, dim: int, widths: tuple[int, ...], sentences: str = ""
+        self,
+        config: SeparationConfig,
+        dim: int,
+        widths: tuple[int, ...],
+        sentences: str = "",
+        varied: bool = False,
     ):
+        self.varied = varied
         options, mixed = config.network, replace(config.mixtures, clips=1)
         self.trained, self.measured = (
             Clips(clips, mixtures, options.rate_hz, options.samples)
@@ -124,11 +133,35 @@ class AudioTextLearning:
         self, clips: Clips, count: int, random: np.random.Generator, first: int | None = None
     ) -> Batch:
         sounds, labels = clips.draw(count, random, first)
+        varied = self.varied and clips is self.trained
+        if varied:
+            sounds = np.stack([colour(one, random) for one in sounds])
         energies = np.square(sounds, dtype=np.float64).sum(1)
         amounts = np.zeros(len(self.labels), np.float32)
         for label, energy in zip(labels, energies, strict=True):
             amounts[self.labels.index(label)] += energy / energies.sum()
-        return {"waves": torch.from_numpy(sounds.sum(0)), "amounts": torch.from_numpy(amounts)}
+        mixture = sounds.sum(0)
+        if varied:
+            level = float(np.sqrt(energies.sum() / len(mixture)))
+            level *= 10 ** (random.uniform(*HISS_DB) / 20)
+            hiss = random.standard_normal(len(mixture), dtype=np.float32)
+            mixture += level * colour(hiss, random)
+        return {"waves": torch.from_numpy(mixture), "amounts": torch.from_numpy(amounts)}
+
+
+def colour(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return a sound whose bands are turned up or down at random, float32 [samples].
+
+    Few speakers have few microphones, and what is learnt of these does not hold for others.
+
+    Args:
+        sound: float32 [samples].
+        random: Draws the gain of each band; between their middles it changes evenly.
+    """
+    spectrum = np.fft.rfft(sound)
+    places = np.linspace(0, BANDS - 1, len(spectrum))
+    gains_db = np.interp(places, range(BANDS), random.uniform(-COLOUR_DB, COLOUR_DB, BANDS))
+    return np.fft.irfft(spectrum * 10 ** (gains_db / 20), len(sound)).astype(np.float32)
 
 
 def main() -> None:
@@ -140,6 +173,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--sentences", default="", metavar="NAME", help="as all-minilm-l6-v2")
+    parser.add_argument("--varied", action="store_true", help="other microphones, and noise")
     parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 48, 64))
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
@@ -147,7 +181,9 @@ def main() -> None:
     loop = replace(loop, measure_every=max(1, given.steps // 3))
     try:
         config = read_config(SeparationConfig, given.experiment, given.changes)
-        task = AudioTextLearning(config, given.dim, tuple(given.widths), given.sentences)
+        task = AudioTextLearning(
+            config, given.dim, tuple(given.widths), given.sentences, given.varied
+        )
         with progress_bar("Training", False, "{:.0f} steps".format) as show:
             found = train(task, loop, given.folder, show, given.device)
     except (ValueError, OSError) as error:

@@ -1,9 +1,28 @@
 """The page of sounds and pictures says what was measured, beside what was aimed at."""
 
-import numpy as np
+import sys
+from pathlib import Path
 
+import numpy as np
+import pytest
+import torch
+
+from modalities.audio.audio_text import load_audio_text, save_audio_text
+from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.diffusion.audio_adapter import AudioAdapterOptions
+from modalities.diffusion.denoiser_files import save_denoiser
+from modalities.diffusion.small import SmallDenoiserOptions, build_small
+from modalities.network_file import save_network
+from modalities.separation.network import SeparationNetwork, SeparatorOptions
+from tasks.audio_to_image.painting.config import PaintingConfig, PictureDataOptions
+from tasks.audio_to_image.painting.painter import Painter
+from tasks.audio_to_image.separation.card import SeparatorCard
+from tasks.audio_to_image.separation.separator_files import save_separator
+from tasks.training.options import LoopOptions
 from tasks.training.study_runs import Result
+from tools import publish_audio_to_image as page
 from tools.digits_in_music import Utterance
+from tools.mix_digits import DigitOptions, mix_digits
 from tools.painted_digits import Scores
 from tools.publish_audio_to_image import (
     APART,
@@ -16,8 +35,71 @@ from tools.publish_audio_to_image import (
     write_separation,
     write_words,
 )
+from tools.train_digit_reader import FILE, DigitReader, ReaderOptions
 
+from ..data_prep.mixtures.conftest import spoken
+
+__all__ = ["spoken"]
 GOOD, BAD = Scores(92.0, 75.5, 70.0, 98.0), Scores(90.0, 40.0, 30.0, 95.0)
+
+
+SEPARATOR = SeparatorOptions(2, 0.8, 8000, 256, 64, (8, 8), 4, 0.0, "log_power")
+DENOISER = SmallDenoiserOptions(16, 32, 1, 2, (8,), (0,), 1, 2, 4, 8, 2)
+
+
+@pytest.fixture(scope="module")
+def built(spoken, tmp_path_factory) -> Path:
+    """All that the page is made of, of the smallest size and hardly trained."""
+    torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("built") / "digits"
+    counts = DigitOptions(train=4, validation=5, test=10, speakers=("ann",))
+    mix_digits(place / "mixtures", spoken, counts, workers=1)
+    sizes = dict(dim=8, rate_hz=8000, clip_s=0.8, widths=(8,))
+    texts = [str(number) for number in range(10)]
+    save_audio_text(build_small_audio_text(texts, **sizes), place / "sounds")
+    audio_text = load_audio_text(place / "sounds")  # as it is in float16
+    card = SeparatorCard("sounds", audio_text.identity, 8, labels=("0", "1"))
+    save_separator(place / "separator", SeparationNetwork(SEPARATOR), card, audio_text)
+    save_denoiser(build_small(DENOISER), place / "base")
+    save_network(DigitReader(ReaderOptions((8,))), place / "reader" / FILE)
+    for name, hears in (("apart", "separator"), ("whole", "sounds")):
+        how = {"separator" if hears == "separator" else "audio_text": str(place / hears)}
+        config = PaintingConfig(
+            data=PictureDataOptions(str(place / "mixtures")),
+            embeddings=str(place / f"heard_{name}"),
+            denoiser=str(place / "base"),
+            adapter=AudioAdapterOptions(2, 8, 8),
+            steps=1,
+            shown=0,
+            loop=LoopOptions(steps=1, batch=2, warmup=0),
+            **how,
+        )
+        Painter.fit(config, place / name, device="cpu")
+    return place.parent
+
+
+def test_one_command_paints_digits_and_makes_the_page(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "BUILT", built)
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(page, "GUIDANCES", (1.0, 2.0))
+    monkeypatch.setattr("tools.train_digit_reader.MEASURED", 20)
+    monkeypatch.setattr(sys, "argv", ["publish", "digits"])
+    (tmp_path / "page.md").write_text("<!-- digits: begin -->\n<!-- digits: end -->\n")
+    page.main()
+    text = (tmp_path / "page.md").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"page.md", page.SHEET, page.CURVES}
+    for row in (APART, WHOLE, f"{APART}, of the true sources"):
+        assert f"\n| {row} | " in text
+    assert "4 mixtures of one digit and 6 of two" in text
+
+
+def test_what_was_not_trained_is_told_in_a_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(page, "BUILT", tmp_path)
+    for part in ("separation", "words", "digits"):
+        monkeypatch.setattr(sys, "argv", ["publish", part])
+        with pytest.raises(SystemExit) as ended:
+            page.main()
+        assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
 def cells(table):

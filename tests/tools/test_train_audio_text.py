@@ -12,7 +12,7 @@ from modalities.separation.network import SeparatorOptions
 from tasks.audio_to_image.separation.config import ClipOptions, MixtureOptions, SeparationConfig
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
-from tools.train_audio_text import AudioTextLearning
+from tools.train_audio_text import COLOUR_DB, AudioTextLearning, colour
 
 RATE_HZ = 16000
 LOOP = LoopOptions(steps=30, batch=12, learning_rate=3e-3, warmup=0, measure_every=30)
@@ -53,3 +53,21 @@ def test_what_is_heard_is_told_by_its_energy(config):
         assert example["amounts"].sum() == pytest.approx(1)
     alone = task._mix(task.trained, 1, np.random.default_rng(0), 0)
     assert sorted(alone["amounts"].tolist()) == [0, 0, 1]
+
+
+def test_sounds_that_train_are_varied_and_those_that_are_measured_are_not(config):
+    plain, varied = (AudioTextLearning(config, 8, (8, 16), varied=v) for v in (False, True))
+    for part, same in (("trained", False), ("measured", True)):
+        one, other = (
+            t._mix(getattr(t, part), 1, np.random.default_rng(1)) for t in (plain, varied)
+        )
+        assert torch.equal(one["waves"], other["waves"]) == same
+        assert torch.equal(one["amounts"], other["amounts"])
+
+
+def test_colour_changes_bands_by_so_much_at_most():
+    sound = np.zeros(1024, np.float32)
+    sound[512] = 1
+    for number in range(5):
+        gains = np.abs(np.fft.rfft(colour(sound, np.random.default_rng(number))))
+        assert np.abs(20 * np.log10(gains)).max() < COLOUR_DB + 0.1 and np.ptp(gains) > 0.1
