@@ -50,10 +50,10 @@ class Scores:
     """Percent of mixtures whose digits are right.
 
     Attributes:
-        one: Of single digits: this one is read, and no other.
-        both: Of two: these two are read, in any order.
-        ordered: Of two: these two are read, the louder on the left.
-        some: Of two: one of them is read or both are.
+        one: Single digits that are read, and no other beside them.
+        both: Pairs of which both are read, in any order.
+        ordered: Pairs of which both are read, the louder on the left.
+        some: Pairs of which one is read or both are.
     """
 
     one: float

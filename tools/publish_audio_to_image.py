@@ -217,8 +217,8 @@ def write_digits(
     """Return the tables of painted digits, and what was aimed at.
 
     Args:
-        scores: Of what was painted, by what the painter heard.
-        named: Of what the embeddings name by themselves.
+        scores: What is right of the painted, by what the painter heard.
+        named: What is right of the names that embeddings have by themselves.
         facts: "one" and "two", how many mixtures have so many digits; "read", percent that the
             reader reads right of pictures by people; "overlap", percent; "guidance"; "sisdri" and
             "bound_sisdri", dB.

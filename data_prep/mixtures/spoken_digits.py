@@ -20,8 +20,8 @@ class Voices:
     """Recordings of digits for the mixtures of a fold.
 
     Attributes:
-        first: Of these one is in every mixture.
-        second: Of these a mixture of two has the other one.
+        first: Those of which one is in every mixture.
+        second: Those of which a mixture of two has its other one.
     """
 
     first: tuple[Sound, ...]

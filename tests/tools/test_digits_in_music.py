@@ -14,10 +14,6 @@ from tools.digits_in_music import (
     take_talker,
 )
 
-from ..data_prep.mixtures.conftest import spoken
-
-__all__ = ["spoken"]
-
 
 @pytest.fixture
 def music(tmp_path):

@@ -8,10 +8,6 @@ from data_prep.mixtures.manifest import read_mixtures
 from tasks.audio_to_image.painting.manifest import read_examples
 from tools.mix_digits import main
 
-from ..data_prep.mixtures.conftest import spoken
-
-__all__ = ["spoken"]
-
 
 def mix(monkeypatch, folder, spoken, *given):
     words = [str(folder), "--digits", str(spoken), "--speakers", "ann", "--workers", "1", *given]

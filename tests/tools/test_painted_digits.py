@@ -20,9 +20,6 @@ from tools.painted_digits import (
     score_digits,
 )
 
-from ..data_prep.mixtures.conftest import spoken
-
-__all__ = ["spoken"]
 TEXTS = [str(number) for number in range(10)]
 
 

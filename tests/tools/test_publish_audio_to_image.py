@@ -37,9 +37,6 @@ from tools.publish_audio_to_image import (
 )
 from tools.train_digit_reader import FILE, DigitReader, ReaderOptions
 
-from ..data_prep.mixtures.conftest import spoken
-
-__all__ = ["spoken"]
 GOOD, BAD = Scores(92.0, 75.5, 70.0, 98.0), Scores(90.0, 40.0, 30.0, 95.0)
 
 
