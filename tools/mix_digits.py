@@ -1,9 +1,10 @@
 """Mix spoken digits with their pictures: `python -m tools.mix_digits DST --digits FSDD`.
 
-DST/mixtures holds digits that one says, and two at once of two speakers, each with a picture, for
-a painter to learn from; DST/pictures holds such pictures alone, for the denoiser under it. One
-speaker is held out: heard in every mixture that tests and in none that trains. The recordings'
-licence (CC BY-SA 4.0) binds what is trained on them. A run that was killed is started again.
+DST/recordings lists single digits, for a separator and an embedding to learn from. DST/mixtures
+holds digits that one says, and two at once of two speakers, each with a picture, for a painter to
+learn from; DST/pictures holds such pictures alone, for the denoiser under it. One speaker is held
+out: heard in every mixture that tests and in none that trains. The recordings' licence (CC BY-SA
+4.0) binds what is trained on them. A run that was killed is started again.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from tasks.pictures.sheets import save_sheet
 from tools.pieces import make_in_pieces
 from tools.render_sounds import summarise
 
-MIXTURES, PICTURES = "mixtures", "pictures"  # folders
+RECORDINGS, MIXTURES, PICTURES = "recordings", "mixtures", "pictures"  # folders
 PIECE = 50  # mixtures that one process makes at a time
 SINGLES = (1, 1, 2, 2, 2)  # digits of mixtures, and of pictures, in turn
 LEVELS_DB = (-4.0, -1.0)  # of the less loud of two: it is heard, and which it is is no accident
@@ -88,12 +89,32 @@ def main() -> None:
     folder, digits, workers = (given.pop(name) for name in ("folder", "digits", "workers"))
     try:
         options = DigitOptions(**{**given, "speakers": tuple(given["speakers"])})
+        voices = part_voices(find_fsdd_sounds(digits), options.speakers)
+        list_recordings(folder / RECORDINGS, voices)
         draw_pictures(folder / PICTURES, options)
         with progress_bar("Mixing digits", False, "{:.0f}".format) as show:
-            rows = mix_digits(folder / MIXTURES, digits, options, workers, show)
+            rows = mix_digits(folder / MIXTURES, voices, options, workers, show)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     print(f"{summarise(rows, folder / MIXTURES)}; {options.pictures:,} pictures alone")
+
+
+def list_recordings(folder: Path, voices: dict[str, Voices]) -> None:
+    """List single digits: those that train, and those of who is held out.
+
+    Recordings of known speakers that mixtures test with, or are measured with, are not among them.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: Another manifest is there.
+    """
+    check_replaced_manifest(folder / MANIFEST, read_mixtures)
+    rows = [
+        MixedSound(one.id, str(Path(one.media).resolve()), (one.label,), fold)
+        for fold in ("train", "test")
+        for one in voices[fold].first
+    ]
+    write_mixtures(folder / MANIFEST, rows)
 
 
 def draw_pictures(folder: Path, options: DigitOptions) -> None:
@@ -119,7 +140,7 @@ def draw_pictures(folder: Path, options: DigitOptions) -> None:
 
 def mix_digits(
     folder: Path,
-    digits: Path,
+    voices: dict[str, Voices],
     options: DigitOptions,
     workers: int | None = None,
     progress: Callable[[float, float], None] | None = None,
@@ -128,7 +149,7 @@ def mix_digits(
 
     Args:
         folder: What is in it already of these names is written again.
-        digits: The Free Spoken Digit Dataset.
+        voices: Recordings by fold, as `part_voices` parts them.
         options: What is mixed.
         workers: Processes; as many as cores without.
         progress: Called with the mixtures done, and all.
@@ -137,12 +158,11 @@ def mix_digits(
         The rows, in the order of the manifest, with paths relative to the folder.
 
     Raises:
-        FileNotFoundError: There is no such data set.
-        ValueError: No such speaker; a recording is damaged; another manifest is there.
+        FileNotFoundError: A recording is not there.
+        ValueError: One is damaged, or another manifest is there.
         OSError: It cannot be written.
     """
     check_replaced_manifest(folder / MANIFEST, read_mixtures)
-    voices = part_voices(find_fsdd_sounds(digits), options.speakers)
     work = partial(_mix_piece, folder, voices, options.folds, options.seed)
     rows = make_in_pieces(work, len(options.folds), PIECE, workers, progress)
     rows.sort(key=lambda row: row.id)  # pieces come as they are ready

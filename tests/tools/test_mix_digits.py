@@ -26,6 +26,10 @@ def test_it_writes_mixtures_with_pictures_and_pictures_alone(monkeypatch, tmp_pa
     for row in rows:
         assert len(row.sources) == len(row.labels)
         assert cv2.imread(row.picture).shape == (16, 32, 3)
+    listed = list(read_mixtures(tmp_path / "out/recordings/manifest.jsonl"))
+    trained, tested = ({r.id for r in listed if r.fold == fold} for fold in ("train", "test"))
+    assert len(tested) == 24 and all("_ann_" in name for name in tested)
+    assert not any(name.endswith(("_0", "_1")) or "_ann_" in name for name in trained)
     pictures, nothing = read_examples(tmp_path / "out/pictures", False)
     assert nothing is None and [one.fold for one in pictures].count("validation") == 2
     assert np.ptp(cv2.imread(pictures[0].picture)) > 200

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from data_prep.datasets.sounds.fsdd import find_fsdd_sounds
+from data_prep.mixtures.spoken_digits import part_voices
 from modalities.audio.audio_text import load_audio_text, save_audio_text
 from modalities.audio.small_audio_text import build_small_audio_text
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
@@ -50,7 +52,8 @@ def built(spoken, tmp_path_factory) -> Path:
     torch.manual_seed(0)
     place = tmp_path_factory.mktemp("built") / "digits"
     counts = DigitOptions(train=4, validation=5, test=10, speakers=("ann",))
-    mix_digits(place / "mixtures", spoken, counts, workers=1)
+    voices = part_voices(find_fsdd_sounds(spoken), counts.speakers)
+    mix_digits(place / "mixtures", voices, counts, workers=1)
     sizes = dict(dim=8, rate_hz=8000, clip_s=0.8, widths=(8,))
     texts = [str(number) for number in range(10)]
     save_audio_text(build_small_audio_text(texts, **sizes), place / "sounds")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data_prep.media.wav import encode_wav
-from data_prep.mixtures.blending import BlendOptions, blend
+from data_prep.mixtures.blending import BlendOptions, blend, blend_chosen
 from data_prep.noise.levels import active_power
 from data_prep.sounds.labelled import Sound
 
@@ -81,3 +81,11 @@ def test_silence_and_too_few_labels_are_told(sounds):
 def test_options_that_make_no_sense_are_refused(given, told):
     with pytest.raises(ValueError, match=told):
         BlendOptions(**given)
+
+
+def test_what_is_chosen_already_keeps_its_order(sounds):
+    chosen = [next(s for s in sounds if s.id == f"{label}_short") for label in ("high", "low")]
+    options = BlendOptions(levels_db=(-3.0, -3.0), duration_s=0.5)
+    mixture = blend_chosen(chosen, options, np.random.default_rng(0))
+    assert mixture.labels == ("high", "low") and mixture.levels_db == (0, -3)
+    assert [round(pitch_of(one), -2) for one in mixture.sources] == [2700, 300]
