@@ -104,7 +104,8 @@ def write_separation(results: Sequence[Result]) -> list[str]:
     return [
         to_table(heads, lines),
         "Mean improvement of SI-SDR over sources and held-out mixtures; the order is Spearman's "
-        "correlation of the sources' significance and their energy. On one machine of "
+        "correlation of the sources' significance and their energy. Of each training the weights "
+        "are kept that did best for two sources on these mixtures. On one machine of "
         f"{processor()}.",
         "\n".join(
             f"* The best is {best[name]:.{n}f}{unit} (aim: {aim})."
