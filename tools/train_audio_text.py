@@ -30,7 +30,7 @@ from tasks.training.options import LoopOptions
 
 SHARPNESS = 10.0  # of cosines, where they are taken for what is heard
 MEASURED = 200  # sounds, and mixtures of two
-COLOUR_DB, BANDS = 8.0, 6  # how far bands are turned up or down, and how many there are
+COLOUR_DB, BANDS = 12.0, 12  # how far bands are turned up or down, and how many there are
 HISS_DB = (-50.0, -15.0)  # noise under a mixture, relative to its power
 Batch = dict[str, Tensor]
 
