@@ -20,6 +20,8 @@ from modalities.audio.small_audio_text import (
 )
 from modalities.empty_name import refuse_empty_name
 
+SHIPPED = {"scenes": Path(__file__).parent / "weights" / "scenes"}
+
 
 @runtime_checkable
 class AudioText(Protocol):
@@ -54,7 +56,8 @@ def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
 
     Args:
         name: A folder that transformers saved a CLAP in, or `save_audio_text` one of either kind;
-            a checkpoint of LAION's (.pt); else "clap-htsat-unfused"; else a hub id.
+            a checkpoint of LAION's (.pt); else "scenes", a small one that comes with mcgurk and
+            knows rendered sounds alone, or "clap-htsat-unfused"; else a hub id.
 
     Raises:
         ValueError: No such model, damaged, one that fuses views of long clips, or not to be had
@@ -62,11 +65,24 @@ def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
     """
     refuse_empty_name(name, "model")
     path = Path(name).expanduser()
+    if str(name) in SHIPPED and not path.is_dir():
+        return _load_shipped(str(name))
     if (path / FILE).is_file():
         return load_small_audio_text(path)
     if path.suffix.lower() in (".pt", ".pth", ".ckpt") and not path.is_dir():
         return load_laion_clap(path)
     return load_clap_audio_text(name)
+
+
+def _load_shipped(name: str) -> SmallAudioText:
+    if not (SHIPPED[name] / FILE).is_file():
+        raise ValueError(
+            f"The model {name!r} is not there yet; in a checkout `make audio-to-image-weights` "
+            "trains it. Take a folder, or a name of the hub."
+        )
+    model = load_small_audio_text(SHIPPED[name])
+    model.name = name
+    return model
 
 
 def save_audio_text(model: AudioText, folder: str | Path) -> None:

@@ -21,6 +21,7 @@ DENOISERS = {
     "stable-diffusion-v1-4": "CompVis/stable-diffusion-v1-4",
     "stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
 }
+SHIPPED = {"scenes": Path(__file__).parent / "weights" / "scenes"}
 WEIGHTS = "denoiser.safetensors"  # of a small one
 INDEX = "model_index.json"  # of what diffusers saved
 PARTS = ("unet", "vae")
@@ -37,7 +38,8 @@ def load_denoiser(name: str | Path) -> Denoiser:
 
     Args:
         name: A folder of a small one that training wrote, or of Stable Diffusion 1.x as diffusers
-            saves it; else a name of `DENOISERS`; else a hub id.
+            saves it; else "scenes", a small one that comes with mcgurk, or a name of `DENOISERS`;
+            else a hub id.
 
     Raises:
         ValueError: No such denoiser, another one, damaged, or not to be had without network;
@@ -78,11 +80,18 @@ def _find(name: str | Path) -> Path:
             "wrote, or Stable Diffusion as diffusers saves it."
         )
     asked = str(name)
+    if asked in SHIPPED:
+        if not (SHIPPED[asked] / WEIGHTS).is_file():
+            raise ValueError(
+                f"The denoiser {asked!r} is not there yet; in a checkout "
+                "`make audio-to-image-weights` trains it. Take a folder, or a name of the hub."
+            )
+        return SHIPPED[asked]
     if asked in DENOISERS or is_hub_id(asked):
         return fetch(DENOISERS.get(asked, asked), asked, files=FILES)
     raise ValueError(
         f"No denoiser {asked!r}: it is neither a folder nor an id on the Hugging Face hub "
-        f"(OWNER/NAME). Known names: {', '.join(DENOISERS)}."
+        f"(OWNER/NAME). Known names: {', '.join((*SHIPPED, *DENOISERS))}."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tasks.cards import find_in, read_card_file
 
 CARD = "painter.json"
-SHIPPED_FOLDER = Path(__file__).parent / "weights"
+SHIPPED_FOLDER = Path(__file__).parents[1] / "weights/painting"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from modalities.diffusion import denoiser_files
 from modalities.diffusion.denoiser_files import load_denoiser, save_denoiser
 from modalities.diffusion.sampling import draw_noise, sample
 from modalities.diffusion.small import SmallDenoiserOptions, build_small
@@ -127,3 +128,11 @@ def test_sizes_that_do_not_fit_are_told(changes, told):
 def test_a_size_of_pictures_that_blocks_do_not_part_is_told():
     with pytest.raises(ValueError, match="expected multiples of 2"):
         build_small(replace(SmallDenoiserOptions(), height=31))
+
+
+def test_one_that_comes_along_goes_by_its_name(denoiser, tmp_path, monkeypatch):
+    monkeypatch.setitem(denoiser_files.SHIPPED, "scenes", tmp_path / "scenes")
+    with pytest.raises(ValueError, match="not there yet; in a checkout `make audio-to-image-weig"):
+        load_denoiser("scenes")
+    save_denoiser(denoiser, tmp_path / "scenes")
+    assert load_denoiser("scenes").name == "scenes"

@@ -1,0 +1,26 @@
+# The small models "scenes" that come with mcgurk, which take apart and paint sounds: all of it from rendered
+# sounds and pictures. About two hours on one core; each training goes on where it was stopped. Weights differ a
+# little from processor to processor.
+RENDERED := build/audio_to_image/scenes
+HEARING := modalities/audio/weights/scenes
+DENOISING := modalities/diffusion/weights/scenes
+PAINTING := tasks/audio_to_image/weights
+.PHONY: audio-to-image-weights
+
+audio-to-image-weights: .venv/.dev
+	$(BIN)/python -m tools.render_sounds $(RENDERED)/sounds --count 1500 --seed 1 --size 32
+	$(BIN)/python -m tools.render_sounds $(RENDERED)/mixtures --count 3000 --seed 2 --size 32 --seconds 3
+	$(BIN)/python -m tools.render_sounds $(RENDERED)/pictures --count 8000 --seed 3 --size 32 --seconds 0.5
+	$(BIN)/python -m tools.train_audio_text configs/audio_to_image/scenes_separation.yaml $(RENDERED)/ear
+	$(BIN)/python -m tools.export_audio_to_image audio_text $(RENDERED)/ear $(HEARING)
+	$(BIN)/mcgurk train configs/audio_to_image/scenes_separation.yaml -o $(RENDERED)/separator
+	$(BIN)/python -m tools.export_audio_to_image separator $(RENDERED)/separator $(PAINTING)/separation/scenes
+	$(BIN)/mcgurk train configs/audio_to_image/scenes_base.yaml -o $(RENDERED)/base
+	$(BIN)/python -m tools.export_audio_to_image denoiser $(RENDERED)/base $(DENOISING)
+	for how in apart whole; do $(BIN)/mcgurk train configs/audio_to_image/scenes_$$how.yaml \
+		-o $(RENDERED)/$$how || exit 1; done
+	$(BIN)/python -m tools.painted_icons $(RENDERED)/painted \
+		--painter "sources, separated" $(RENDERED)/apart $(RENDERED)/heard_apart \
+		--painter "the mixture as a whole" $(RENDERED)/whole $(RENDERED)/heard_whole
+	$(BIN)/python -m tools.export_audio_to_image painter $(RENDERED)/apart $(PAINTING)/painting/scenes \
+		--scores $(RENDERED)/painted
