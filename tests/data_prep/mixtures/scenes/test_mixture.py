@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from data_prep.media.wav import decode_wav
 from data_prep.mixtures.scenes.mixture import render_mixture
 
 
@@ -43,3 +46,10 @@ def test_one_source_is_the_mixture_itself():
 def test_more_sources_than_there_are_places_are_refused():
     with pytest.raises(ValueError, match="most_sources is 4; expected 1 to 3"):
         render_mixture(0, 0, most_sources=4)
+
+
+def test_the_mixture_that_comes_with_the_tests_is_the_one_that_is_told():
+    path = Path(__file__).parents[3] / "assets/bell_and_bird.wav"
+    made = render_mixture(7, 165, 2, 3.0)
+    assert made.labels == ("bell", "bird") and path.stat().st_size < 100_000
+    assert np.abs(decode_wav(path.read_bytes()) - made.waveform).max() <= 2 / 2**15
