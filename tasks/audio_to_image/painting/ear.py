@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from modalities.audio.audio_text import AudioText
     from tasks.audio_to_image.separation.separator import Separator
 
+# Of the energy of all sources: what is below is taken for silence. What a separator leaves in the
+# sources that a mixture has not got would have embeddings as long as any other, and be painted.
+FAINT = 0.01
 WINDOW_S = 10  # that are embedded together where nothing is taken apart, as long as CLAP's clips
 
 
@@ -60,7 +63,8 @@ class Ear:
         model = self.audio_text.identity
         if self.separator is None:
             return f"whole of {WINDOW_S} s by {model}"
-        return f"sources of {hash_weights(self.separator.network)} by {model}"
+        network = hash_weights(self.separator.network)
+        return f"sources of {network} from {FAINT:g} of the energy by {model}"
 
     @torch.inference_mode()
     def listen(self, blocks: Iterable[np.ndarray]) -> Ranking:
@@ -70,8 +74,9 @@ class Ear:
             blocks: float32 [samples] each, 16 kHz, of any length.
 
         Returns:
-            What was heard, with embeddings [sources, dim]: of length 1, 0 where one is silent; of
-            a sound as a whole one source, whose score is 1.
+            What was heard, with embeddings [sources, dim]: of length 1, 0 where one is silent, or
+            so faint (`FAINT`) that it is taken for silence; of a sound as a whole one source, whose
+            score is 1.
         """
         if self.separator is None:
             return self._listen_whole(blocks)
@@ -79,7 +84,7 @@ class Ear:
         for block in blocks:
             stream.push(torch.from_numpy(block))
         stream.flush()
-        return stream.ranking()
+        return silence_faint(stream.ranking())
 
     def _listen_whole(self, blocks: Iterable[np.ndarray]) -> Ranking:
         """Return the mean of what windows sound like, each as much as it is loud."""
@@ -92,6 +97,24 @@ class Ear:
         heard = bool(total.any())
         embeddings = normalize(total, dim=1)
         return Ranking((0,), (1.0 if heard else -1.0,), (float(heard),), embeddings)
+
+
+def silence_faint(ranking: Ranking) -> Ranking:
+    """Return a ranking with faint sources as silent ones, behind all others.
+
+    Args:
+        ranking: With embeddings.
+    """
+    assert ranking.embeddings is not None
+    heard = [share >= FAINT for share in ranking.shares]
+    places = sorted(range(len(heard)), key=lambda place: not heard[place])  # keeps the order
+    mask = torch.tensor(heard, device=ranking.embeddings.device)[:, None]
+    return Ranking(
+        tuple(ranking.order[place] for place in places),
+        tuple(ranking.scores[place] if heard[place] else -1.0 for place in places),
+        tuple(ranking.shares[place] for place in places),
+        torch.where(mask, ranking.embeddings, 0.0)[places],
+    )
 
 
 def load_ear(

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
-from tasks.audio_to_image.painting.ear import WINDOW_S, Ear
+from tasks.audio_to_image.painting.ear import WINDOW_S, Ear, silence_faint
 from tasks.audio_to_image.painting.hearing import hear_examples
 from tasks.audio_to_image.painting.manifest import read_examples
+from tasks.audio_to_image.separation.ranking import Ranking
 
 
 def test_sources_come_by_rank_and_silence_is_zeros(tones, tone, untrained, audio_text, tmp_path):
@@ -23,6 +24,15 @@ def test_sources_come_by_rank_and_silence_is_zeros(tones, tone, untrained, audio
     expected = separator.separate((tone(500) + tone(3500)) / 2, 16000).embeddings
     assert np.allclose(embeddings[2, :3], expected, atol=1e-3)
     assert not embeddings[:, 3:].any() and not embeddings[3].any()
+
+
+def test_what_a_separator_leaves_in_sources_that_are_not_there_is_silence():
+    """However like the mixture it sounds."""
+    ranking = Ranking((2, 0, 1), (0.9, 0.8, 0.5), (0.59, 0.004, 0.406), torch.eye(3))
+    found = silence_faint(ranking)
+    assert (found.order, found.shares) == ((2, 1, 0), (0.59, 0.406, 0.004))
+    assert found.scores == (0.9, 0.5, -1.0) and found.embeddings is not None
+    assert torch.equal(found.embeddings, torch.eye(3)[[0, 2, 1]] * torch.tensor([[1], [1], [0]]))
 
 
 def test_without_a_separator_the_whole_mixture_comes_first(tones, audio_text, tmp_path):
