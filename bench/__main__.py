@@ -19,6 +19,7 @@ def main() -> None:
     """Run all parts, or those named, and write them into the page's table."""
     from bench import (
         adapters,
+        audio_to_image,
         faces,
         log_mel,
         memory,
@@ -40,6 +41,7 @@ def main() -> None:
         "sounds": sounds.rows,
         "segmentation": segmentation.rows,
         "vision_language": vision_language.rows,
+        "audio_to_image": audio_to_image.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
