@@ -17,20 +17,24 @@ class Codec(Protocol):
     Attributes:
         multiple: Height and width of pictures are multiples of it.
         bounded: Whether what is denoised lies in -1..1, so that a sampler may hold it there.
+        spread: Whether a picture has latents around a mean, so that training draws some of them.
     """
 
     multiple: int
     bounded: bool
+    spread: bool
 
     def shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return channels, height and width of the latents of pictures of a size in pixels."""
         ...
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, drawn: Tensor | None = None) -> Tensor:
         """Return latents, [rows, channels, latent_height, latent_width].
 
         Args:
             pictures: 0..1, [rows, height, width, 3].
+            drawn: From N(0, 1), in the shape of the latents: how far from their mean they are, in
+                deviations. None for the mean; not read where there is no spread.
         """
         ...
 
@@ -50,7 +54,7 @@ class PixelCodec(nn.Module):
         ValueError: A block without pixels, or another number of colours.
     """
 
-    bounded = True
+    bounded, spread = True, False
 
     def __init__(self, block: int = 1, colours: int = COLOURS):
         super().__init__()
@@ -65,7 +69,7 @@ class PixelCodec(nn.Module):
         block = self.multiple
         return self.colours * block * block, height // block, width // block
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor, drawn: Tensor | None = None) -> Tensor:
         """Return latents, [rows, colours * block ** 2, height / block, width / block]."""
         pixels = 2 * pictures.movedim(-1, 1) - 1  # [rows, 3, height, width]
         if self.colours == 1:
@@ -86,7 +90,7 @@ class VaeCodec(nn.Module):
         vae: diffusers' AutoencoderKL.
     """
 
-    bounded = False
+    bounded, spread = False, True
 
     def __init__(self, vae: Any):
         super().__init__()
@@ -101,10 +105,19 @@ class VaeCodec(nn.Module):
         return self.channels, height // self.multiple, width // self.multiple
 
     @torch.no_grad()
-    def encode(self, pictures: Tensor) -> Tensor:
-        """Return latents, the mean of the VAE's, [rows, channels, latent_height, latent_width]."""
+    def encode(self, pictures: Tensor, drawn: Tensor | None = None) -> Tensor:
+        """Return latents, [rows, channels, latent_height, latent_width].
+
+        Stable Diffusion was trained on drawn ones, as are MACS and diffusers' own examples.
+
+        Args:
+            pictures: 0..1, [rows, height, width, 3].
+            drawn: From N(0, 1), in the shape of the latents; None for the mean of the VAE's.
+        """
         pixels = 2 * pictures.movedim(-1, 1) - 1
-        return self.vae.encode(pixels).latent_dist.mean * self.scale
+        found = self.vae.encode(pixels).latent_dist
+        latents = found.mean if drawn is None else found.mean + found.std * drawn
+        return latents * self.scale
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:

@@ -178,12 +178,18 @@ class _Run:
                 logged[name] = logged.get(name, 0.0) + share * value
         self.processes.add_gradients(self.trained)
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.trained, self.options.clip_norm)
+        self._clip()
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad()
         self.average.follow()
         return logged
+
+    def _clip(self) -> None:
+        if self.options.clip_value:
+            nn.utils.clip_grad_value_(self.trained, self.options.clip_value)
+        if self.options.clip_norm:
+            nn.utils.clip_grad_norm_(self.trained, self.options.clip_norm)
 
     def _height(self, step: int) -> float:
         whole = height(self.options.schedule, step, self.options.steps, self.options.warmup)

@@ -15,7 +15,7 @@ LEAST = {  # what numbers of options are at least
     1: ("steps", "batch", "checkpoint_every", "accumulation"),
     0: (
         *("measure_every", "patience", "stop_after", "min_delta", "least_steps", "least_epochs"),
-        "epochs",
+        *("epochs", "clip_norm", "clip_value"),
     ),
 }
 
@@ -38,6 +38,10 @@ class LoopOptions:
             from 0 to below 1.
         eps: What AdamW adds to the root of the squared gradient, so that nothing is divided by 0.
         clip_norm: Largest norm of the gradient over all that is trained; a longer one is shortened.
+            0 shortens none.
+        clip_value: Largest magnitude of each number of the gradient; a larger one is held there,
+            which changes the gradient's direction as well. It goes before `clip_norm`. 0 holds
+            none.
         seed: Fixes the order of examples and all that is drawn in training.
         checkpoint_every: Steps between two checkpoints, 1 or more; looks at the validation data
             write one too.
@@ -81,6 +85,7 @@ class LoopOptions:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     clip_norm: float = 1.0
+    clip_value: float = 0.0
     seed: int = 0
     checkpoint_every: int = 100
     measure_every: int = 500
@@ -101,7 +106,7 @@ class LoopOptions:
     def __post_init__(self):
         for least, names in LEAST.items():
             for name in names:
-                if getattr(self, name) < least:
+                if not getattr(self, name) >= least:
                     raise ValueError(
                         f"Option {name!r} is {getattr(self, name)}; expected {least} or more."
                     )
@@ -182,7 +187,7 @@ class LoopOptions:
 LATER = (
     *("schedule", "accumulation", "precision", "average"),
     *("watch", "factor", "patience", "threshold"),
-    *("best", "stop_after", "min_delta", "least_steps", "least_epochs"),
+    *("best", "stop_after", "min_delta", "least_steps", "least_epochs", "clip_value"),
 )
 # Entries of experiments that say where something is kept, and change nothing of what is learnt.
 PLACES = ("features",)

@@ -13,6 +13,7 @@ from modalities.diffusion.denoiser import Denoiser
 #   pictures    uint8, [rows, height, width, 3]
 #   noise       [rows, channels, latent_height, latent_width]
 #   times       [rows]
+#   drawn       as noise, how far latents are from their mean; not there where they have no spread
 #   embeddings  [rows, sources, dim], zeros where they are dropped; not there in stage "base"
 Group = dict[str, Tensor]
 Batch = list[Group]
@@ -52,7 +53,7 @@ class PaintingModel(nn.Module):
             silent: Whether all embeddings are taken for none.
         """
         denoiser: Any = self.denoiser
-        latents = denoiser.codec.encode(group["pictures"].float() / 255)
+        latents = denoiser.codec.encode(group["pictures"].float() / 255, group.get("drawn"))
         noisy = denoiser.noise.add(latents, group["noise"], group["times"])
         if self.adapter is None:
             condition = denoiser.condition(len(noisy))

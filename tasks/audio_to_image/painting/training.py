@@ -85,6 +85,9 @@ class Painting:
             dropped = training and random.random() < self.config.drop
             heard = part.embeddings[index]
             example["embeddings"] = torch.zeros_like(heard) if dropped else heard
+        if training and self.denoiser.codec.spread:
+            drawn = random.standard_normal(shape, dtype=np.float32)
+            example["drawn"] = torch.from_numpy(drawn)
         return example
 
     def _time(self, share: float) -> Tensor:

@@ -68,6 +68,10 @@ def test_latents_of_stable_diffusion_are_scaled_and_of_an_eighth_or_so(stable_di
     assert latents.shape == (2, *codec.shape(16, 32)) == (2, 4, 8, 16)
     mean = codec.vae.encode(2 * pictures.movedim(-1, 1) - 1).latent_dist.mean
     assert torch.allclose(latents, 0.18215 * mean)
+    drawn = torch.randn_like(latents)
+    spread = codec.vae.encode(2 * pictures.movedim(-1, 1) - 1).latent_dist.std
+    assert spread.amin() > 0
+    assert torch.allclose(codec.encode(pictures, drawn), 0.18215 * (mean + spread * drawn))
     assert codec.decode(latents).shape == pictures.shape
 
 

@@ -346,3 +346,46 @@ def test_a_checkpoint_of_before_there_was_a_best_is_gone_on_with(tmp_path):
     resumed = Line()
     train(resumed, OPTIONS, tmp_path / "old", device="cpu")
     assert torch.equal(state(resumed), state(whole))
+
+
+@pytest.mark.parametrize(
+    ("clips", "expected"),
+    [
+        ({"clip_norm": 0.0}, [30.0, -0.4]),
+        ({"clip_norm": 0.0, "clip_value": 1.0}, [1.0, -0.4]),
+        ({"clip_norm": 0.5, "clip_value": 0.3}, [0.3, -0.3]),
+        ({"clip_norm": 0.3, "clip_value": 0.4}, [0.3 / 2**0.5, -0.3 / 2**0.5]),
+        ({"clip_norm": 15.0}, [15.0, -0.2]),
+    ],
+    ids=str,
+)
+def test_gradients_are_clipped_by_value_and_then_by_norm(clips, expected, tmp_path, monkeypatch):
+    seen = []
+    step = torch.optim.AdamW.step
+    monkeypatch.setattr(
+        torch.optim.AdamW,
+        "step",
+        lambda self, *given: seen.append(self.param_groups[0]["params"][0].grad) or step(self),
+    )
+    train(_Steep(), replace(OPTIONS, steps=1, **clips), tmp_path, device="cpu")
+    assert seen[0].tolist() == pytest.approx(expected, rel=1e-3)
+
+
+class _Steep(Line):
+    """Its gradient is 30 and -0.4, whatever it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.module = _Slope()
+
+    def measure(self):
+        return {}
+
+
+class _Slope(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.at = nn.Parameter(torch.zeros(2))
+
+    def forward(self, batch):
+        return {"loss": self.at @ torch.tensor([30.0, -0.4])}

@@ -22,6 +22,7 @@ def test_an_experiment_of_the_first_options_is_described_as_it_was_then():
     [
         *({"schedule": "linear"}, {"accumulation": 2}, {"precision": "bfloat16"}, {"average": 0.9}),
         {"schedule": "plateau", "watch": "dice", "factor": 0.1, "patience": 3, "threshold": 0.01},
+        {"clip_value": 1.0},
         {"best": "dice", "stop_after": 2, "min_delta": 0.1, "least_steps": 3, "least_epochs": 4},
     ],
     ids=str,
@@ -45,7 +46,10 @@ def test_options_below_one_are_refused(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["epochs", "measure_every", "patience", "stop_after", "min_delta", "least_steps"],
+    [
+        *("epochs", "measure_every", "patience", "stop_after", "min_delta", "least_steps"),
+        *("clip_norm", "clip_value"),
+    ],
 )
 def test_options_below_0_are_refused(name):
     with pytest.raises(ValueError, match=f"Option '{name}' is -1; expected 0 or more"):

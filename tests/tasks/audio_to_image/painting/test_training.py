@@ -99,6 +99,25 @@ def test_the_loss_of_an_example_does_not_depend_on_others(adapter_config):
     assert torch.allclose(together[1:2], alone, atol=1e-5)
 
 
+def test_latents_are_drawn_in_training_alone_and_where_they_have_a_spread(adapter_config):
+    task = Painting(adapter_config)
+    before = task.load(0, np.random.default_rng(3))
+    task.denoiser.codec.spread = True
+    example = task.load(0, np.random.default_rng(3))
+    assert before.keys() == example.keys() - {"drawn"}
+    assert all(torch.equal(value, example[name]) for name, value in before.items())
+    assert example["drawn"].shape == example["noise"].shape
+    assert not torch.equal(example["drawn"], example["noise"])
+    seen = []
+    encode = task.denoiser.codec.encode
+    task.denoiser.codec.encode = lambda pictures, drawn: seen.append(drawn) or encode(pictures)
+    with torch.no_grad():
+        task.model(task.collate([example]))
+        task.measure()
+    assert torch.equal(seen[0][0], example["drawn"])
+    assert len(seen) > 1 and not any(drawn is not None for drawn in seen[1:])
+
+
 def test_pictures_of_several_sizes_are_learnt_in_one_batch(adapter_config):
     sizes = ("8x8", "8x16")
     task = Painting(replace(adapter_config, data=replace(adapter_config.data, sizes=sizes)))
