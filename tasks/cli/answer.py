@@ -33,7 +33,7 @@ def answer(
         ),
     ] = None,
     top: Annotated[
-        int, typer.Option(help="How many answers of each question, likeliest first.")
+        int, typer.Option(help="How many answers of each question, likeliest first; 1 to 100.")
     ] = 1,
     model: AnswererName = "scenes",
     device: Device = "auto",
@@ -41,9 +41,10 @@ def answer(
 ) -> None:
     """Answer questions about a picture; judge statements on two."""
     from tasks.cli.answer_options import check_answerer, check_source, check_texts
+    from tasks.vision_language.config import MOST_BEAMS
 
-    if top < 1:
-        raise ValueError(f"--top is {top}; expected 1 answer or more.")
+    if not 1 <= top <= MOST_BEAMS:
+        raise ValueError(f"--top is {top}; expected 1 to {MOST_BEAMS} answers.")
     what = "statement" if second else "question"
     check_texts(questions, what)
     images = check_answerer(model)

@@ -32,7 +32,8 @@ def caption(
         typer.Option("-o", "--output", help="Write a line of JSON for each picture, .jsonl."),
     ] = None,
     beams: Annotated[
-        int | None, typer.Option(help=with_default("Width of the search.", "as it was scored"))
+        int | None,
+        typer.Option(help=with_default("Width of the search, 1 to 100.", "as it was scored")),
     ] = None,
     longest: Annotated[
         int | None,
@@ -49,11 +50,12 @@ def caption(
     Of a folder, a line of JSON for each picture; what cannot be read is told, and the rest is done.
     """
     from tasks.cli.answer_options import check_answerer
-    from tasks.vision_language.config import WritingOptions
+    from tasks.vision_language.config import MOST_BEAMS, WritingOptions
 
-    for name, value, least in (("--beams", beams, 1), ("--longest", longest, 3)):
-        if value is not None and value < least:
-            raise ValueError(f"{name} is {value}; expected {least} or more.")
+    if beams is not None and not 1 <= beams <= MOST_BEAMS:
+        raise ValueError(f"--beams is {beams}; expected 1 to {MOST_BEAMS}.")
+    if longest is not None and longest < 3:
+        raise ValueError(f"--longest is {longest}; expected 3 or more.")
     images = check_answerer(model)
     pictures = check_pictures(source, output, images)
     from tasks.vision_language.answerer import Answerer

@@ -20,7 +20,7 @@ from tasks.vision_language.answers import (
 )
 from tasks.vision_language.batches import Reader, tell_cut
 from tasks.vision_language.card import AnswererCard, find_shipped
-from tasks.vision_language.config import WritingOptions
+from tasks.vision_language.config import MOST_BEAMS, WritingOptions
 from tasks.vision_language.looking import Looking
 from tasks.vision_language.tuned import Tuned
 
@@ -134,7 +134,7 @@ class Answerer:
         Args:
             image: A file.
             questions: One or more, each with words in it.
-            top: How many answers of each, 1 or more.
+            top: How many answers of each, 1 to 100.
             task: "vqa" or "gqa"; "" takes the first that it was trained for.
 
         Returns:
@@ -257,8 +257,8 @@ class Answerer:
             raise ValueError(
                 f"Questions are {texts!r}; expected a list of one or more, with words."
             )
-        if not isinstance(top, int) or top < 1:
-            raise ValueError(f"top is {top!r}; expected 1 answer or more.")
+        if not isinstance(top, int) or not 1 <= top <= MOST_BEAMS:
+            raise ValueError(f"top is {top!r}; expected 1 to {MOST_BEAMS} answers.")
         rows = [Question(str(n), task, images, text) for n, text in enumerate(texts)]
         for row in rows:
             self._check(row)

@@ -10,6 +10,7 @@ from tasks.vision_language.variants import SHARINGS, find_tuning
 
 PROPORTIONAL, BALANCED, MIXED = "proportional", "balanced", "mixed"
 AVERAGE = "average"
+MOST_BEAMS = 100  # wider searches find little more, and need memory for each beam
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class WritingOptions:
     """How captions are written; answers are always written greedily.
 
     Attributes:
-        beams: Width of the beam search, 1 for greedy; 5 in the paper.
+        beams: Width of the beam search, 1 for greedy, up to 100; 5 in the paper.
         longest: Tokens of a caption at most, its marks among them. The paper's captions are cut at
             20, as its software read another option than it set; 40 lets nearly all end.
     """
@@ -93,8 +94,8 @@ class WritingOptions:
     longest: int = 20
 
     def __post_init__(self):
-        if self.beams < 1:
-            raise ValueError(f"writing.beams is {self.beams}; expected 1 or more.")
+        if not 1 <= self.beams <= MOST_BEAMS:
+            raise ValueError(f"writing.beams is {self.beams}; expected 1 to {MOST_BEAMS}.")
         if self.longest < 3:
             raise ValueError(f"writing.longest is {self.longest}; expected 3 tokens or more.")
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from data_prep.questions.manifest import FOLDS
 from fusion.contract.options import check_choice
+from tasks.vision_language.config import MOST_BEAMS
 
 ALL = "all"
 PARTS = (*FOLDS, ALL)
@@ -44,10 +45,10 @@ class VisionLanguageEvaluationConfig:
         if self.part:
             check_choice("part", self.part, PARTS)
         check_choice("rules", self.rules, RULES)
-        if self.beams < 0 or self.longest < 0:
+        if not 0 <= self.beams <= MOST_BEAMS or self.longest < 0:
             raise ValueError(
-                f"beams is {self.beams} and longest {self.longest}; expected 1 or more, or 0 for "
-                "those of the training."
+                f"beams is {self.beams} and longest {self.longest}; expected 1 to {MOST_BEAMS} "
+                "beams and 1 token or more, or 0 for those of the training."
             )
         if not 0 <= self.mistakes <= MOST:
             raise ValueError(

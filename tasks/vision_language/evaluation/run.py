@@ -77,11 +77,12 @@ def run_evaluation(
     """
     if not config.answerer:
         raise ValueError("No answerer is named; expected a folder that training wrote, or a name.")
-    rows, place, left_out = find_rows(config)
+    trained = None if config.questions else trained_with(config.answerer)
+    rows, place, left_out = find_rows(config, trained)
     answerer = load(config.answerer, config.device)
     writing = _writing(config, answerer.card.writing)
     answerer.check_writing(writing)
-    if config.skip_bad or (not config.questions and trained_with(config.answerer).skip_bad):
+    if config.skip_bad or (trained is not None and trained.skip_bad):
         rows, unreadable = leave_out_unreadable(rows, answerer.card.images)
         left_out += unreadable
         if not rows:
@@ -122,12 +123,13 @@ def run_evaluation(
 
 
 def find_rows(
-    config: VisionLanguageEvaluationConfig,
+    config: VisionLanguageEvaluationConfig, trained: QuestionDataOptions | None = None
 ) -> tuple[list[Question], str, list[str]]:
     """Find what is to be answered.
 
     Args:
         config: Names a manifest, or an answerer that says what it was trained with; and a part.
+        trained: What the answerer says, where it was read already.
 
     Returns:
         The rows, what they are in words, and a line on each that was left out.
@@ -140,7 +142,7 @@ def find_rows(
         rows, left_out = check_pictures(read_manifests([config.questions]), skip=config.skip_bad)
         place = config.questions
     else:
-        options = trained_with(config.answerer)
+        options = trained or trained_with(config.answerer)
         found = find_questions(replace(options, skip_bad=config.skip_bad or options.skip_bad))
         rows = [row for part in found.parts.values() for some in part.values() for row in some]
         place, left_out = ", ".join(options.manifests), list(found.left_out)

@@ -11,6 +11,7 @@ from data_prep.questions.manifest import Question, read_questions, write_questio
 from tasks.training.loop import train
 from tasks.vision_language.answerer import Answerer
 from tasks.vision_language.config import WritingOptions
+from tasks.vision_language.evaluation import run as evaluation
 from tasks.vision_language.evaluation.config import VisionLanguageEvaluationConfig
 from tasks.vision_language.evaluation.run import find_mistakes, find_rows
 from tasks.vision_language.evaluation.sheet import Shown
@@ -151,8 +152,9 @@ def test_a_statement_about_one_picture_is_refused(answerer, pictures):
 def test_questions_that_are_no_text_are_refused(answerer, pictures, texts):
     with pytest.raises(ValueError, match="expected a list of one or more|no Unicode"):
         answerer.answer(pictures[0], texts)
-    with pytest.raises(ValueError, match="top is 1.5; expected 1 answer or more"):
-        answerer.answer(pictures[0], ["what?"], top=1.5)
+    for top in (1.5, 101):
+        with pytest.raises(ValueError, match=f"top is {top}; expected 1 to 100 answers"):
+            answerer.answer(pictures[0], ["what?"], top=top)
     with pytest.raises(ValueError, match="expected a list of files"):
         answerer.caption(str(pictures[0]))
 
@@ -220,6 +222,17 @@ def test_a_card_with_an_entry_of_another_kind_is_damaged(trained, tmp_path, file
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=f"{path.name} is damaged .*train the"):
         Answerer.load(tmp_path / "copy", "cpu")
+
+
+def test_an_evaluation_asks_once_what_an_answerer_was_trained_with(
+    answerer, trained, tmp_path, monkeypatch
+):
+    asked = []
+    told = evaluation.trained_with
+    monkeypatch.setattr(evaluation, "trained_with", lambda name: asked.append(name) or told(name))
+    config = VisionLanguageEvaluationConfig(answerer=str(trained), mistakes=0)
+    answerer.evaluate(config, tmp_path / "out")
+    assert asked == [str(trained)]
 
 
 def test_an_evaluation_leaves_out_what_cannot_be_read_and_tells_what_is_cut(

@@ -87,6 +87,7 @@ def test_measures_are_of_all_tasks_and_known_to_the_configuration(experiment):
         ({"sharing": "half"}, "single"),
         ({"method": "full", "sharing": "multiple"}, "has no sharing 'multiple'"),
         ({"writing": {"beams": 0}}, "beams is 0"),
+        ({"writing": {"beams": 101}}, "beams is 101; expected 1 to 100"),
         ({"data": {"manifests": ["x"], "tasks": ["snli"]}}, "snli"),
         ({"loop": {"best": "accuracy"}}, "accuracy"),
     ],
