@@ -3,11 +3,13 @@
 import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Protocol
 
 from modalities.whole_file import replace_when_whole
 
 FULL = "full"
+WIDTH = 100  # of a model card, in characters
 
 
 class Export(Protocol):
@@ -66,4 +68,13 @@ def write_model_card(folder: Path, text: str) -> None:
         OSError: The folder cannot be written.
     """
     with replace_when_whole(folder / "README.md") as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text("\n\n".join(map(_wrapped, text.split("\n\n"))), encoding="utf-8")
+
+
+def _wrapped(paragraph: str) -> str:
+    """Break the lines of a paragraph anew where what was filled in made one of them too long."""
+    lines = paragraph.splitlines()
+    if max(map(len, lines), default=0) <= WIDTH or paragraph.startswith(("|", "* ")):
+        return paragraph
+    end = "\n" if paragraph.endswith("\n") else ""
+    return fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False) + end

@@ -1,8 +1,9 @@
-"""Write lists of words to be said again: `python -m tools.write_word_lists DST --count 20000`.
+"""Write texts about an empty picture: `python -m tools.write_word_lists DST --count 20000`.
 
 A small language model that begins with random weights learns from them to read and write all words
-of both worlds of rendered scenes, as a model from the web knows them before it sees a picture.
-The lists have no meaning and are about an empty picture.
+of both worlds of rendered scenes, as a model from the web knows them before it sees a picture: from
+lists of words that are to be said again, and with `--texts N` also from N texts that give the words
+a meaning (data_prep/questions/scenes/reading.py).
 """
 
 import argparse
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from data_prep.questions.manifest import MANIFEST, Question, write_questions
+from data_prep.questions.scenes.reading import read_text
 from data_prep.questions.scenes.words import words_of_worlds
 
 WORDS = (3, 8)  # of a list, the last with it
@@ -22,14 +24,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.write_word_lists", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DST")
     parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--texts", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    write_word_lists(given.folder, given.count, given.seed)
-    print(f"{given.count:,} lists in {given.folder}")
+    write_word_lists(given.folder, given.count, given.seed, given.texts)
+    texts = f" and {given.texts:,} texts" if given.texts else ""
+    print(f"{given.count:,} lists{texts} in {given.folder}")
 
 
-def write_word_lists(folder: Path, count: int, seed: int) -> None:
+def write_word_lists(folder: Path, count: int, seed: int, texts: int = 0) -> None:
     """Write a manifest and its empty picture.
+
+    Args:
+        folder: Made where it is not there.
+        count: Lists.
+        seed: Fixes lists and texts.
+        texts: What is to be read besides.
 
     Raises:
         OSError: The folder cannot be written.
@@ -43,10 +53,14 @@ def write_word_lists(folder: Path, count: int, seed: int) -> None:
         some = random.choice(words, int(random.integers(WORDS[0], WORDS[1] + 1)))
         text = " ".join(some)
         name = f"words-{number:06d}"
-        rows.append(
-            Question(name, "caption", (str(picture.resolve()),), text, {text: 1.0}, (), "train")
-        )
+        rows.append(_row(name, picture, "caption", text, text))
+    random = np.random.default_rng((seed, 1))
+    rows += [_row(f"text-{n:06d}", picture, *read_text(random)) for n in range(texts)]
     write_questions(folder / MANIFEST, rows)
+
+
+def _row(name: str, picture: Path, task: str, text: str, answer: str) -> Question:
+    return Question(name, task, (str(picture.resolve()),), text, {answer: 1.0}, (), "train")
 
 
 if __name__ == "__main__":

@@ -9,20 +9,26 @@ vision-language: .venv/.dev
 	$(BIN)/python -m tools.publish_vision_language
 
 # The small frozen model "scenes", what sees for it, and the adapter on it that comes with mcgurk, from
-# rendered pictures alone: about three hours on two cores. Weights differ a little from processor to processor.
+# rendered pictures alone: about four hours on two cores. Weights differ a little from processor to processor.
 WEIGHTS := modalities/vision_language/weights
 vision-language-weights: .venv/.dev
 	$(BIN)/python -m tools.train_shapes $(VL)/shapes --steps 2000
 	for file in model.safetensors config.json preprocessor_config.json README.md; do cp $(VL)/shapes/$$file \
 		$(WEIGHTS)/shapes/ || exit 1; done
 	$(BIN)/python -m tools.render_questions $(VL)/seen --count 20000 --seed 1 --look seen --size 160
+	$(BIN)/python -m tools.render_questions $(VL)/seen_more --count 30000 --seed 3 --look seen --size 160
 	$(BIN)/python -m tools.render_questions $(VL)/unseen --count 3000 --seed 2 --look unseen --size 160
 	$(BIN)/python -m tools.write_word_lists $(VL)/words --count 20000
+	$(BIN)/python -m tools.write_word_lists $(VL)/texts --count 20000 --texts 150000
 	$(BIN)/python -m tools.start_vision_language $(VL)/start
 	$(BIN)/mcgurk train configs/vision_language/scenes_first.yaml -o $(VL)/scenes_first
 	$(BIN)/python -m tools.export_vision_language $(VL)/scenes_first $(VL)/scenes_first_model
 	$(BIN)/mcgurk train configs/vision_language/scenes.yaml -o $(VL)/scenes
-	$(BIN)/python -m tools.export_vision_language $(VL)/scenes $(WEIGHTS)/vl_scenes --half
+	$(BIN)/python -m tools.export_vision_language $(VL)/scenes $(VL)/scenes_second_model --half
+	$(BIN)/mcgurk train configs/vision_language/scenes_more.yaml -o $(VL)/scenes_more
+	$(BIN)/python -m tools.export_vision_language $(VL)/scenes_more $(VL)/scenes_third_model --half
+	$(BIN)/mcgurk train configs/vision_language/scenes_read.yaml -o $(VL)/scenes_read
+	$(BIN)/python -m tools.export_vision_language $(VL)/scenes_read $(WEIGHTS)/vl_scenes --half
 	$(BIN)/mcgurk train configs/vision_language/scenes_shared.yaml -o $(VL)/scenes_shared
 	$(BIN)/mcgurk evaluate $(VL)/scenes_shared --questions $(VL)/unseen --part test \
 		-o $(VL)/scenes_shared_unseen

@@ -12,6 +12,7 @@ from tasks.vision_language.answerer import Answerer
 from tasks.vision_language.training import VisionLanguageTraining
 from tools import export_vision_language as tool
 from tools.export_vision_language import export_vision_language
+from tools.exporting import write_model_card
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,16 @@ def test_the_card_tells_scores_and_licence_and_what_it_is_not(trained, tmp_path)
     assert "validation" not in text and "not a model of the world" not in text
     assert "What it is not: a model of the world." in text and card.data in text
     assert "not measured" in tool.describe(replace(card, scores={}), "shapes")
+
+
+def test_a_cards_lines_are_no_longer_than_a_page_is_wide(tmp_path):
+    words = " ".join(["some/folder"] * 20)
+    write_model_card(tmp_path, f"---\nlicense: x\n---\n# a\n\nIt saw {words}\nand more.\n\nb\nc\n")
+    write_model_card(tmp_path / "list", f"* {words}\n* b\n")
+    assert "\n* b\n" in (tmp_path / "list/README.md").read_text()
+    text = (tmp_path / "README.md").read_text()
+    assert max(map(len, text.splitlines())) <= 100 and text.endswith("\n\nb\nc\n")
+    assert text.split() == f"--- license: x --- # a It saw {words} and more. b c".split()
 
 
 def test_what_was_not_trained_as_a_whole_is_refused_in_one_line(

@@ -46,3 +46,11 @@ def test_the_seed_fixes_the_lists(rows, tmp_path, monkeypatch, capsys):
         found = [row.text for row in read_questions(tmp_path / "manifest.jsonl")]
         assert (found == texts) == (seed == 0)
     assert "400 lists" in capsys.readouterr().out
+
+
+def test_texts_come_after_the_lists_and_leave_them_as_they_are(rows, tmp_path):
+    tool.write_word_lists(tmp_path, 400, 0, 30)
+    found = list(read_questions(tmp_path / "manifest.jsonl"))
+    assert [row.text for row in found[:400]] == [row.text for row in rows]
+    assert len(found) == 430 and not any(map(find_fault, found))
+    assert {row.task for row in found[400:]} == {"vqa", "gqa", "caption"}

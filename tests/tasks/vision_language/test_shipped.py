@@ -9,7 +9,7 @@ from tasks.__main__ import run
 from tasks.vision_language.answerer import Answerer
 
 SCENE = Path(__file__).parents[2] / "assets/scene.png"  # two circles, a star and a ring
-CAPTION = "a picture of two circles, a purple star and an orange ring"
+CAPTION = "two circles, a purple star and an orange ring in a picture"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 from collections import Counter, defaultdict
+from math import comb
 
 import pytest
 
@@ -34,9 +35,16 @@ def test_statements_alone_do_not_tell_what_is_true(made):
     for one in stated[::2] + stated[1::2]:
         known[one.text].update(one.answers)
     # One text is as often true as false: in parts by the drawing, and in all by being twins.
-    often = [counts for counts in known.values() if counts.total() >= 8]
+    often = [counts for counts in known.values() if counts.total() >= 4]
     surplus = sum(abs(counts["true"] - counts["false"]) for counts in often)
-    assert surplus < 0.45 * sum(counts.total() for counts in often)
+    chance = sum(expected_surplus(round(counts.total())) for counts in often)
+    assert len(often) > 9
+    assert surplus < 1.5 * chance
+
+
+def expected_surplus(tosses):
+    """Of heads over tails, or the other way."""
+    return sum(abs(tosses - 2 * k) * comb(tosses, k) for k in range(tosses + 1)) / 2**tosses
 
 
 @pytest.mark.parametrize(
