@@ -76,14 +76,17 @@ def read_card_file(
         data: dict[str, Any] = json.loads(read_text(path))
         taken = {name: tuple(data.pop(name)) for name in lists} | parts(data)
         card = kind(**taken, **data)
-        _check_kinds(card)
+        check_kinds(card)
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}); {again}.") from error
 
 
-def _check_kinds(card: Any) -> None:
-    """Check that entries are of the kinds that a card's dataclass says.
+def check_kinds(card: Any) -> None:
+    """Check that entries are of the kinds that their dataclass says.
+
+    Args:
+        card: A dataclass; anything else is passed over.
 
     Raises:
         TypeError: One is another.

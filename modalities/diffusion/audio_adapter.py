@@ -1,6 +1,7 @@
 """What is trained to paint sounds: tokens made of embeddings, and attention that reads them."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class AudioAdapterOptions:
                 raise ValueError(f"Option {name!r} is {getattr(self, name)}; expected 1 or more.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Option 'dropout' is {self.dropout}; expected 0 to below 1.")
+        if not isfinite(self.scale):
+            raise ValueError(f"Option 'scale' is {self.scale}; expected a finite number.")
 
 
 class AudioTokens(nn.Module):

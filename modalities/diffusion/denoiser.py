@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from modalities.diffusion.codecs import Codec
 from modalities.diffusion.decoupled import Condition
+from modalities.diffusion.limits import MOST_PIXELS
 from modalities.diffusion.noise import NoiseSchedule
 from modalities.tensor_hash import hash_weights
 
@@ -79,13 +80,18 @@ class Denoiser(nn.Module):
         """Check that pictures of a size can be painted.
 
         Raises:
-            ValueError: The size is no multiple of what the codec needs.
+            ValueError: The size is no multiple of what the codec needs, or beyond `MOST_PIXELS`.
         """
         multiple = self.codec.multiple
         if height < multiple or width < multiple or height % multiple or width % multiple:
             raise ValueError(
                 f"Pictures of {height} x {width} pixels cannot be painted by {self.name}; expected "
                 f"multiples of {multiple}."
+            )
+        if height * width > MOST_PIXELS:
+            raise ValueError(
+                f"Pictures of {height} x {width} pixels are too large to be painted; expected "
+                f"{MOST_PIXELS:,} pixels or fewer."
             )
 
     def freeze(self) -> "Denoiser":

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from modalities.diffusion.decoupled import Condition
 from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.limits import MOST_GUIDANCE, MOST_STEPS
 
 STEPS, GUIDANCE = 20, 7.5
 PLAIN = 1.0  # the guidance that changes nothing
@@ -42,7 +43,7 @@ def sample(
         0..1, [rows, height, width, 3].
 
     Raises:
-        ValueError: A size, number of steps or guidance that cannot be.
+        ValueError: A size, number of steps or guidance that cannot be; a denoiser that tells NaN.
     """
     height, width = size or denoiser.side
     denoiser.check_size(height, width)
@@ -60,6 +61,11 @@ def sample(
         latents = solver.step(told, time, latents, return_dict=False)[0]
         if progress:
             progress(done, len(solver.timesteps))
+    if not latents.isfinite().all():
+        raise ValueError(
+            f"What was painted by {denoiser.name} has NaN or infinite numbers; expected a picture. "
+            "Its weights, or those of what reads sounds on it, are damaged: train them again."
+        )
     return denoiser.codec.decode(latents)
 
 
@@ -67,12 +73,15 @@ def check_sampling(steps: int, guidance: float) -> None:
     """Check how pictures are to be painted.
 
     Raises:
-        ValueError: Fewer than 1 step, or a guidance below 0.
+        ValueError: Fewer than 1 step or more than `MOST_STEPS`, or a guidance below 0 or beyond
+            `MOST_GUIDANCE`.
     """
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; expected 1 or more.")
-    if not guidance >= 0:
-        raise ValueError(f"guidance is {guidance}; expected 0 or more, 1 for none.")
+    if not 1 <= steps <= MOST_STEPS:
+        raise ValueError(f"steps is {steps}; expected 1 to {MOST_STEPS}.")
+    if not 0 <= guidance <= MOST_GUIDANCE:
+        raise ValueError(
+            f"guidance is {guidance}; expected 0 to {MOST_GUIDANCE:g}, where 1 is none."
+        )
 
 
 def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:

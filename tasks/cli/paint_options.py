@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modalities.diffusion.limits import MOST_GUIDANCE, MOST_STEPS
 from tasks.cli.options import with_default
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST = 64  # pictures of a grid
-MOST_STEPS = 1000  # as many times as denoisers know
-MOST_GUIDANCE = 100.0
 LAST_SEED = 2**63 - 1 - MOST
 
 Picture = Annotated[

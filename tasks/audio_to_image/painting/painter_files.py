@@ -1,5 +1,7 @@
 """Painters on disk: a card, what was trained, and a small denoiser where it is one of ours."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,8 @@ from modalities.diffusion.small import SmallDenoiser
 from modalities.empty_name import refuse_empty_name
 from modalities.tensor_file import read_tensors, write_tensors
 from tasks.audio_to_image.painting.card import CARD, PainterCard, read_card
-from tasks.cards import card_comes_last
+from tasks.audio_to_image.painting.config import PictureDataOptions
+from tasks.cards import card_comes_last, check_kinds
 
 if TYPE_CHECKING:
     from tasks.audio_to_image.painting.ear import Ear
@@ -65,6 +68,10 @@ def load_painter(
     refuse_empty_name(folder, "painter")
     folder = Path(folder)
     card = read_card(folder)
+    with _told_as_damage(folder):
+        options = AudioAdapterOptions(**card.adapter)
+        check_kinds(options)
+    pictures_of(card, folder)
     own = folder / DENOISER_FOLDER
     frozen = load_denoiser(own if own.is_dir() and denoiser is None else denoiser or card.denoiser)
     if card.weights not in ("", frozen.identity):
@@ -74,7 +81,7 @@ def load_painter(
         )
     state = read_tensors(folder / ADAPTER_FILE, "the painter is not whole", AGAIN)
     try:
-        adapter = AudioAdapter(frozen, AudioAdapterOptions(**card.adapter))
+        adapter = AudioAdapter(frozen, options)
         adapter.load_state_dict(state)
     except (RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
@@ -82,6 +89,32 @@ def load_painter(
             f"{folder} was trained for {card.denoiser}, and does not fit {frozen.name}: {reason}"
         ) from error
     return frozen, adapter.requires_grad_(False).eval(), card
+
+
+def pictures_of(card: PainterCard, folder: str | Path) -> PictureDataOptions:
+    """Return which pictures a painter was trained on.
+
+    Args:
+        card: What is known about it.
+        folder: Where the card lies, for messages.
+
+    Raises:
+        ValueError: The card is damaged.
+    """
+    with _told_as_damage(folder):
+        sizes = tuple(card.pictures.get("sizes", ()))
+        options = PictureDataOptions(**{**card.pictures, "sizes": sizes})
+        check_kinds(options)
+    return options
+
+
+@contextmanager
+def _told_as_damage(folder: str | Path) -> Iterator[None]:
+    """Tell of a table in a card that makes no options as of damage of the card."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{Path(folder) / CARD} is damaged ({error}); {AGAIN}.") from error
 
 
 def load_painters_ear(

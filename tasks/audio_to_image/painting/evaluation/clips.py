@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.mixtures.manifest import MixedSound
-from tasks.audio_to_image.painting.card import PainterCard
 from tasks.audio_to_image.painting.config import PictureDataOptions
 from tasks.audio_to_image.painting.evaluation.config import (
     ALL,
@@ -25,6 +24,7 @@ from tasks.audio_to_image.painting.hearing import (
 )
 from tasks.audio_to_image.painting.manifest import SoundedPicture, read_examples
 from tasks.audio_to_image.painting.painter import Painter
+from tasks.audio_to_image.painting.painter_files import pictures_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def find_clips(
         FileNotFoundError: A manifest, sound or picture is not there.
         ValueError: One cannot be used; there is no such part, or too few clips in it.
     """
-    trained = _trained_with(painter.card)
+    trained = pictures_of(painter.card, config.painter)
     place = config.mixtures or trained.folder
     if not place:
         raise ValueError(
@@ -74,14 +74,6 @@ def find_clips(
         numbers = _choose(found, config, trained, place)
         rows, embeddings = [found[n] for n in numbers], told[numbers]
     return Clips(Examples(rows, embeddings, [painter.size]), place)
-
-
-def _trained_with(card: PainterCard) -> PictureDataOptions:
-    told = {**card.pictures, "sizes": tuple(card.pictures.get("sizes", ()))}
-    try:
-        return PictureDataOptions(**told)
-    except TypeError as error:
-        raise ValueError(f"The painter's card is damaged ({error}); train it again.") from error
 
 
 def _seen(row: MixedSound, pictures: Path) -> SoundedPicture:

@@ -96,9 +96,47 @@ def test_embeddings_of_another_form_are_told(folder, embeddings, told):
 
 def test_numbers_that_cannot_be_are_told(folder):
     painter = Painter.load(folder, "cpu")
-    for changes in ({"steps": 0}, {"guidance": -1}, {"size": (7, 8)}):
+    faults = (
+        {"steps": 0},
+        {"steps": 10**9},
+        {"guidance": -1},
+        {"guidance": float("inf")},
+        {"size": (7, 8)},
+        {"size": (100_000, 100_000)},
+    )
+    for changes in faults:
         with pytest.raises(ValueError, match="expected"):
             painter.paint(embed(1), **changes)
+
+
+@pytest.mark.parametrize("part", ["denoiser", "adapter"])
+def test_weights_that_are_no_numbers_paint_nothing(folder, part):
+    painter = Painter.load(folder, "cpu")
+    for weight in getattr(painter, part).parameters():
+        weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="has NaN or infinite numbers"):
+        painter.paint(embed(1))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adapter": {"scale": "a"}},
+        {"adapter": {"scale": float("nan")}},
+        {"adapter": {"hidden": 1.5}},
+        {"adapter": {"sources": "x"}},
+        {"pictures": {"sizes": [3]}},
+        {"pictures": {"sizes": 7}},
+        {"pictures": {"sizes": ["0x0"]}},
+        {"pictures": {"folder": 5}},
+    ],
+)
+def test_a_table_in_the_card_that_cannot_be_is_damage(folder, changes):
+    card = vars(read_card(folder))
+    told = {name: {**card[name], **table} for name, table in changes.items()}
+    (folder / CARD).write_text(json.dumps({**card, **told}))
+    with pytest.raises(ValueError, match=r"painter\.json is damaged"):
+        Painter.load(folder, "cpu")
 
 
 def test_a_folder_that_is_not_whole_is_told(folder):

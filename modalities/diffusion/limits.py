@@ -1,0 +1,5 @@
+"""How much can be asked of a painting at most, read without torch."""
+
+MOST_STEPS = 1000  # as many times as denoisers know
+MOST_GUIDANCE = 100.0  # pictures are burnt long before
+MOST_PIXELS = 4096 * 4096  # beyond, memory ends before a picture does
