@@ -1,5 +1,6 @@
 """From noise to pictures, by a few steps of DPM-Solver, guided by what is told or not."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -51,7 +52,11 @@ def sample(
     guided = audio is not None and null is not None and guidance != PLAIN
     condition = _tell(denoiser, len(seeds), audio, null if guided else None)
     solver = denoiser.noise.solver(denoiser.codec.bounded)
-    solver.set_timesteps(steps, device=denoiser.device)
+    with warnings.catch_warnings():
+        # diffusers hands torch's tensors to numpy 2 as arrays, which works, and warns each time.
+        told = "__array__ implementation doesn't accept a copy keyword"
+        warnings.filterwarnings("ignore", told, DeprecationWarning, r"diffusers\.")
+        solver.set_timesteps(steps, device=denoiser.device)
     latents = draw_noise(seeds, denoiser.codec.shape(height, width)).to(denoiser.device)
     for done, time in enumerate(solver.timesteps, 1):
         told = denoiser(torch.cat([latents, latents]) if guided else latents, time, condition)

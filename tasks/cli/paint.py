@@ -11,6 +11,7 @@ from tasks.cli.options import AsJson, AudioTrack, Device
 from tasks.cli.paint_options import (
     AudioTextPlace,
     Count,
+    Enlarge,
     Guidance,
     PainterName,
     Picture,
@@ -37,6 +38,7 @@ def paint(
     seed: Seed = 0,
     count: Count = 1,
     sources: Sources = None,
+    enlarge: Enlarge = None,
     separator: SeparatorPlace = None,
     audio_text: AudioTextPlace = None,
     audio_track: AudioTrack = None,
@@ -50,15 +52,17 @@ def paint(
     from tasks.cli.separate_options import check_sound
 
     card = check_painter(model)
-    check_numbers(card, steps, guidance, seed, count, sources)
+    check_numbers(card, steps, guidance, seed, count, sources, enlarge)
     check_suffix(output, "a painted picture", SUFFIXES)
     check_sound(sound, audio_track)
     check_outputs([output], [sound], kept=[model])
-    from tasks.audio_to_image.painting.grid import save_grid
+    from tasks.audio_to_image.painting.grid import check_grid, enlargement, save_grid
     from tasks.audio_to_image.painting.painter import Painter
     from tasks.cli.progress import progress_bar
 
     painter = Painter.load(model, device, separator=separator, audio_text=audio_text)
+    enlarged = enlarge or enlargement(painter.size)
+    check_grid(count, painter.size, enlarged)
     with (
         progress_bar(f"Hearing {sound.name}", as_json) as heard,
         progress_bar("Painting", as_json, "{:.0f} steps".format) as painted,
@@ -74,9 +78,10 @@ def paint(
             listening=heard,
             progress=painted,
         )
-    save_grid(found.pictures, output)
+    save_grid(found.pictures, output, enlarged)
     if as_json:
-        told = {"model": model, "sound": str(sound), "file": str(output), **describe(found)}
+        told = {"model": model, "sound": str(sound), "file": str(output), "enlarged": enlarged}
+        told |= describe(found)
         print(json.dumps(told, ensure_ascii=False, allow_nan=False))
         return
     show_heard(found)
@@ -87,7 +92,7 @@ def paint(
 def describe(found: "Painted") -> dict[str, Any]:
     """Return what was painted, as JSON has it."""
     count, height, width, _ = found.pictures.shape
-    sources = [{**asdict(one), "painted": one.rank <= found.sources} for one in found.heard.sources]
+    sources = [{**asdict(one), "painted": found.shows(one)} for one in found.heard.sources]
     return {
         "count": count,
         "size": [height, width],
@@ -111,7 +116,7 @@ def show_heard(found: "Painted") -> None:
             "" if one.probability is None else f"{100 * one.probability:.0f} %",
             f"{100 * one.share:.1f} %",
             f"{one.score:.2f}",
-            "yes" if one.rank <= found.sources else "no",
+            "yes" if found.shows(one) else "no",
         ]
         for one in found.heard.sources
     ]

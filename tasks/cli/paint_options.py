@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST = 64  # pictures of a grid
+MOST_ENLARGED = 64
 LAST_SEED = 2**63 - 1 - MOST
 
 Picture = Annotated[
@@ -42,6 +43,16 @@ Guidance = Annotated[
 Seed = Annotated[int, typer.Option(help="Another one, another picture.")]
 Count = Annotated[
     int, typer.Option(metavar="N", help="How many pictures, side by side, each of the next seed.")
+]
+Enlarge = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help=with_default(
+            "Write each pixel as N x N; 1 for the picture as it is painted.",
+            "as many as give 256 on the shorter side",
+        ),
+    ),
 ]
 Sources = Annotated[
     int | None,
@@ -101,6 +112,7 @@ def check_numbers(
     seed: int,
     count: int,
     sources: int | None,
+    enlarge: int | None = None,
 ) -> None:
     """Check what was typed against what can be.
 
@@ -111,6 +123,7 @@ def check_numbers(
         seed: What fixes the first picture's noise.
         count: How many pictures are painted.
         sources: How many of the sounds that are heard; None for all.
+        enlarge: Side of the square that a pixel becomes; None for what suits the eye.
 
     Raises:
         ValueError: One is out of range.
@@ -119,6 +132,7 @@ def check_numbers(
     _check("--guidance", 1.0 if guidance is None else guidance, 0, MOST_GUIDANCE)
     _check("--seed", seed, 0, LAST_SEED)
     _check("--count", count, 1, MOST)
+    _check("--enlarge", 1 if enlarge is None else enlarge, 1, MOST_ENLARGED)
     most = card.adapter.get("sources")
     if sources is not None and isinstance(most, int):
         _check("--sources", sources, 1, most)

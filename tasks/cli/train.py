@@ -100,14 +100,14 @@ def _train_study(
 
 
 def _train_experiment(
-    build: Callable[[Any], Any], settings: Any, folder: Path, device: str, as_json: bool
+    build: Callable[..., Any], settings: Any, folder: Path, device: str, as_json: bool
 ) -> None:
     """Train; of several processes the first alone prints."""
     from tasks.cli.progress import progress_bar
     from tasks.training.launched import is_first
     from tasks.training.loop import CURVES, train
 
-    task = build(settings)
+    task = _build(build, settings, device, as_json)
     for line in getattr(task, "left_out", ()) if is_first() else ():
         typer.echo(f"mcgurk: left out: {line}", err=True)
     with progress_bar("Training", as_json or not is_first(), "{:.0f} steps".format) as show:
@@ -125,6 +125,17 @@ def _train_experiment(
         if key != "step":
             print(f"  {key.replace('_', ' ')}: {value:.4g}")
     _tell_next(folder)
+
+
+def _build(build: Callable[..., Any], settings: Any, device: str, as_json: bool) -> Any:
+    """Build a task; one that hears its sounds first does so on the device, with a bar."""
+    from tasks.cli.progress import progress_bar
+    from tasks.training.launched import is_first
+
+    if not getattr(settings, "hears", False):
+        return build(settings)
+    with progress_bar("Hearing", as_json or not is_first(), "{:.0f} mixtures".format) as show:
+        return build(settings, device, show)
 
 
 def _told_of(best: str, found: dict[str, float]) -> str:

@@ -54,8 +54,8 @@ class PaintingConfig:
             mixtures are heard as a whole; with one, another place of the model that it ranks by.
             With neither, `data.folder` holds what was heard before.
         embeddings: Folder where what is heard of mixtures is kept, of one separator or model alone:
-            a training that is started again hears nothing twice. Hearing takes a GPU where there
-            is one.
+            a training that is started again hears nothing twice. Hearing takes the training's
+            device.
         denoiser: Name, folder or hub id of the frozen one, in the second stage.
         small: How a small one is built, in the first.
         adapter: How embeddings become tokens, in the second stage.

@@ -4,15 +4,24 @@ from torch import Tensor
 
 from tasks.audio_to_image.painting.config import ADAPTER, PaintingConfig
 from tasks.audio_to_image.painting.ear import load_ear
-from tasks.audio_to_image.painting.hearing import hear_examples, holds_mixtures, see_examples
+from tasks.audio_to_image.painting.hearing import (
+    Report,
+    hear_examples,
+    holds_mixtures,
+    see_examples,
+)
 from tasks.audio_to_image.painting.manifest import SoundedPicture, read_examples
 
 
-def find_examples(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor | None, str]:
+def find_examples(
+    config: PaintingConfig, device: str = "auto", progress: Report | None = None
+) -> tuple[list[SoundedPicture], Tensor | None, str]:
     """Find the pictures of an experiment; in the second stage hear mixtures that were not heard.
 
     Args:
         config: Names a folder of mixtures, or of what `write_examples` wrote.
+        device: Where mixtures are heard: "auto", "cpu", "cuda" or "mps".
+        progress: Called with the mixtures heard, and all.
 
     Returns:
         The rows, what each sounds like, [rows, sources, dim], None in the first stage, and the
@@ -29,7 +38,7 @@ def find_examples(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor 
             return see_examples(folder, config.embeddings), None, ""
         return *read_examples(folder, with_sounds=False), ""
     if config.hears:
-        return _hear(config)
+        return _hear(config, device, progress)
     if holds_mixtures(folder):
         raise ValueError(
             f"{folder} holds mixtures, and nothing is named that hears them; expected separator, "
@@ -38,8 +47,10 @@ def find_examples(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor 
     return *read_examples(folder, with_sounds=True), ""
 
 
-def _hear(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor | None, str]:
-    ear = load_ear(config.separator, config.audio_text)
+def _hear(
+    config: PaintingConfig, device: str, progress: Report | None
+) -> tuple[list[SoundedPicture], Tensor | None, str]:
+    ear = load_ear(config.separator, config.audio_text, device)
     if ear.dim != config.adapter.dim:
         raise ValueError(
             f"adapter.dim is {config.adapter.dim}, and {ear.name} have {ear.dim} features; "
@@ -51,5 +62,6 @@ def _hear(config: PaintingConfig) -> tuple[list[SoundedPicture], Tensor | None, 
         None if ear.separator else ear.audio_text,
         config.embeddings,
         config.adapter.sources,
+        progress,
     )
     return *read_examples(config.embeddings, with_sounds=True), ear.identity

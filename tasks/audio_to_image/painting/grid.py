@@ -9,20 +9,53 @@ from torch import Tensor
 from tasks.pictures.sheets import save_sheet
 
 GAP = 4  # pixels of white between pictures
+SEEN = 256  # pixels of the shorter side that a person looks at without pain
+MOST_PIXELS = 2**26  # of a sheet, which viewers still open
 
 
-def save_grid(pictures: Tensor, path: str | Path) -> None:
+def enlargement(size: tuple[int, int]) -> int:
+    """Return how many times a picture is enlarged where nobody says, 1 for a large one.
+
+    Args:
+        size: Height and width as painted.
+    """
+    return max(1, ceil(SEEN / min(size)))
+
+
+def check_grid(count: int, size: tuple[int, int], enlarged: int) -> None:
+    """Check that pictures fit into one file, before they are painted.
+
+    Args:
+        count: Pictures.
+        size: Height and width of each as painted.
+        enlarged: How many times they are enlarged.
+
+    Raises:
+        ValueError: The sheet would be too large.
+    """
+    pixels = count * size[0] * size[1] * enlarged**2
+    if pixels > MOST_PIXELS:
+        raise ValueError(
+            f"{count} pictures of {size[0]} x {size[1]}, enlarged {enlarged} times, have "
+            f"{pixels:,} pixels; expected {MOST_PIXELS:,} or fewer. Take a smaller --enlarge or "
+            "--count."
+        )
+
+
+def save_grid(pictures: Tensor, path: str | Path, enlarged: int = 1) -> None:
     """Write pictures into a file, which appears whole.
 
     Args:
         pictures: 0..1, [pictures, height, width, 3], one or more; the first comes top left, the
             next beside it.
         path: Ends with ".png", ".jpg" or ".jpeg".
+        enlarged: Side of the square that a pixel becomes, 1 or more.
 
     Raises:
         OSError: It cannot be written.
     """
-    save_sheet(arrange(np.round(255 * pictures.clamp(0, 1).numpy()).astype(np.uint8)), Path(path))
+    plain = np.round(255 * pictures.clamp(0, 1).numpy()).astype(np.uint8)
+    save_sheet(arrange(plain.repeat(enlarged, 1).repeat(enlarged, 2)), Path(path))
 
 
 def arrange(pictures: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from modalities.empty_name import refuse_empty_name
 from modalities.rates import RATE_HZ
 from tasks.audio_to_image.painting.card import CARD, PainterCard, find_shipped, list_shipped
 from tasks.audio_to_image.painting.config import read_size
-from tasks.audio_to_image.painting.heard import Heard, Report, hear_blocks, hear_file
+from tasks.audio_to_image.painting.heard import Heard, HeardSource, Report, hear_blocks, hear_file
 from tasks.audio_to_image.painting.painter_files import load_painter, load_painters_ear
 from tasks.audio_to_image.painting.rows import Progress as Steps
 from tasks.audio_to_image.painting.rows import paint_rows
@@ -50,6 +50,10 @@ class Painted:
     seed: int
     steps: int
     guidance: float
+
+    def shows(self, source: HeardSource) -> bool:
+        """Say whether a source was painted: it is of the highest rank, and not silent."""
+        return source.rank <= self.sources and bool(self.heard.embeddings[source.rank - 1].any())
 
 
 class Painter:
@@ -137,7 +141,7 @@ class Painter:
         from tasks.audio_to_image.painting.training import Painting
         from tasks.training.loop import train
 
-        train(Painting(config), config.loop, folder, progress, device, asdict(config))
+        train(Painting(config, device), config.loop, folder, progress, device, asdict(config))
         return cls.load(folder, device)
 
     def paint(

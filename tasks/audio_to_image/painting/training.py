@@ -17,6 +17,7 @@ from tasks.audio_to_image.painting.card import PainterCard
 from tasks.audio_to_image.painting.config import ADAPTER, PaintingConfig, read_size
 from tasks.audio_to_image.painting.examples import Examples, part_rows
 from tasks.audio_to_image.painting.found_examples import find_examples
+from tasks.audio_to_image.painting.hearing import Report
 from tasks.audio_to_image.painting.model import Batch, Group, PaintingModel
 from tasks.audio_to_image.painting.painter_files import save_painter
 from tasks.audio_to_image.painting.rows import paint_rows
@@ -32,16 +33,21 @@ class Painting:
 
     Args:
         config: What is trained, on which pictures.
+        device: Where mixtures are heard before the training, where that is asked for: "auto",
+            "cpu", "cuda" or "mps".
+        listening: Called with the mixtures heard, and all.
 
     Raises:
         FileNotFoundError: Pictures, embeddings or the denoiser are not there.
         ValueError: They cannot be used, or do not fit each other.
     """
 
-    def __init__(self, config: PaintingConfig):
+    def __init__(
+        self, config: PaintingConfig, device: str = "auto", listening: Report | None = None
+    ):
         self.config = config
         with_sounds = config.stage == ADAPTER
-        rows, embeddings, self.ear = find_examples(config)
+        rows, embeddings, self.ear = find_examples(config, device, listening)
         parts = part_rows(rows, config.data)
         self.denoiser = _build_denoiser(config)
         self.parameters = sum(p.numel() for p in self.denoiser.parameters())

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -60,6 +62,13 @@ def test_a_seed_gives_the_same_picture_beside_any_others(denoiser, adapter):
     assert not torch.allclose(both[0], both[1], atol=1e-2)
     again = sample(denoiser, [5, 6, 7], audio, adapter.null(3), steps=3)
     assert torch.equal(both, again)
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_warned_of_and_warnings_of_others_stay(denoiser):
+    before = list(warnings.filters)
+    sample(denoiser, [1], steps=2)
+    assert warnings.filters == before
 
 
 def test_guidance_of_one_is_the_path_without_it(denoiser, adapter, monkeypatch):

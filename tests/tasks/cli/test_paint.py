@@ -87,7 +87,12 @@ def test_a_video_is_painted_from_its_two_highest_sounds(paint, demo_clip):
     assert lines[0] == ["rank", "name", "sure", "share", "score", "painted"]
     assert [line[0] for line in lines[1:]] == ["1", "2", "3"]
     assert [line[-1] for line in lines[1:]] == ["yes", "yes", "no"]
-    assert cv2.imread("a.png").shape == (8, 12, 3)
+    seen = cv2.imread("a.png")
+    assert seen.shape == (32 * 8, 32 * 12, 3)
+    assert paint(demo_clip, "-o", "plain.png", "--enlarge", 1)[0] == 0
+    plain = cv2.imread("plain.png")
+    assert plain.shape == (8, 12, 3)
+    assert np.array_equal(seen, plain.repeat(32, 0).repeat(32, 1))
 
 
 def test_json_says_what_was_heard_and_how_it_was_painted(paint, demo_clip):
@@ -96,17 +101,18 @@ def test_json_says_what_was_heard_and_how_it_was_painted(paint, demo_clip):
     told = json.loads(out)
     assert code == 0 and not err
     assert (told["steps"], told["guidance"], told["seed"], told["count"]) == (3, 1.5, 7, 1)
-    assert told["file"] == "a.png" and told["size"] == [8, 12] and told["duration_s"] > 1
+    assert told["file"] == "a.png" and told["duration_s"] > 1
+    assert (told["size"], told["enlarged"]) == ([8, 12], 32)
     assert [one["painted"] for one in told["sources"]] == [True, False, False]
     assert sum(one["share"] for one in told["sources"]) == pytest.approx(1, abs=1e-4)
     assert {one["name"] for one in told["sources"]} <= {*LABELS, "silence"}
 
 
 def test_a_grid_has_the_pictures_of_the_seeds_one_by_one(paint, demo_clip):
-    assert paint(demo_clip, "-o", "grid.png", "--count", 3)[0] == 0
+    assert paint(demo_clip, "-o", "grid.png", "--count", 3, "--enlarge", 1)[0] == 0
     grid = cv2.imread("grid.png")
     assert grid.shape == (2 * 8 + 4, 2 * 12 + 4, 3) and (grid[12:, 16:] == 255).all()
-    assert paint(demo_clip, "-o", "one.png", "--seed", 2)[0] == 0
+    assert paint(demo_clip, "-o", "one.png", "--seed", 2, "--enlarge", 1)[0] == 0
     difference = grid[12:, :12].astype(int) - cv2.imread("one.png")
     assert np.abs(difference).max() <= 1
 
@@ -121,8 +127,9 @@ def test_another_number_of_sources_makes_another_picture(paint, demo_clip):
 @pytest.mark.parametrize("model", ["model", "whole"])
 def test_silence_and_short_sounds_are_painted(paint, seconds, model):
     Path("mix.wav").write_bytes(encode_wav(np.zeros(max(1, round(seconds * 16000)))))
-    code, _, err = paint("mix.wav", "-o", "a.png", model=model)
+    code, out, err = paint("mix.wav", "-o", "a.png", model=model)
     assert code == 0 and cv2.imread("a.png") is not None
+    assert all(line.split()[-1] == "no" for line in out.splitlines()[1:])
     assert err == "mix.wav: it is silent, so what is painted is what comes without any sound.\n"
 
 
@@ -143,6 +150,7 @@ FAULTS = {
     "no separator": ((), "lost", "gone"),
     "another separator": (("--separator", "{}/other"), "model", "other embeddings"),
     "another width": (("--separator", "{}/wider"), "model", "of 24 features"),
+    "too large": (("--enlarge", "65"), "model", "expected 1 to 64"),
     "none": ((), "deaf", "does not say what hears sounds"),
     "no audio text": (("--audio-text", "./none"), "whole", "none"),
 }

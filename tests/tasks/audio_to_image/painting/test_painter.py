@@ -9,7 +9,7 @@ import torch
 
 from tasks.audio_to_image.painting import Painter
 from tasks.audio_to_image.painting.card import CARD, read_card
-from tasks.audio_to_image.painting.grid import GAP, arrange
+from tasks.audio_to_image.painting.grid import GAP, arrange, check_grid, enlargement
 from tasks.audio_to_image.painting.painter_files import save_painter
 from tasks.audio_to_image.painting.rows import AT_ONCE
 from tasks.audio_to_image.painting.training import Painting
@@ -69,6 +69,14 @@ def test_a_row_is_painted_as_it_is_beside_any_number_of_others(folder, monkeypat
     assert [done for done, _ in seen] == list(range(1, 7)) and {steps for _, steps in seen} == {6}
     assert AT_ONCE == 512 * 512
     assert torch.allclose(painter.paint(embed(5)[4:], seed=7), whole[4:], atol=1e-4)
+
+
+def test_a_small_picture_is_enlarged_until_it_can_be_looked_at():
+    found = {size: enlargement(size) for size in ((16, 32), (32, 32), (255, 600), (256, 256))}
+    assert list(found.values()) == [16, 8, 2, 1]
+    check_grid(64, (512, 512), 1)
+    with pytest.raises(ValueError, match="Take a smaller --enlarge"):
+        check_grid(64, (512, 512), 64)
 
 
 def test_no_rows_make_no_pictures(folder):

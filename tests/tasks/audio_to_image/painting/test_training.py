@@ -180,7 +180,9 @@ def test_mixtures_are_heard_before_the_training_and_once(
         separator=str(separator),
         embeddings=str(tmp_path / "heard"),
     )
-    task = Painting(config)
+    seen = []
+    task = Painting(config, "cpu", lambda done, of: seen.append((done, of)))
+    assert seen == [(done, 4) for done in (1, 2, 3, 4)]
     assert len(task.parts["train"]) + len(task.parts["validation"]) == 3  # one row tests
     fit(config, tmp_path / "painter")
     card = read_card(tmp_path / "painter")
@@ -220,3 +222,5 @@ def test_what_cannot_be_heard_is_told(adapter_config, tones, separator, tmp_path
         Painting(replace(hears, adapter=replace(hears.adapter, dim=5)))
     with pytest.raises(FileNotFoundError, match=r"separator\.json"):
         Painting(replace(hears, separator=str(tones)))
+    with pytest.raises(ValueError, match="No device 'tpu'"):
+        Painting(hears, "tpu")
