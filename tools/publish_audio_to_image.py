@@ -68,7 +68,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.publish_audio_to_image", description=__doc__
     )
-    parser.add_argument("parts", nargs="*", choices=[*parts, []], default=list(parts))
+    parser.add_argument(
+        "parts", nargs="*", choices=[*parts, []], metavar="PART", default=list(parts)
+    )
     try:
         for name in parser.parse_args().parts:
             text = "\n\n".join(parts[name]())

@@ -177,9 +177,9 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 48, 64))
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100)
-    loop = replace(loop, measure_every=max(1, given.steps // 3))
     try:
+        loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100)
+        loop = replace(loop, measure_every=max(1, given.steps // 3))
         config = read_config(SeparationConfig, given.experiment, given.changes)
         task = AudioTextLearning(
             config, given.dim, tuple(given.widths), given.sentences, given.varied

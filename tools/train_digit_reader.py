@@ -168,8 +168,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100, seed=given.seed)
     try:
+        loop = LoopOptions(
+            steps=given.steps, batch=32, learning_rate=2e-3, warmup=100, seed=given.seed
+        )
         with progress_bar("Training", False, "{:.0f} steps".format) as show:
             found = train(DigitReading(given.seed), loop, given.folder, show, "cpu")
     except (ValueError, OSError) as error:

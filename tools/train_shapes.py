@@ -157,17 +157,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    options = LoopOptions(
-        steps=given.steps,
-        batch=32,
-        learning_rate=2e-3,
-        warmup=100,
-        measure_every=500,
-        checkpoint_every=100,
-        seed=given.seed,
-    )
-    with progress_bar("Training", False, "{:.0f} steps".format) as show:
-        found = train(ShapeLearning(given.seed), options, given.folder, show, "cpu")
+    try:
+        options = LoopOptions(
+            steps=given.steps,
+            batch=32,
+            learning_rate=2e-3,
+            warmup=100,
+            measure_every=500,
+            checkpoint_every=100,
+            seed=given.seed,
+        )
+        with progress_bar("Training", False, "{:.0f} steps".format) as show:
+            found = train(ShapeLearning(given.seed), options, given.folder, show, "cpu")
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
     told = ", ".join(f"{name} {value:.1f} %" for name, value in found.items() if name != "step")
     print(f"{given.folder}: {told}")
 

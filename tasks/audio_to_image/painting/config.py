@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from math import inf
 
 from fusion.contract.options import check_choice
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
@@ -99,8 +100,8 @@ class PaintingConfig:
         self._check_hearing()
         if not 0 <= self.drop < 1:
             raise ValueError(f"drop is {self.drop}; expected 0 to below 1.")
-        if not self.late > 0:
-            raise ValueError(f"late is {self.late}; expected above 0, 1 for evenly.")
+        if not 0 < self.late < inf:
+            raise ValueError(f"late is {self.late}; expected above 0 and finite, 1 for evenly.")
         if self.shown < 0:
             raise ValueError(f"shown is {self.shown}; expected 0 or more pictures.")
         check_sampling(self.steps, self.guidance)

@@ -99,7 +99,8 @@ class Painting:
     def _time(self, share: float) -> Tensor:
         """Return the time, [], at a share of all that are drawn, 0 to below 1."""
         late = share ** (1 / self.config.late)
-        return torch.tensor(int(late * self.denoiser.noise.times))
+        times = self.denoiser.noise.times
+        return torch.tensor(min(int(late * times), times - 1))  # a power may be rounded to 1
 
     def collate(self, examples: list[dict[str, Any]]) -> Batch:
         """Make a batch of what `load` returned, a group for each size of pictures."""

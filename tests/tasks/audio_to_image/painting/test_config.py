@@ -15,6 +15,7 @@ from tasks.config import filled
         ({"stage": "adapter", "denoiser": "x", "separator": "y"}, "embeddings is empty"),
         ({"stage": "base", "drop": 1.0}, "drop is 1.0"),
         ({"stage": "base", "late": 0.0}, "late is 0.0"),
+        ({"stage": "base", "late": float("inf")}, "late is inf"),
         ({"stage": "base", "shown": -1}, "shown is -1"),
         ({"stage": "base", "steps": 0}, "steps is 0"),
         ({"stage": "base", "data": {"validation": 1.0}}, "data.validation is 1.0"),

@@ -52,6 +52,11 @@ def test_both_stages_make_colours_of_their_sounds(base_config, adapter_config, t
     assert (redder[0::2] > 0.2).all() and (redder[1::2] < -0.2).all()
 
 
+def test_times_as_late_as_can_be_are_those_of_the_schedule(adapter_config):
+    task = Painting(replace(adapter_config, late=1e300))
+    assert int(task.load(0, np.random.default_rng(0))["times"]) == 999
+
+
 def test_late_times_are_drawn_more_often_where_asked(adapter_config):
     task = Painting(adapter_config)
     late = Painting(replace(adapter_config, late=6.0))
