@@ -45,7 +45,7 @@ def paint(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Paint what is heard: several sounds at once, by how much they matter."""
+    """Paint what is heard: one sound or several at once."""
     from modalities.outputs import check_outputs
     from tasks.cli.paint_options import SUFFIXES, check_numbers, check_painter
     from tasks.cli.segment_options import check_suffix

@@ -66,7 +66,7 @@ def test_two_clips_of_one_id_are_told(clips, tmp_path):
 
 
 def test_mouths_are_cropped_and_masked(demo_clip, tmp_path):
-    clip = find_folder_clips(demo_clip.parent)[0]
+    [clip] = [one for one in find_folder_clips(demo_clip.parent) if one.id == demo_clip.stem]
     done = prepare([clip], tmp_path, 1)
     found = next(read_manifest(tmp_path / "manifest.jsonl"))
     assert done.new == 1 and found.mouth == f"mouths/{clip.id}.mp4"
