@@ -45,20 +45,10 @@ def check_answerer(model: str) -> str:
         FileNotFoundError: There is none of that name, nor such a folder.
         ValueError: The name is empty, or the folder is damaged.
     """
-    from modalities.spelling import did_you_mean
-    from tasks.vision_language.card import SHIPPED_FOLDER, find_shipped, read_card
+    from tasks.cli.named_model import find_named_model
+    from tasks.vision_language.card import CARD, SHIPPED_FOLDER, read_card
 
-    if not model.strip():
-        raise ValueError("--model is empty; expected a name, as scenes, or a folder from training.")
-    folder = find_shipped(model) or Path(model).expanduser()
-    if not folder.is_dir():
-        known = sorted(path.name for path in SHIPPED_FOLDER.glob("*") if path.is_dir())
-        guess = did_you_mean(model, known)
-        raise FileNotFoundError(
-            f"There is no model {model!r}; expected a folder that `mcgurk train` wrote, or one "
-            f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{guess}"
-        )
-    return read_card(folder).images
+    return read_card(find_named_model(model, "model", SHIPPED_FOLDER, CARD)).images
 
 
 def check_source(path: Path, images: str, *, quiet: bool = False) -> None:

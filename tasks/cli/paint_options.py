@@ -90,19 +90,10 @@ def check_painter(model: str) -> "PainterCard":
         FileNotFoundError: There is none of that name, nor such a folder.
         ValueError: The name is empty, or the folder is damaged.
     """
-    from modalities.spelling import did_you_mean
-    from tasks.audio_to_image.painting.card import find_shipped, list_shipped, read_card
+    from tasks.audio_to_image.painting.card import CARD, SHIPPED_FOLDER, read_card
+    from tasks.cli.named_model import find_named_model
 
-    if not model.strip():
-        raise ValueError("--model is empty; expected a folder from training, or a name.")
-    folder = find_shipped(model) or Path(model).expanduser()
-    if not folder.is_dir():
-        known = list_shipped()
-        raise FileNotFoundError(
-            f"There is no painter {model!r}; expected a folder that `mcgurk train` wrote, or one "
-            f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{did_you_mean(model, known)}"
-        )
-    return read_card(folder)
+    return read_card(find_named_model(model, "painter", SHIPPED_FOLDER, CARD))
 
 
 def check_numbers(

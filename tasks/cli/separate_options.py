@@ -41,19 +41,10 @@ def check_separator(model: str) -> "SeparatorCard":
         FileNotFoundError: There is none of that name, nor such a folder.
         ValueError: The name is empty, or the folder is damaged.
     """
-    from modalities.spelling import did_you_mean
-    from tasks.audio_to_image.separation.card import find_shipped, list_shipped, read_card
+    from tasks.audio_to_image.separation.card import CARD, SHIPPED_FOLDER, read_card
+    from tasks.cli.named_model import find_named_model
 
-    if not model.strip():
-        raise ValueError("--model is empty; expected a name, as scenes, or a folder from training.")
-    folder = find_shipped(model) or Path(model).expanduser()
-    if not folder.is_dir():
-        known = list_shipped()
-        raise FileNotFoundError(
-            f"There is no separator {model!r}; expected a folder that `mcgurk train` wrote, or one "
-            f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{did_you_mean(model, known)}"
-        )
-    return read_card(folder)
+    return read_card(find_named_model(model, "separator", SHIPPED_FOLDER, CARD))
 
 
 def check_labels(labels: Sequence[str], card: "SeparatorCard", audio_text: str | None) -> None:

@@ -15,11 +15,6 @@ def find_shipped(name: str | Path) -> Path | None:
     return find_in(SHIPPED_FOLDER, name, CARD)
 
 
-def list_shipped() -> list[str]:
-    """Return the names of the separators that come with mcgurk."""
-    return sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}"))
-
-
 @dataclass(frozen=True)
 class SeparatorCard:
     """What is known about a separator.

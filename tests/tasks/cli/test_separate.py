@@ -128,12 +128,12 @@ def test_a_folder_with_files_is_left_as_it_is(separate, demo_clip):
 
 
 def test_the_model_that_is_to_come_with_mcgurk_is_missed_in_one_line(capsys, demo_clip, tmp_path):
-    from tasks.audio_to_image.separation.card import list_shipped
+    from tasks.audio_to_image.separation.card import SHIPPED_FOLDER
 
     assert run(["separate", str(demo_clip), "-o", str(tmp_path / "o"), "--model", "scenez"]) == 2
     err = capsys.readouterr().err
     assert "There is no separator 'scenez'" in err and err.count("\n") == 1
-    assert all(name in err for name in list_shipped())
+    assert all(name in err for name in (path.name for path in SHIPPED_FOLDER.glob("*")))
 
 
 @pytest.fixture
