@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data_prep.masks.images import to_8_bits
 from data_prep.mixtures.digit_pictures import SIZE
 from data_prep.mixtures.manifest import MixedSound, read_mixtures
 from data_prep.mixtures.samples import load_sources
@@ -196,7 +197,7 @@ def draw_sheet(
     """
     lines = [np.hstack([_framed(one, PLAIN) for one in truths])]
     for pictures, right in painted:
-        values = np.round(255 * pictures.clamp(0, 1).numpy()).astype(np.uint8)
+        values = to_8_bits(pictures.numpy())
         lines.append(
             np.hstack(
                 [

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data_prep.masks.images import to_8_bits
 from modalities.whole_file import replace_when_whole
 from tasks.audio_to_image.painting.examples import Examples
 from tasks.audio_to_image.painting.manifest import SoundedPicture, read_examples
@@ -150,7 +151,7 @@ def _paint(told: Told, name: str) -> np.ndarray:
     """Return pictures, uint8 [rows, height, width, 3]."""
     with progress_bar(f"Painting, {name}", False, "{:.0f} steps".format) as show:
         painted = told.painter.paint(told.embeddings, progress=show)
-    return np.round(255 * painted.numpy()).astype(np.uint8)
+    return to_8_bits(painted.numpy())
 
 
 def _row(pictures: np.ndarray) -> np.ndarray:

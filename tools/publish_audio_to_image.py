@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from data_prep.masks.images import to_8_bits
 from data_prep.mixtures.manifest import MANIFEST
 from data_prep.mixtures.samples import load_picture
 from modalities.whole_file import replace_when_whole
@@ -273,7 +274,7 @@ def _sheet(heard: Heard, painted: Sequence[tuple]) -> np.ndarray:
         for count, most in zip((1, 2), SHOWN, strict=True)
         for n in [n for n, one in enumerate(said) if len(one) == count][:most]
     ]
-    truths = [np.round(255 * load_picture(heard.rows[n])).astype(np.uint8) for n in shown]
+    truths = [to_8_bits(load_picture(heard.rows[n])) for n in shown]
     lines = [
         (pictures[shown], [sorted(read[n]) == sorted(said[n]) for n in shown])
         for pictures, read in painted

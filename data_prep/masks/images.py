@@ -202,3 +202,8 @@ def read_row_mask(row: MaskedImage, size: tuple[int, ...]) -> np.ndarray:
 
 def _size(array: np.ndarray) -> str:
     return f"{array.shape[1]} x {array.shape[0]}"
+
+
+def to_8_bits(values: np.ndarray) -> np.ndarray:
+    """Return brightness of 0 to 1, held there, as uint8 of the same shape."""
+    return np.round(255 * values.clip(0, 1)).astype(np.uint8)

@@ -7,6 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 
+from data_prep.masks.images import to_8_bits
 from modalities.extras import import_extra
 
 SIDE = 16  # pixels of a digit, twice what scikit-learn's have
@@ -49,7 +50,7 @@ def load_written_digits(part: str = "train") -> WrittenDigits:
         cv2.resize(one / BRIGHTEST, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         for one in table.images[some]
     ]
-    values = np.round(255 * np.stack(larger).clip(0, 1)).astype(np.uint8)
+    values = to_8_bits(np.stack(larger))
     return WrittenDigits(values, table.target[some])
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from data_prep.masks.images import read_image
+from data_prep.masks.images import read_image, to_8_bits
 from tasks.audio_to_image.painting.config import PictureDataOptions
 from tasks.audio_to_image.painting.manifest import SoundedPicture
 
@@ -80,7 +80,7 @@ def fit_picture(values: np.ndarray, size: Size) -> np.ndarray:
         shrinks = share > 1
         how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
         values = cv2.resize(values, size[::-1], interpolation=how)
-    return np.round(255 * values.clip(0, 1)).astype(np.uint8)
+    return to_8_bits(values)
 
 
 def part_rows(rows: Sequence[SoundedPicture], options: PictureDataOptions) -> dict[str, list[int]]:

@@ -1,11 +1,13 @@
 """Painted pictures as a file: one as it is, several side by side."""
 
+from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from data_prep.masks.images import to_8_bits
 from tasks.pictures.sheets import save_sheet
 
 GAP = 4  # pixels of white between pictures
@@ -13,13 +15,14 @@ SEEN = 256  # pixels of the shorter side that a person looks at without pain
 MOST_PIXELS = 2**26  # of a sheet, which viewers still open
 
 
-def enlargement(size: tuple[int, int]) -> int:
+def enlargement(size: Sequence[int], side: int = SEEN) -> int:
     """Return how many times a picture is enlarged where nobody says, 1 for a large one.
 
     Args:
         size: Height and width as painted.
+        side: Pixels that the shorter of them is to have at least.
     """
-    return max(1, ceil(SEEN / min(size)))
+    return max(1, ceil(side / min(size)))
 
 
 def check_grid(count: int, size: tuple[int, int], enlarged: int) -> None:
@@ -54,7 +57,7 @@ def save_grid(pictures: Tensor, path: str | Path, enlarged: int = 1) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    plain = np.round(255 * pictures.clamp(0, 1).numpy()).astype(np.uint8)
+    plain = to_8_bits(pictures.numpy())
     save_sheet(arrange(plain.repeat(enlarged, 1).repeat(enlarged, 2)), Path(path))
 
 

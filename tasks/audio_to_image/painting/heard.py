@@ -1,20 +1,19 @@
 """What was heard of a sound, with names, before it is painted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from data_prep.media import describe_choice, probe, stream_audio
-from data_prep.media.tracks import SILENCE
 from modalities.rates import RATE_HZ
 from tasks.audio_to_image.painting.ear import Ear
+from tasks.audio_to_image.separation.following import Followed, Report
+from tasks.audio_to_image.separation.outputs import name_ranked
 from tasks.audio_to_image.separation.ranking import Ranking
 
-UNNAMED, WHOLE = "source", "whole"
-Report = Callable[[float, float | None], None]
+WHOLE = "whole"
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def hear_blocks(ear: Ear, blocks: Iterable[np.ndarray]) -> Heard:
     assert ranking.embeddings is not None
     sources = tuple(
         HeardSource(place + 1, name, chance, ranking.scores[place], ranking.shares[place])
-        for place, (name, chance) in enumerate(_names(ear, ranking, ranking.embeddings))
+        for place, (name, chance) in enumerate(_names(ear, ranking))
     )
     return Heard(ranking.embeddings, sources, samples / RATE_HZ)
 
@@ -96,31 +95,15 @@ def hear_file(
         FileNotFoundError: There is no such file.
         ValueError: It has no sound, or none that can be decoded, or no such track.
     """
-    total_s = probe(source, measure=False).duration_s
-    loudest, done = 0.0, 0
-
-    def follow() -> Iterator[np.ndarray]:
-        nonlocal loudest, done
-        for block in stream_audio(source, 1.0, audio_track):
-            loudest = max(loudest, float(np.abs(block).max(initial=0)))
-            yield block
-            done += len(block)
-            if progress:
-                progress(done / RATE_HZ, total_s)
-
-    heard = hear_blocks(ear, follow())
-    notes = []
-    silent = loudest <= SILENCE
-    if chosen := describe_choice(source, audio_track, silent):
-        notes.append(f"sound {chosen}")
-    if silent:
+    sound = Followed(source, audio_track, progress)
+    heard = hear_blocks(ear, sound)
+    notes = [sound.choice]
+    if sound.silent:
         notes.append("it is silent, so what is painted is what comes without any sound")
-    return Heard(heard.embeddings, heard.sources, heard.duration_s, tuple(notes))
+    return Heard(heard.embeddings, heard.sources, heard.duration_s, tuple(filter(None, notes)))
 
 
-def _names(ear: Ear, ranking: Ranking, embeddings: Tensor) -> list[tuple[str, float | None]]:
+def _names(ear: Ear, ranking: Ranking) -> list[tuple[str, float | None]]:
     if ear.separator is None:
         return [(WHOLE, None)]
-    if not ear.separator.card.labels:
-        return [(UNNAMED, None)] * len(ranking.order)
-    return [*ear.separator.name_sources(embeddings.numpy())]
+    return name_ranked(ear.separator, ranking)

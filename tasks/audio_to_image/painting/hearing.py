@@ -1,23 +1,24 @@
 """From mixtures with pictures to what a training to paint reads: embeddings of their sounds."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from data_prep.json_lines import find_manifest
+from data_prep.masks.images import to_8_bits
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures
 from data_prep.mixtures.samples import load_picture, load_sound
 from data_prep.workers.resume import check_replaced_manifest
 from modalities.text_file import read_ended_lines
 from tasks.audio_to_image.painting.ear import Ear
 from tasks.audio_to_image.painting.manifest import SoundedPicture, read_rows, write_examples
+from tasks.audio_to_image.separation.following import Report
 from tasks.pictures.sheets import save_sheet
 from tasks.training.kept_features import KeptFeatures
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 HEARD, PICTURES = "heard", "pictures"  # folders beside the examples
 READING = 1  # counted up when sounds are read in another way: embeddings are made anew
-Report = Callable[[float, float | None], None]
 
 
 def hear_examples(
@@ -204,5 +204,5 @@ def _example(row: MixedSound, pictures: Path) -> SoundedPicture:
     if not picture.is_file() and row.picture:
         raise FileNotFoundError(f"There is no {picture}, the picture of {row.id}.")
     if not picture.is_file():
-        save_sheet(np.round(255 * load_picture(row)).astype(np.uint8), picture)
+        save_sheet(to_8_bits(load_picture(row)), picture)
     return SoundedPicture(row.id, str(picture), row.fold, ", ".join(row.labels))

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from data_prep.masks.images import to_8_bits
+from tasks.audio_to_image.painting.grid import enlargement
 from tasks.pictures.sheets import save_sheet
 
 LEAST_SIDE = 64  # small pictures are shown larger
@@ -24,7 +26,7 @@ def save_samples(pictures: Tensor, truths: Sequence[np.ndarray], path: Path) -> 
     Raises:
         OSError: It cannot be written.
     """
-    painted = np.round(255 * pictures.clamp(0, 1).numpy()).astype(np.uint8)
+    painted = to_8_bits(pictures.numpy())
     columns = []
     for number, picture in enumerate(painted):
         shown = [picture]
@@ -36,7 +38,7 @@ def save_samples(pictures: Tensor, truths: Sequence[np.ndarray], path: Path) -> 
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:
-    times = -(-LEAST_SIDE // min(picture.shape[:2]))
+    times = enlargement(picture.shape[:2], LEAST_SIDE)
     return picture.repeat(times, 0).repeat(times, 1)
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,12 +12,11 @@ import numpy as np
 import torch
 
 from data_prep.clips.names import file_name_of
-from data_prep.media import describe_choice, probe, stream_audio
-from data_prep.media.tracks import SILENCE
 from data_prep.media.wav import WavFile, read_wavs
 from modalities.extras import import_extra
 from modalities.rates import RATE_HZ
 from modalities.whole_file import folder_when_whole, replace_when_whole
+from tasks.audio_to_image.separation.following import Followed, Report
 from tasks.audio_to_image.separation.ranking import Ranking
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.audio_to_image.separation.spectrogram import Caption, Spectrograms, draw_spectrograms
@@ -36,7 +35,6 @@ SPEECH = {
 }
 UNFIT = re.compile(r"[^\w.+-]+")  # in a name of a file
 LONGEST = 60  # letters of a name in one
-Report = Callable[[float, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ def separate_file(
     with folder_when_whole(os.path.abspath(folder)) as partial:
         heard = _take_apart(separator, source, partial, options.audio_track, progress)
         found = _name_files(separator, heard, partial, options, kept)
-        notes = [*([undrawn] if undrawn else []), *_notes(heard, options.audio_track)]
+        notes = [*([undrawn] if undrawn else []), *_notes(heard)]
         found = replace(found, picture=PICTURE if picture else "", notes=tuple(notes))
         if picture:
             _draw(found, partial)
@@ -192,19 +190,17 @@ class _Heard:
     """What was heard of a file.
 
     Attributes:
-        source: That file.
+        sound: That of the file.
         paths: The sources, as the network puts them out.
         ranking: Their order.
         samples: How many each has.
-        silent: Whether there was nothing to hear.
         held: Samples of sources that were louder than full scale.
     """
 
-    source: str | Path
+    sound: Followed
     paths: tuple[Path, ...]
     ranking: Ranking
     samples: int
-    silent: bool
     held: int
 
 
@@ -216,23 +212,17 @@ def _take_apart(
     progress: Report | None,
 ) -> _Heard:
     """Write all sources while they come."""
-    total_s = probe(source, measure=False).duration_s
-    stream, done, loudest = separator.open_stream(RATE_HZ), 0, 0.0
+    sound, stream = Followed(source, audio_track, progress), separator.open_stream(RATE_HZ)
     paths = [folder / f"{number}.part" for number in range(separator.sources)]
     with ExitStack() as stack:
         files = [WavFile(path, separator.rate_hz) for path in paths]
         for file in files:
             stack.callback(file.close)
-        for block in stream_audio(source, 1.0, audio_track):
-            loudest = max(loudest, float(np.abs(block).max()))
+        for block in sound:
             _write(files, stream.push(torch.from_numpy(block)))
-            done += len(block)
-            if progress:
-                progress(done / RATE_HZ, total_s)
         _write(files, stream.flush())
         held = sum(file.held for file in files)
-    silent = loudest <= SILENCE
-    return _Heard(source, tuple(paths), stream.ranking(), files[0].samples, silent, held)
+    return _Heard(sound, tuple(paths), stream.ranking(), files[0].samples, held)
 
 
 def _write(files: Sequence[WavFile], sources: torch.Tensor) -> None:
@@ -245,7 +235,7 @@ def _name_files(
 ) -> SeparatedFile:
     """Give the files of highest rank their names, and add up the others."""
     ranking = heard.ranking
-    names = _names(separator, ranking, options.labels)
+    names = name_ranked(separator, ranking, options.labels)
     sources = []
     for place, (name, probability) in enumerate(names[:kept]):
         file = f"{place + 1:0{len(str(kept))}d}_{_fit(name)}.wav"
@@ -256,7 +246,7 @@ def _name_files(
     if others:
         _join(others, folder / REST, separator.rate_hz)
     return SeparatedFile(
-        mixture=os.path.abspath(heard.source),
+        mixture=os.path.abspath(heard.sound.source),
         rate_hz=separator.rate_hz,
         duration_s=heard.samples / separator.rate_hz,
         sources=tuple(sources),
@@ -265,9 +255,16 @@ def _name_files(
     )
 
 
-def _names(
-    separator: Separator, ranking: Ranking, labels: Sequence[str]
+def name_ranked(
+    separator: Separator, ranking: Ranking, labels: Sequence[str] = ()
 ) -> list[tuple[str, float | None]]:
+    """Return what each source is called by rank, and how sure that is, "source" and None for not.
+
+    Args:
+        separator: Knows names, where it has a model of sound and text.
+        ranking: What it heard.
+        labels: What sources may be called; none for those of training.
+    """
     if ranking.embeddings is None or not (labels or separator.card.labels):
         return [(UNNAMED, None)] * len(ranking.order)
     return [*separator.name_sources(ranking.embeddings.numpy(), labels)]
@@ -284,12 +281,12 @@ def _join(paths: Sequence[Path], rest: Path, rate_hz: int) -> None:
         path.unlink()
 
 
-def _notes(heard: _Heard, audio_track: int | None) -> list[str]:
+def _notes(heard: _Heard) -> list[str]:
     """Return what is to be told of what was heard."""
     found = []
-    if chosen := describe_choice(heard.source, audio_track, heard.silent):
-        found.append(f"sound {chosen}")
-    elif heard.silent:
+    if chosen := heard.sound.choice:
+        found.append(chosen)
+    elif heard.sound.silent:
         found.append("it is silent")
     if heard.held:
         found.append(f"{heard.held} samples of sources, louder than full scale, are held there")

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from data_prep.masks.images import to_8_bits
 from tasks.audio_to_image.painting.evaluation.clips import Clips, find_clips
 from tasks.audio_to_image.painting.evaluation.config import PaintingEvaluationConfig
 from tasks.audio_to_image.painting.evaluation.features import (
@@ -72,7 +72,7 @@ def _paint(
             part = range(start, min(start + AT_ONCE, count))
             told = examples.embeddings[start : part.stop]
             found = painter.paint(told, config.seed + start, config.steps, config.guidance)
-            painted = np.round(255 * found.clamp(0, 1).numpy()).astype(np.uint8)
+            painted = to_8_bits(found.numpy())
             features.add(list(painted), [examples.picture(n) for n in part])
             if start < config.shown:
                 shown.append(found)
