@@ -22,6 +22,7 @@ from tasks.vision_language.variants import (
     Tuning,
     find_tuning,
 )
+from tasks.vision_language.words import LearntWords
 
 SHARED = "all_tasks"  # name of the adapter that they have in common
 DROPOUT = 0.1  # of the language model everywhere, in the published runs
@@ -43,6 +44,7 @@ class Tuned(nn.Module):
         identity: A hash of the frozen model, see `VisionLanguage.identity`; "" where it is
             one without weights, to be counted.
         says_task: Whether texts begin with the name of their task.
+        words: What is learnt of its words, if any.
     """
 
     def __init__(
@@ -54,11 +56,12 @@ class Tuned(nn.Module):
         options: Mapping[str, Any],
         identity: str,
         says_task: bool,
+        words: LearntWords | None = None,
     ):
         super().__init__()
         self.vl, self.tasks, self.method = vl, tuple(tasks), method
         self.sharing, self.options, self.identity = sharing, dict(options), identity
-        self.says_task = says_task
+        self.says_task, self.words = says_task, words
         self.adapters = Adapters(vl)
         self._task_numbers: tuple[int, ...] = (0,)
         self.eval()
@@ -165,8 +168,10 @@ def tune(
             "half_down" the layer down of their bottlenecks.
         options: Of the method, where they differ from the published ones; besides "norms" ("all",
             "encoder" or "none": which of the language model's are trained), "prefix" (whether
-            texts say their task where tasks share all) and "dropout_everywhere" (of the language
-            model in training, 0.1 as published; small models learn more with less).
+            texts say their task where tasks share all), "dropout_everywhere" (of the language
+            model in training, 0.1 as published; small models learn more with less) and "words"
+            (a list of words that the model does not know well yet, which it learns for all tasks
+            together; see `LearntWords`. Not published).
         seed: Fixes what is drawn; torch's own generator is left as it was.
 
     Raises:
@@ -177,16 +182,17 @@ def tune(
     tuning, set_options = find_tuning(method, sharing, family), dict(options or {})
     _check_tasks(tasks)
     norms, says_task = _take_own(tuning, family, sharing, set_options)
-    dropout = _take_dropout(set_options)
+    dropout, words = _take_dropout(set_options), _take_words(set_options, method)
     if set_options and not tuning.pieces:
         raise ValueError(
             f"Method {method!r} has no option {next(iter(set_options))!r}; it puts nothing on the "
-            f"model. Known: {', '.join((*OWN_OPTIONS, 'dropout_everywhere'))}."
+            f"model. Known: {', '.join((*OWN_OPTIONS, 'dropout_everywhere', 'words'))}."
         )
     if selection_of(vl).adapters or any(p.requires_grad for p in vl.parameters()):
         raise ValueError(f"{vl.name} is tuned already. Load it anew for another run.")
     identity = "" if any(p.is_meta for p in vl.parameters()) else vl.identity
     own = _trained_of(vl, tuning, method, norms)
+    learnt = LearntWords(vl, words) if words else None
     _set_dropout(vl.model, dropout)
     names = [SHARED] if sharing == "single" else list(tasks)
     with torch.random.fork_rng(devices=[]):
@@ -199,7 +205,7 @@ def tune(
         parameter.requires_grad_(True)
     if tuning.pieces:
         Adapters(vl).use(names[0])
-    return Tuned(vl, tasks, method, sharing, options or {}, identity, says_task)
+    return Tuned(vl, tasks, method, sharing, options or {}, identity, says_task, learnt)
 
 
 def _check_tasks(tasks: Sequence[str]) -> None:
@@ -237,6 +243,18 @@ def _take_dropout(options: dict[str, Any]) -> float:
             f"Option 'dropout_everywhere' is {share!r}; expected 0 to below 1, 0.1 as published."
         )
     return float(share)
+
+
+def _take_words(options: dict[str, Any], method: str) -> list[str]:
+    """Take the words that are to be learnt out of options.
+
+    Raises:
+        ValueError: The method learns all words as it is.
+    """
+    words = options.pop("words", None) or []
+    if words and method == FULL:
+        raise ValueError(f"Method {method!r} learns all words already. Leave out option 'words'.")
+    return words
 
 
 def _attach(
