@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.questions.manifest import read_questions
+from data_prep.questions.scenes.words import words_of
 from tasks.config import read_config
 from tasks.experiments import find_experiment
 from tasks.training.study import StudyConfig, run_study
@@ -53,6 +54,11 @@ def built(tmp_path_factory, asked_folder) -> Path:
 
 def read(built: Path) -> list[Result]:
     return [Result(**one) for one in json.loads((built / "results.json").read_text())]
+
+
+def test_the_study_learns_the_words_that_the_frozen_model_never_met_and_no_others():
+    study = read_config(StudyConfig, STUDY)
+    assert set(study.base["options"]["words"]) == words_of("unseen") - words_of("seen")
 
 
 def test_one_command_makes_the_page(built, tmp_path, monkeypatch):
