@@ -1,10 +1,11 @@
 """Manifests of any kind: one JSON object a line."""
 
 from collections.abc import Callable, Iterable, Iterator
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
-from modalities.text_file import read_ended_lines
+from modalities.text_file import read_lines
 from modalities.whole_file import replace_when_whole
 
 
@@ -45,7 +46,10 @@ def find_manifest(place: str | Path, name: str) -> Path:
 
 
 def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -> Iterator[Read]:
-    """Read a manifest of any kind, line by line, without a last line that has no end.
+    """Read a manifest of any kind, line by line.
+
+    Empty lines are passed over, and so is a last line that is half there: it has no end, as a
+    killed program leaves it, and is no JSON. What a person wrote may do without the end.
 
     Args:
         path: The manifest.
@@ -59,12 +63,18 @@ def read_entries(path: str | Path, parse: Callable[[str], Read], command: str) -
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}; expected a manifest that `{command}` wrote.")
-    for number, line in enumerate(read_ended_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
         try:
             yield parse(line)
         except ValueError as error:
+            is_json = not isinstance(error, JSONDecodeError)
+            if not is_json and not line.endswith("\n"):
+                return
+            why = error if is_json else f"is no JSON ({error})"
             raise ValueError(
-                f"{path}, line {number} {error}; expected what `{command}` writes. Is it the "
+                f"{path}, line {number} {why}; expected what `{command}` writes. Is it the "
                 "right folder? If so, make it again."
             ) from error
 

@@ -47,15 +47,21 @@ def decode_text(data: bytes, name: str | Path) -> str:
 
 
 def read_ended_lines(path: str | Path) -> Iterator[str]:
-    """Read a text file line by line, without a last line that has no end.
+    r"""Read a text file line by line, without a last line that has no end, see `read_lines`."""
+    return (line[:-1] for line in read_lines(path) if line.endswith("\n"))
 
-    An interrupted program can leave such a line behind, and half a character at the end of it.
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    r"""Read a text file line by line.
+
+    A killed program can leave a line without its end behind, and half a letter at the end of that,
+    which is not given.
 
     Args:
         path: The file, see `read_text`.
 
     Yields:
-        Lines, without their ends.
+        Lines with "\n" at the end, but for a last one that has no end.
 
     Raises:
         OSError: It cannot be read.
@@ -66,9 +72,25 @@ def read_ended_lines(path: str | Path) -> Iterator[str]:
         file.seek(start)
         # A byte of value 10 is a line's end in UTF-8, and may be half of a letter in UTF-16.
         for block in file if encoding == UTF_8 else [file.read()]:
+            rest = b""
             if encoding == UTF_8 and not block.endswith(b"\n"):
-                block = block[: block.rfind(b"\r") + 1]
-            yield from _decode(block, encoding, path).split("\n")[:-1]
+                end = block.rfind(b"\r") + 1
+                block, rest = block[:end], block[end:]
+            yield from _split(_decode(block, encoding, path))
+            yield from _split(_decode(_without_half(rest), encoding, path))
+
+
+def _without_half(data: bytes) -> bytes:
+    """Take away the first bytes of a letter of UTF-8 of which the others are missing."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    decoder.decode(data)
+    return data.removesuffix(decoder.getstate()[0])
+
+
+def _split(text: str) -> list[str]:
+    r"""Cut a text after each "\n"; `str.splitlines` cuts at form feeds and others, too."""
+    *ended, rest = text.split("\n")
+    return [f"{line}\n" for line in ended] + ([rest] if rest else [])
 
 
 def _find_mark(data: bytes) -> tuple[str, int]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modalities.text_file import decode_text, read_ended_lines, read_text
+from modalities.text_file import decode_text, read_ended_lines, read_lines, read_text
 
 MARKS = {
     "utf-8": codecs.BOM_UTF8,
@@ -91,6 +91,18 @@ def test_lines_with_an_end_are_read_and_half_a_letter_at_the_end_is_not(
         text = "".join(line + end for line in lines) + "unfinished"
         path.write_bytes(mark + text.encode(encoding))
         assert list(read_ended_lines(path)) == lines
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_a_last_line_without_an_end_is_read_and_told_by_that(tmp_path, end):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(f"one{end or chr(10)}\u2028two{end}".encode())
+    assert list(read_lines(path)) == ["one\n", "\u2028two\n" if end else "\u2028two"]
+    path.write_bytes("one\nhalf a letter, \xe9".encode()[:-1])
+    assert list(read_lines(path)) == ["one\n", "half a letter, "]
+    path.write_bytes("one\nhöher".encode("latin-1"))
+    with pytest.raises(ValueError, match="looks like"):
+        list(read_lines(path))
 
 
 def test_a_letter_cut_off_at_the_end_is_told_by_its_place():

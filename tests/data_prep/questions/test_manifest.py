@@ -70,3 +70,24 @@ def test_a_line_that_is_no_object_is_refused(tmp_path, line):
     (tmp_path / "manifest.jsonl").write_text(f"{line}\n")
     with pytest.raises(ValueError, match="line 1 is .*, and no question of an image in braces"):
         list(read_questions(tmp_path / "manifest.jsonl"))
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\n\n"])
+def test_a_manifest_that_a_person_wrote_is_whole_without_a_last_end_and_with_empty_lines(
+    tmp_path, end
+):
+    lines = [Question(name, "vqa", ("a.png",), "why?", fold="test").to_json() for name in "ab"]
+    (tmp_path / "manifest.jsonl").write_text("\n\n".join(lines) + end)
+    assert [row.id for row in read_questions(tmp_path / "manifest.jsonl")] == ["a", "b"]
+
+
+def test_half_a_line_that_a_killed_program_left_is_passed_over_and_in_the_middle_told(tmp_path):
+    path, line = tmp_path / "manifest.jsonl", Question("a", "vqa", ("a.png",), "why?").to_json()
+    path.write_text(f"{line}\n{line[:-9]}")
+    assert [row.id for row in read_questions(path)] == ["a"]
+    path.write_text(f"{line[:-9]}\n")
+    with pytest.raises(ValueError, match="line 1 is no JSON .*; expected what `prepare` writes"):
+        list(read_questions(path))
+    path.write_text('["a"]')
+    with pytest.raises(ValueError, match="line 1 is .*, and no question"):
+        list(read_questions(path))
