@@ -76,6 +76,9 @@ def test_folders_that_are_not_whole_or_damaged_are_told(tmp_path):
     save_file({n: t for n, t in stored.items() if n != name}, weights)
     with pytest.raises(ValueError, match=f"does not fit its card: {name} is missing"):
         load_tuned(build("bart"), tmp_path)
+    save_file({**stored, name: torch.full_like(stored[name], torch.nan)}, weights)
+    with pytest.raises(ValueError, match=f"has NaN or infinite numbers in {name}; expected finite"):
+        load_tuned(build("bart"), tmp_path)
     weights.write_bytes(b"no tensors")
     with pytest.raises(ValueError, match="is damaged"):
         load_tuned(build("bart"), tmp_path)
