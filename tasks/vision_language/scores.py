@@ -43,7 +43,7 @@ def score_answers(
         nothing can be scored are not there: captions of one image alone, rows without answers.
     """
     scores: dict[str, list[float]] = {}
-    for task in dict.fromkeys(row.task for row in rows):
+    for task in scored_tasks(rows):
         pairs = [(r, a) for r, a in zip(rows, answers, strict=True) if r.task == task and known(r)]
         if task in DESCRIBING:
             found = _score_captions(pairs)
@@ -53,9 +53,16 @@ def score_answers(
                 score_answer(row, answer, rules)
                 for row, (_, answer) in zip(written, pairs, strict=True)
             ]
-        if found:
-            scores[task] = found
+        scores[task] = found
     return scores
+
+
+def scored_tasks(rows: Sequence[Question]) -> list[str]:
+    """Return the tasks of which `score_answers` has scores of these rows, in their order."""
+    shown: dict[str, set[tuple[tuple[str, ...], str]]] = {}
+    for row in filter(known, rows):
+        shown.setdefault(row.task, set()).add((row.images, row.text))
+    return [task for task, some in shown.items() if task not in DESCRIBING or len(some) > 1]
 
 
 def score_answer(row: Question, answer: str, rules: Rules = "official") -> float:
@@ -106,7 +113,5 @@ def _score_captions(pairs: Sequence[tuple[Question, str]]) -> list[float]:
     for name, (row, answer) in zip(names, pairs, strict=True):
         references[name] = references.get(name, ()) + (row.references or tuple(row.answers))
         said.setdefault(name, answer)
-    if len(references) < 2:
-        return []
     found = cider(said, references)
     return [found.of_each[name] for name in names]

@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from data_prep.questions.manifest import Question
 from modalities.vision_language.vl_files import load_vision_language
 from tasks.training.batches import to_device
+from tasks.training.options import GOALS
 from tasks.vision_language.answerer_files import save_answerer
 from tasks.vision_language.answers import answer_rows
 from tasks.vision_language.batches import Asked, Reader, draw_answer, tell_cut
 from tasks.vision_language.card import AnswererCard
-from tasks.vision_language.config import VisionLanguageConfig
+from tasks.vision_language.config import AVERAGE, VisionLanguageConfig
 from tasks.vision_language.data import ByTask, check_answers, find_questions, keep_learnt
 from tasks.vision_language.looking import Looking, open_eyes
 from tasks.vision_language.losses import answer_loss
 from tasks.vision_language.sampling import Draw, count_batches, draw_epoch
-from tasks.vision_language.scores import score_answers, summarise
+from tasks.vision_language.scores import score_answers, scored_tasks, summarise
 from tasks.vision_language.tuned import Tuned, tune
 
 MEASURED_AT_ONCE = 64  # rows
@@ -75,6 +76,7 @@ class VisionLanguageTraining:
         parts, unspelt = check_answers(questions, model, skip=config.data.skip_bad)
         self.parts, unlearnt = keep_learnt(parts)
         self.left_out = [*questions.left_out, *unspelt, *unlearnt]
+        check_goals(config, first_rows(self.parts["validation"], config.data.measured))
         self.tasks = tuple(self.parts["train"])
         self.tuned = tune(
             model, config.method, self.tasks, config.sharing, config.options, config.loop.seed
@@ -183,6 +185,30 @@ class VisionLanguageTraining:
             scores={name: value for name, value in measured.items() if name in known},
             left_out=tuple(self.left_out),
         )
+
+
+def check_goals(config: VisionLanguageConfig, rows: Sequence[Question]) -> None:
+    """Check that what a training is to follow can be measured, before its first epoch has gone.
+
+    Args:
+        config: Whose goals.
+        rows: That validate.
+
+    Raises:
+        ValueError: There are no rows for it, or captions of one picture alone.
+    """
+    tasks = scored_tasks(rows)
+    known = ["loss", *tasks, *([AVERAGE] if tasks else [])]
+    known += ["validation_loss"] if any(any(row.answers.values()) for row in rows) else []
+    for option in GOALS:
+        goal = getattr(config.loop, option)
+        if goal and goal.removeprefix("-") not in known:
+            raise ValueError(
+                f"loop.{option} is {goal!r}, and {len(rows)} rows validate, which measure "
+                f"{', '.join(known)} alone; captions take two pictures or more. Add rows of the "
+                f"fold validation, hold a larger share of pictures back than data.validation="
+                f"{config.data.validation}, or do without: loop.{option}=''."
+            )
 
 
 def first_rows(part: ByTask, most: int) -> list[Question]:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from data_prep.questions.manifest import Question
 from tasks.training.loop import train
 from tasks.vision_language.answerer import Answerer
-from tasks.vision_language.training import VisionLanguageTraining
+from tasks.vision_language.scores import score_answers, scored_tasks
+from tasks.vision_language.training import VisionLanguageTraining, check_goals, first_rows
 
 
 def test_a_training_that_was_interrupted_ends_where_one_that_was_not_does(experiment, tmp_path):
@@ -104,3 +106,25 @@ def test_features_of_another_encoder_are_refused(experiment, tmp_path, save_tiny
     task.eyes.flush()
     with pytest.raises(ValueError, match="another|other"):
         VisionLanguageTraining(experiment(features=folder, images="scenes"))
+
+
+@pytest.mark.parametrize("goal", ["average", "-validation_loss", "gqa"])
+def test_a_goal_that_no_row_measures_is_told_before_the_first_epoch(experiment, goal):
+    config = experiment(loop={"steps": 2, "batch": 1, "best": goal})
+    with pytest.raises(ValueError, match=f"loop.best is '{goal}', and 0 rows validate"):
+        check_goals(config, [])
+    asked = Question("1", "vqa", ("a.png",), "why?", answers={"so": 1.0})
+    described = Question("2", "caption", ("a.png",), answers={"a star": 1.0})
+    if goal == "gqa":
+        with pytest.raises(ValueError, match="which measure loss, vqa, average, validation_loss "):
+            check_goals(config, [asked, described])
+    else:
+        check_goals(config, [asked, described])
+
+
+def test_what_is_measured_of_rows_is_what_goals_are_checked_by(experiment):
+    task = VisionLanguageTraining(experiment())
+    rows = first_rows(task.parts["validation"], 0)
+    assert {*scored_tasks(rows)} == task.measure().keys() - {"average", "validation_loss"}
+    described = [Question(n, "caption", ("a.png",), answers={"a star": 1.0}) for n in "12"]
+    assert scored_tasks(described) == [] and score_answers(described, ["a star"] * 2) == {}
