@@ -71,7 +71,7 @@ def load_grid_encoder(name: str | Path = "shapes", grid: int = GRID) -> GridEnco
             return _of_resnet(load_resnet(kind, weights), asked, grid)
         if asked in SHIPPED or asked in CLIPSEGS:
             return grids_of(load_clipseg(asked), asked, grid)
-    folder = find_folder(name, {**VITS, **dict.fromkeys((*SHIPPED, *CLIPSEGS, *RESNETS), "")})
+    folder = find_folder(name, {**dict.fromkeys(KNOWN, ""), **VITS})
     if read_model_type(folder) == "clipseg":
         return grids_of(load_clipseg(folder), asked, grid)
     if read_model_type(folder) == "resnet":

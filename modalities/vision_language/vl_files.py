@@ -83,9 +83,8 @@ def load_vision_language(
     folder = shipped or find_folder(name, {**LANGUAGE_MODELS, **dict.fromkeys(SHIPPED, "")})
     family = FAMILIES.get(str(found := read_model_type(folder)))
     if family is None:
-        raise ValueError(
-            f"{folder} holds a model of type {found!r}; expected {' or '.join(FAMILIES)}."
-        )
+        held = f"a model of type {found!r}" if found else "no config.json that tells a model's type"
+        raise ValueError(f"{folder} holds {held}; expected {' or '.join(FAMILIES)}.")
     model = load_model(family.classes()[1], folder, (str(found),))
     tokenizer = read_tokenizer(AutoTokenizer, folder, TOKENIZER_FILES)
     if len(tokenizer) > len(model.get_input_embeddings().weight):

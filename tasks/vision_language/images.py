@@ -140,12 +140,9 @@ class ImageFeatures:
         self._kept.flush()
 
     def _key(self, path: str) -> str:
-        try:
-            found = Path(path).stat()
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"There is no file {path}; expected a {self.encoder.takes}."
-            ) from error
+        if not Path(path).is_file():  # a folder is none either
+            raise FileNotFoundError(f"There is no file {path}; expected a {self.encoder.takes}.")
+        found = Path(path).stat()
         name = str(path), found.st_mtime_ns, found.st_size
         if name not in self._keys:
             if Path(path).suffix.lower() == SUFFIX:  # a header, whose values lie in another file

@@ -170,7 +170,7 @@ def test_wrong_sizes_grids_and_kinds_are_refused():
         load_grid_encoder("scenes", grid=0)
     with pytest.raises(ValueError, match="No kind 'cnn' of grid encoders; known: resnet, vit"):
         random_grid_encoder("cnn")
-    with pytest.raises(ValueError, match="No model 'nothing'.*Known names: .*clip-rn101"):
+    with pytest.raises(ValueError, match="No model 'nothing'.*Known names: shapes, .*clip-rn101"):
         load_grid_encoder("nothing")
 
 

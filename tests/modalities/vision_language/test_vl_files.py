@@ -288,6 +288,9 @@ def test_other_models_and_names_are_told_with_what_is_known(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "whisper"}')
     with pytest.raises(ValueError, match="'whisper'; expected bart or t5"):
         load_vision_language(tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(ValueError, match="holds no config.json that tells .*; expected bart or t5"):
+        load_vision_language(tmp_path)
     with pytest.raises(ValueError, match="bart-base"):
         load_vision_language("bart-bass")
     with pytest.raises(ValueError, match="known: bart, t5"):

@@ -144,6 +144,8 @@ def test_files_that_are_no_pictures_are_told_by_name(encoder, tmp_path):
         features.of([str(SCENE), str(text)])
     with pytest.raises(FileNotFoundError, match="There is no file .*none.png; expected a picture"):
         features.of([str(tmp_path / "none.png")])
+    with pytest.raises(FileNotFoundError, match=f"There is no file {tmp_path}; expected a picture"):
+        features.of([str(tmp_path)])
     assert not (tmp_path / "kept").exists()
 
 
