@@ -1,11 +1,10 @@
 """mcgurk caption."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,7 +66,7 @@ def caption(
         caption_all(answerer, source, pictures, writing, output, as_json)
         return
     [text] = answerer.caption(pictures, writing)
-    print(json.dumps({"picture": str(source), "caption": text}) if as_json else text)
+    print(line_of(source, text) if as_json else text or "(nothing)")
 
 
 def check_pictures(source: Path, output: Path | None, images: str) -> list[Path]:
@@ -122,8 +121,7 @@ def caption_all(
         OSError: The output cannot be written.
         ValueError: No picture can be read.
     """
-    from modalities.printable import printable
-    from tasks.cli.failures import refuse_nothing, tell_some
+    from tasks.cli.failures import refuse_nothing, tell_notes, tell_some
     from tasks.cli.progress import progress_bar
     from tasks.reports import write_text
 
@@ -135,8 +133,7 @@ def caption_all(
         for start in range(0, len(pictures), AT_ONCE):
             some = pictures[start : start + AT_ONCE]
             for path, said in caption_some(answerer, some, writing, failed, noted):
-                line = json.dumps({"picture": str(path), "caption": said}, ensure_ascii=False)
-                lines.append(printable(line))
+                lines.append(line_of(path, said))
                 if output is None:
                     print(lines[-1])
             show(min(start + AT_ONCE, len(pictures)), len(pictures))
@@ -144,12 +141,24 @@ def caption_all(
     if output is not None:
         write_text(output, "\n".join(lines))
         told = {"output": str(output), "pictures": len(lines), "failed": failed}
-        print(json.dumps(told) if as_json else f"{output}: {len(lines)} pictures.")
-    for note, count in Counter(noted.values()).items():
-        typer.echo(f"{count} of the pictures: {note}.", err=True)
+        print(_json(told) if as_json else f"{output}: {len(lines)} pictures.")
+    for line in tell_notes(noted):
+        typer.echo(line, err=True)
     if failed and (output is None or not as_json):  # else it is among what was printed
         typer.echo(f"{len(failed)} could not be read.", err=True)
         typer.echo(tell_some(failed), err=True)
+
+
+def line_of(path: Path, said: str) -> str:
+    """Return a picture and its caption as a line of JSON."""
+    return _json({"picture": str(path), "caption": said})
+
+
+def _json(told: dict[str, Any]) -> str:
+    """Return a line of JSON with letters as they are, but for those that are no Unicode."""
+    from modalities.printable import printable
+
+    return printable(json.dumps(told, ensure_ascii=False))
 
 
 @contextmanager

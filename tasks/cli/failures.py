@@ -1,5 +1,6 @@
 """What is told where a command over many clips, pictures or rows has made nothing."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,8 +48,27 @@ def refuse_nothing(
 
 
 def tell_some(failed: Mapping[str, str]) -> str:
-    """Return why clips failed, a line each; of many the first ten, and how many more."""
-    lines = [f"{name}: {reason}" for name, reason in list(failed.items())[:SHOWN]]
+    """Return why clips failed, a line each; of many the first ten, and how many more.
+
+    A reason that begins with the name is the whole line.
+    """
+    lines = [
+        reason if reason.startswith(name) else f"{name}: {reason}"
+        for name, reason in list(failed.items())[:SHOWN]
+    ]
     if len(failed) > SHOWN:
         lines.append(f"and {len(failed) - SHOWN} more")
     return "\n".join(lines)
+
+
+def tell_notes(noted: Mapping[str, str]) -> list[str]:
+    """Return what was made of files that are not plain, a line for each kind of it.
+
+    Args:
+        noted: By a file's name what is said of it, "" for nothing.
+    """
+    lines = []
+    for note, count in Counter(filter(None, noted.values())).items():
+        first = next(name for name, of in noted.items() if of == note)
+        lines.append(f"{first if count == 1 else f'{count} of the pictures'}: {note}.")
+    return lines

@@ -1,7 +1,6 @@
 """mcgurk segment, of a folder of pictures."""
 
 import json
-from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -112,7 +111,7 @@ def plan(options: SegmentOptions) -> "dict[Path, Places]":
 def _show(options: SegmentOptions, found: "list[PictureAreas]", failed: dict[str, str]) -> None:
     """Print rows where nothing is written, else a summary, and notes."""
     from data_prep.workers.resume import FAILED
-    from tasks.cli.failures import tell_some
+    from tasks.cli.failures import tell_notes, tell_some
 
     if options.output is None:
         rows = [[one.picture, *cells_of(area)] for one in found for area in one.prompts]
@@ -120,8 +119,8 @@ def _show(options: SegmentOptions, found: "list[PictureAreas]", failed: dict[str
     else:
         print(f"{options.output / SEGMENTS}: {len(found)} pictures.")
         print_columns(SUMMARY, _sum_up(found))
-    for note, count in Counter(one.note for one in found if one.note).items():
-        tell(f"{count} of the pictures: {note}.")
+    for line in tell_notes({one.picture: one.note for one in found}):
+        tell(line)
     tell_cut((area.prompt, area.cut) for area in found[0].prompts)
     if failed:
         where = f"; {options.output / FAILED} says why" if options.output else ""
