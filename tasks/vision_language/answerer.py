@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from data_prep.questions.manifest import Question, find_fault
+from modalities.empty_name import refuse_empty_name
 from tasks.devices import find_device
 from tasks.reports import Evaluated, OpenBar, no_bar
 from tasks.vision_language.answerer_files import load_answerer
@@ -86,8 +87,9 @@ class Answerer:
 
         Raises:
             FileNotFoundError: A folder is not there, or not whole.
-            ValueError: Damaged, of another model, or no such device.
+            ValueError: The name is empty; damaged, of another model, or no such device.
         """
+        refuse_empty_name(name, "answerer")
         folder = find_shipped(name) or Path(name).expanduser()
         return cls(*load_answerer(folder, model), device)
 

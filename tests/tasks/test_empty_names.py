@@ -6,11 +6,12 @@ from tasks.cli.classify import find_set
 from tasks.cli.segment_options import check_model
 from tasks.segmentation.segmenter import Segmenter
 from tasks.segmentation.segmenter_files import load_segmenter
+from tasks.vision_language.answerer import Answerer
 from tasks.vision_language.answerer_files import load_answerer
 
 LOADERS = (
     *(load_classifier, find_collection, find_set, check_model),
-    *(Segmenter.load, load_segmenter, load_answerer),
+    *(Segmenter.load, load_segmenter, Answerer.load, load_answerer),
 )
 
 
