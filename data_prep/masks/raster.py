@@ -95,6 +95,7 @@ def has_orientation(path: str | Path) -> bool:
 def _named_errors(path: Path) -> Iterator[None]:
     """Tell every way in which Pillow finds a file damaged by one kind of error, with its name."""
     from PIL import UnidentifiedImageError
+    from PIL.Image import DecompressionBombError
 
     try:
         with warnings.catch_warnings():
@@ -102,6 +103,11 @@ def _named_errors(path: Path) -> Iterator[None]:
             yield
     except MemoryError:
         raise
+    except DecompressionBombError as error:
+        raise ValueError(
+            f"{path} has more pixels than are read ({str(error).partition(',')[0]}). Make it "
+            "smaller, or cut it into pieces."
+        ) from error
     except UnidentifiedImageError:
         raise _unreadable(path, "its format is unknown") from None
     except Exception as error:  # its readers raise SyntaxError, struct.error, IndexError, ...

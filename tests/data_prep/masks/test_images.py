@@ -298,3 +298,12 @@ def test_the_ultrasound_pictures_beside_the_project_fit_their_masks(shared_data)
         image, mask = read_pair(row)
         assert image.values.shape[:2] == mask.shape
         assert mask.any() == ("normal" not in row.id), row.id
+
+
+def test_a_picture_of_too_many_pixels_is_told_to_be_large_and_not_to_be_damaged(
+    tmp_path, monkeypatch
+):
+    Image.new("L", (40, 50)).save(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(ValueError, match="a.png has more pixels than are read .*2000.*1000 pixels"):
+        read_image(tmp_path / "a.png")
