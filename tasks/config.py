@@ -117,6 +117,7 @@ def _merge(base: Any, load: Callable[[], list[Any]], changes: Sequence[str], pla
         merged: Any = OmegaConf.structured(base)
         for entries in (*load(), _read_changes(changes)):
             before = OmegaConf.to_container(merged)
+            entries = _with_empty_texts(entries, before)
             merged = OmegaConf.merge(merged, _with_others_unset(entries, before))
         return OmegaConf.to_object(merged)
     except (OmegaConfBaseException, YAMLError, TypeError, ValueError) as error:
@@ -164,6 +165,13 @@ def _check_once(entries: Any, place: str = "") -> None:
             )
 
 
+def _with_empty_texts(entries: Any, before: Any) -> Any:
+    """Take what is left empty for "" where a text was: a shell makes "loop.best=" of both."""
+    if isinstance(entries, dict) and isinstance(before, dict):
+        return {name: _with_empty_texts(of, before.get(name)) for name, of in entries.items()}
+    return "" if entries is None and isinstance(before, str) else entries
+
+
 def _with_others_unset(entries: Any, before: Any) -> Any:
     """Let what entries set win over the other way to say it that was set before."""
     if not isinstance(entries, dict) or not isinstance(before, dict):
@@ -182,6 +190,8 @@ def _describe(error: Exception) -> str:
         return f"There is no entry {entry!r}{found[1] or '.'}"
     if found := re.match(r"Merge error: .* is not a subclass of \w+\. value: (.*)", line):
         return f"{found[1]} stands where entries of its own are expected, as loop.steps=100."
+    if re.match(r"Invalid value assigned: \w+ is not a .*list", line):
+        return f"{entry} is one value; expected a list, as {entry}=[ONE] or {entry}=[ONE,TWO]."
     return f"{entry}: {line}" if entry else line
 
 

@@ -124,6 +124,24 @@ def test_a_change_that_cannot_be_is_told_by_its_name(tmp_path, change, message):
     assert "Config'" not in str(error.value) and "Options" not in str(error.value)
 
 
+@pytest.mark.parametrize("change", ["loop.best=", "loop.best=''", 'loop.best=""'])
+def test_a_text_is_made_empty_as_shells_hand_on_empty_quotes(tmp_path, change):
+    path = tmp_path / "a.yaml"
+    path.write_text("task: lips\nloop: {best: -loss}\n")
+    kind = EXPERIMENTS["lips"]()[0]
+    assert read_config(kind, path).loop.best == "-loss"
+    assert read_config(kind, path, [change]).loop.best == ""
+    with pytest.raises(ValueError, match="loop.steps"):
+        read_config(kind, path, ["loop.steps="])
+
+
+def test_one_value_in_the_place_of_a_list_is_told_with_how_a_list_is_typed(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("task: vision_language\n")
+    with pytest.raises(ValueError, match="data.manifests is one value; expected a list, as data"):
+        read_config(EXPERIMENTS["vision_language"]()[0], path, ["data.manifests=build/own"])
+
+
 @pytest.mark.parametrize(("one", "other"), ALTERNATIVES)
 def test_what_is_typed_wins_over_the_other_way_in_which_a_file_says_it(tmp_path, one, other):
     kind, _ = EXPERIMENTS["segmentation"]()
