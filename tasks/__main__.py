@@ -46,6 +46,8 @@ def run(arguments: list[str]) -> int:
     """Run the program on its arguments and return the exit code."""
     try:
         return _run(arguments)
+    except KeyboardInterrupt:  # while the commands themselves are loaded
+        return _tell_interrupt()
     except Exception:
         # An interrupt in the middle of a library's C code can come out as any error.
         if not interrupts:

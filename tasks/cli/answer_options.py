@@ -28,11 +28,11 @@ def check_texts(texts: Sequence[str], what: str) -> None:
     for number, text in enumerate(texts, 1):
         which = f"The {what}" if len(texts) == 1 else f"The {what} {number} of {len(texts)}"
         check_words(text, which, "words, as 'What colour is the car?'")
-        if Path(text).suffix.lower() in PICTURES and os.path.isfile(text):  # it may be too long
-            raise ValueError(
-                f"The {what} {text} is a file; expected words. For a statement about two pictures "
-                "give the second as --and FILE."
-            )
+        if Path(text).suffix and os.path.isfile(text):  # it may be too long
+            remedy = f"Give what is in it, each {what} in quotation marks."
+            if Path(text).suffix.lower() in PICTURES:
+                remedy = "For a statement about two pictures give the second as --and FILE."
+            raise ValueError(f"The {what} {text} is a file; expected words. {remedy}")
 
 
 def check_answerer(model: str) -> str:

@@ -8,10 +8,10 @@ SAID_ELSEWHERE = ("prompts", "questions", "changes")  # what these expect instea
 
 
 class PlainCommand(TyperCommand):
-    """A command whose usage has NAME for what must be given, and which refuses empty values.
+    """A command whose usage has NAME for what must be given, and which refuses what gets lost.
 
-    An empty one is a shell's variable that was not set, and as a path it would be the current
-    folder.
+    An empty value is a shell's variable that was not set, and as a path it would be the current
+    folder; of an option that is given twice all but the last would be passed over.
     """
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -24,9 +24,15 @@ class PlainCommand(TyperCommand):
         """Read what was typed.
 
         Raises:
-            ValueError: A value is empty.
+            ValueError: A value is empty, or an option that takes one value has several.
         """
-        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        given, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option in order:
+            once = not (getattr(option, "multiple", True) or getattr(option, "is_flag", False))
+            if once and order.count(option) > 1:
+                raise ValueError(
+                    f"{option.opts[0]} is given {order.count(option)} times; expected once."
+                )
         for parameter in self.get_params(ctx):
             value = None if parameter.name in SAID_ELSEWHERE else given.get(parameter.name)
             if "" not in (value if isinstance(value, list | tuple) else [value]):

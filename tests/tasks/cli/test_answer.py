@@ -135,7 +135,8 @@ def test_captions_of_a_folder_that_was_interrupted_are_kept(ask, trained, tmp_pa
         (["answer", "PICTURE", ""], "The question is empty"),
         (["answer", "PICTURE", "what?", "--top", "0"], "--top is 0"),
         (["answer", "PICTURE", "what?", "--top", "101"], "--top is 101; expected 1 to 100"),
-        (["answer", "PICTURE", "PICTURE"], "is a file; expected words"),
+        (["answer", "PICTURE", "PICTURE"], "is a file; expected words. For a statement about two"),
+        (["answer", "PICTURE", __file__], "is a file; expected words. Give what is in it, each"),
         (["answer", "PICTURE", "yes", "--and", "nowhere.png"], "nowhere.png"),
         (["caption", "nowhere"], "nowhere"),
         (["caption", "PICTURE", "--beams", "0"], "--beams is 0"),
@@ -185,7 +186,24 @@ def test_that_only_the_first_of_several_pictures_is_seen_is_told(ask, tmp_path):
         code, out, err = ask(*typed)
         assert code == 0 and out and err == f"{path}: the first of 3 pictures.\n"
     code, _, err = ask("caption", tmp_path / "in", "--json")
-    assert code == 0 and err == "1 of the pictures: the first of 3 pictures.\n"
+    assert code == 0 and err == f"{path}: the first of 3 pictures.\n"
+    (tmp_path / "in/more.tif").write_bytes(path.read_bytes())
+    code, _, err = ask("caption", tmp_path / "in")
+    assert code == 0 and err == "2 of the pictures: the first of 3 pictures.\n"
+
+
+def test_letters_of_names_are_as_they_were_in_json(ask, picture, tmp_path):
+    path = tmp_path / "bäume – 絵.png"
+    path.write_bytes(picture.read_bytes())
+    for typed in (["caption", path, "--json"], ["answer", path, "wo?", "--json"]):
+        code, out, _ = ask(*typed)
+        assert code == 0 and str(path) in out
+
+
+def test_a_caption_without_words_is_told_as_an_answer_without_is(ask, picture, monkeypatch):
+    monkeypatch.setattr("tasks.vision_language.answerer.Answerer.caption", lambda *_: [""])
+    assert ask("caption", picture)[:2] == (0, "(nothing)\n")
+    assert json.loads(ask("caption", picture, "--json")[1])["caption"] == ""
 
 
 def test_what_cannot_be_read_is_told_beside_lines_of_json(ask, picture, tmp_path):
@@ -193,7 +211,7 @@ def test_what_cannot_be_read_is_told_beside_lines_of_json(ask, picture, tmp_path
     (tmp_path / "2.png").write_bytes(b"no picture")
     code, out, err = ask("caption", tmp_path, "--json")
     assert code == 0 and out.count("\n") == 1
-    assert err.startswith("1 could not be read.\n") and "2.png" in err
+    assert err.startswith("1 could not be read.\n") and err.count("2.png") == 1
 
 
 @pytest.mark.parametrize("images", ["sound:whisper-tiny.en", "frames"])

@@ -127,6 +127,14 @@ def test_wrong_usage(capsys, arguments):
     fails(capsys, *arguments)
 
 
+def test_an_option_of_one_value_that_is_given_twice_is_refused(capsys, tmp_path):
+    pictures = [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    typed = ["answer", pictures[0], "both are red", "--and", pictures[1], "--and", pictures[2]]
+    assert "--and is given 2 times; expected once." in fails(capsys, *typed)
+    typed = ["transcribe", pictures[0], "-o", "a.srt", "-o", "a.json", "--json", "--json"]
+    assert "times" not in fails(capsys, *typed)
+
+
 @pytest.mark.parametrize("group", [[], ["sets"]], ids=["mcgurk", "sets"])
 def test_a_group_without_a_command_shows_its_help_line_by_line(capsys, group):
     assert run([*group, "--help"]) == 0
@@ -145,6 +153,17 @@ def test_interrupt_exits_130_and_leaves_no_file(capsys, tmp_path, demo_clip, mon
     assert run(["transcribe", str(demo_clip), "--preview", str(out)]) == 130
     assert "mcgurk: interrupted" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_the_commands_are_loaded_is_told_in_a_line(capsys, monkeypatch):
+    import tasks.__main__ as program
+
+    def interrupt(_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "_run", interrupt)
+    assert run(["answer"]) == 130
+    assert capsys.readouterr().err.startswith("mcgurk: interrupted; ")
 
 
 def test_an_interrupt_inside_a_library_is_an_interrupt(capsys, demo_clip, monkeypatch):
