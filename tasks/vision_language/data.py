@@ -88,7 +88,7 @@ def read_manifests(manifests: Sequence[str]) -> list[Question]:
             if row.id in rows:
                 raise ValueError(
                     f"{name} has a row {row.id!r}, and another manifest, too; expected each once. "
-                    "Leave one of the manifests out."
+                    "Give them other ids, or leave one of the manifests out."
                 )
             rows[row.id] = row
     return list(rows.values())
@@ -119,8 +119,8 @@ def check_pictures(rows: Sequence[Question], *, skip: bool) -> tuple[list[Questi
     if bad and not skip:
         first = next(name for name in bad[0].images if name in missing)
         raise FileNotFoundError(
-            f"There is no {first}, which {bad[0].id} is about; {len(missing)} pictures of "
-            f"{len(bad)} rows are missing. Prepare the data again, or leave these rows out with "
+            f"There is no {first}, which the row {bad[0].id!r} is about; {len(missing)} pictures "
+            f"of {len(bad)} rows are missing. Prepare the data again, or leave these rows out with "
             "--skip-bad."
         )
     lines = [f"{row.id}: there is no {next(n for n in row.images if n in missing)}" for row in bad]
