@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from modalities.empty_name import refuse_empty_name
+from modalities.folder_contents import describe_folder
 from modalities.hub import fetch, is_hub_id, reason_of
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def load_model(kind: type[Model], folder: Path, types: tuple[str, ...], **option
     found = read_model_type(folder)
     if found not in types:
         raise ValueError(
-            f"{folder} holds a model of type {found!r}; expected {' or '.join(types)}, with a "
-            "config.json that says so."
+            f"{folder} holds {describe_folder(folder)}; expected a model of type "
+            f"{' or '.join(types)}, with a config.json that says so. Name the folder of one."
         )
     try:
         with _no_report():

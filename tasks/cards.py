@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from modalities.folder_contents import MARKS, describe_folder
 from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 
@@ -69,9 +70,7 @@ def read_card_file(
     """
     path = Path(folder) / file
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no {file}; expected a folder that `mcgurk train` wrote."
-        )
+        raise FileNotFoundError(_tell_missing(folder, file))
     try:
         data: dict[str, Any] = json.loads(read_text(path))
         taken = {name: tuple(data.pop(name)) for name in lists} | parts(data)
@@ -80,6 +79,16 @@ def read_card_file(
         return card
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is damaged ({error}); {again}.") from error
+
+
+def _tell_missing(folder: str | Path, file: str) -> str:
+    kind = MARKS.get(file, f"a {file}")
+    if not Path(folder).is_dir():
+        return f"There is no folder {folder}; expected that of {kind}. Is the name right?"
+    return (
+        f"{folder} holds no {file}: it holds {describe_folder(folder)}; expected the folder of "
+        f"{kind}, as `mcgurk train` leaves it when it ends. Name that."
+    )
 
 
 def check_kinds(card: Any) -> None:

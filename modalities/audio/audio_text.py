@@ -19,6 +19,7 @@ from modalities.audio.small_audio_text import (
     save_small_audio_text,
 )
 from modalities.empty_name import refuse_empty_name
+from modalities.folder_contents import CONFIG, describe_folder
 
 SHIPPED = {"scenes": Path(__file__).parent / "weights" / "scenes"}
 
@@ -71,6 +72,11 @@ def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
         return load_small_audio_text(path)
     if path.suffix.lower() in (".pt", ".pth", ".ckpt") and not path.is_dir():
         return load_laion_clap(path)
+    if path.is_dir() and not (path / CONFIG).is_file():
+        raise ValueError(
+            f"{path} holds {describe_folder(path)}; expected a model of sound and text: a CLAP as "
+            f"transformers saves it ({CONFIG}), or a small one ({FILE}). Name the folder of one."
+        )
     return load_clap_audio_text(name)
 
 

@@ -13,6 +13,7 @@ from modalities.diffusion.diffusers_package import import_diffusers
 from modalities.diffusion.noise import NOISE, NoiseSchedule
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
 from modalities.empty_name import refuse_empty_name
+from modalities.folder_contents import describe_folder
 from modalities.hub import fetch, is_hub_id, reason_of
 from modalities.network_file import load_network, save_network
 from modalities.text_file import read_text
@@ -76,8 +77,9 @@ def _find(name: str | Path) -> Path:
         if (folder / WEIGHTS).is_file() or (folder / INDEX).is_file():
             return folder
         raise ValueError(
-            f"{folder} holds neither {WEIGHTS} nor {INDEX}; expected a denoiser that training "
-            "wrote, or Stable Diffusion as diffusers saves it."
+            f"{folder} holds neither {WEIGHTS} nor {INDEX}: it holds {describe_folder(folder)}; "
+            "expected a denoiser that training wrote, or Stable Diffusion as diffusers saves it. "
+            "Name the folder of one."
         )
     asked = str(name)
     if asked in SHIPPED:

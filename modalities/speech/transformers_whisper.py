@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modalities.folder_contents import describe_folder
 from modalities.hub import reason_of
 from modalities.pretrained import load_model
 
@@ -29,8 +30,9 @@ def load_transformers_folder(
 
     if not (folder / "config.json").is_file():
         raise ValueError(
-            f"{folder} holds neither model.bin nor config.json; expected a Whisper saved by "
-            "transformers or converted for CTranslate2."
+            f"{folder} holds neither model.bin nor config.json: it holds "
+            f"{describe_folder(folder)}; expected a Whisper saved by transformers or converted for "
+            "CTranslate2. Name the folder of one."
         )
     model = load_model(WhisperForConditionalGeneration, folder, ("whisper",))
     tokenizer = _load_tokenizer(folder, model.config.vocab_size)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from modalities.folder_contents import describe_folder
 from modalities.hub import reason_of
 from modalities.pretrained import find_folder, load_model, read_model_type
 from modalities.tensor_file import read_tensors, write_tensors
@@ -83,8 +84,10 @@ def load_vision_language(
     folder = shipped or find_folder(name, {**LANGUAGE_MODELS, **dict.fromkeys(SHIPPED, "")})
     family = FAMILIES.get(str(found := read_model_type(folder)))
     if family is None:
-        held = f"a model of type {found!r}" if found else "no config.json that tells a model's type"
-        raise ValueError(f"{folder} holds {held}; expected {' or '.join(FAMILIES)}.")
+        raise ValueError(
+            f"{folder} holds {describe_folder(folder)}; expected a model of type "
+            f"{' or '.join(FAMILIES)}, with a config.json that says so. Name the folder of one."
+        )
     model = load_model(family.classes()[1], folder, (str(found),))
     tokenizer = read_tokenizer(AutoTokenizer, folder, TOKENIZER_FILES)
     if len(tokenizer) > len(model.get_input_embeddings().weight):

@@ -132,9 +132,23 @@ def find_evaluation(target: Path) -> tuple[str, "Evaluation"]:
             "segmenter, answerer or painter, or an evaluation in YAML."
         )
     marked = [name for name, e in EVALUATIONS.items() if e.holds and (target / e.holds).is_file()]
+    if not marked:
+        _refuse_trained(target)
     [others] = [name for name, e in EVALUATIONS.items() if not e.holds]
     name = next(iter(marked), others)
     return name, EVALUATIONS[name]
+
+
+def _refuse_trained(target: Path) -> None:
+    """Refuse a folder with what was trained and is not measured by this command."""
+    from modalities.folder_contents import DATA, MARKS, describe_folder
+
+    if any((target / file).is_file() for file in MARKS if file != DATA):
+        raise ValueError(
+            f"{target} holds {describe_folder(target)}, which is measured while it is trained and "
+            "not by this command; expected a folder with clips, or of a trained classifier, "
+            "segmenter, answerer or painter. See metrics.jsonl of its training."
+        )
 
 
 def to_entries(given: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -158,10 +158,13 @@ DAMAGES = {
     "a weight": (lose_a_weight, "lacks the weight decoder.film_mul.weight"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "does not hold"),
     "config": (lambda f: (f / "config.json").write_text("{"), "config.json"),
-    "no config": (lambda f: (f / "config.json").unlink(), "holds a model of type None"),
+    "no config": (
+        lambda f: (f / "config.json").unlink(),
+        "expected a model of type clipseg",
+    ),
     "model": (
         lambda f: edit(f / "config.json", model_type="clip"),
-        "of type 'clip'; expected clipseg",
+        "of type 'clip' .config.json.; expected a model of type clipseg",
     ),
     "no tokenizer": (lambda f: [p.unlink() for p in f.glob("tokenizer*")], "has no tokenizer"),
     "tokenizer": (lambda f: (f / "tokenizer.json").write_text("{"), "has no tokenizer"),

@@ -168,3 +168,12 @@ def test_mistakes_are_told_before_a_model_is_loaded(capsys, clips, raw, noise, t
 def test_too_few_voices_are_told(capsys, clips, noise, tmp_path, loaded):
     options = ("--noise", noise, "--category", "babble", "-o", tmp_path / "out")
     assert "needs 6 recordings besides the clip" in fails(capsys, clips, *options)
+
+
+@pytest.mark.parametrize("file", ["separator.json", "denoiser.safetensors", "checkpoint.pt"])
+def test_a_folder_of_what_is_not_measured_is_told_by_what_it_holds(tmp_path, capsys, file):
+    (tmp_path / file).write_text("")
+    assert run(["evaluate", str(tmp_path), "-o", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert f"({file}), which is measured while it is trained" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

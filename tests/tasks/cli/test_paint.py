@@ -153,6 +153,17 @@ FAULTS = {
     "too large": (("--enlarge", "65"), "model", "expected 1 to 64"),
     "none": ((), "deaf", "does not say what hears sounds"),
     "no audio text": (("--audio-text", "./none"), "whole", "none"),
+    "a separator": ((), "ears", "holds a separator (separator.json); expected the folder of a pai"),
+    "a painter as separator": (
+        ("--separator", "{}/model"),
+        "model",
+        "holds a painter (painter.json); expected the folder of a separator",
+    ),
+    "a separator as audio text": (
+        ("--audio-text", "{}/ears"),
+        "whole",
+        "holds a separator (separator.json); expected a model of sound and text",
+    ),
 }
 
 
