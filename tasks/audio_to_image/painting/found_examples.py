@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from modalities.empty_name import refuse_empty_name
 from tasks.audio_to_image.painting.config import ADAPTER, PaintingConfig
 from tasks.audio_to_image.painting.ear import load_ear
 from tasks.audio_to_image.painting.hearing import (
@@ -33,6 +34,7 @@ def find_examples(
         OSError: What is heard cannot be written.
     """
     folder = config.data.folder
+    refuse_empty_name(folder, "folder of pictures (data.folder)")
     if config.stage != ADAPTER:
         if holds_mixtures(folder):
             return see_examples(folder, config.embeddings), None, ""
@@ -56,7 +58,7 @@ def _hear(
             f"adapter.dim is {config.adapter.dim}, and {ear.name} have {ear.dim} features; "
             "expected the same."
         )
-    hear_examples(
+    rows, embeddings = hear_examples(
         config.data.folder,
         ear.separator,
         None if ear.separator else ear.audio_text,
@@ -64,4 +66,4 @@ def _hear(
         config.adapter.sources,
         progress,
     )
-    return *read_examples(config.embeddings, with_sounds=True), ear.identity
+    return rows, embeddings, ear.identity

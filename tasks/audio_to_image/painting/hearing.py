@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +18,15 @@ from data_prep.mixtures.samples import load_picture, load_sound
 from data_prep.workers.resume import check_replaced_manifest
 from modalities.text_file import read_ended_lines
 from tasks.audio_to_image.painting.ear import Ear
-from tasks.audio_to_image.painting.manifest import SoundedPicture, read_rows, write_examples
+from tasks.audio_to_image.painting.manifest import (
+    SoundedPicture,
+    read_examples,
+    read_rows,
+    write_examples,
+)
 from tasks.audio_to_image.separation.following import Report
 from tasks.pictures.sheets import save_sheet
+from tasks.training.feature_files import OWNER
 from tasks.training.kept_features import KeptFeatures
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from tasks.audio_to_image.separation.separator import Separator
 
 HEARD, PICTURES = "heard", "pictures"  # folders beside the examples
+DIGESTS = 65_536  # of files that are read once: a hash each, some hundred bytes
 READING = 1  # counted up when sounds are read in another way: embeddings are made anew
 
 
@@ -37,7 +45,7 @@ def hear_examples(
     folder: str | Path,
     sources: int,
     progress: Report | None = None,
-) -> list[SoundedPicture]:
+) -> tuple[list[SoundedPicture], Tensor]:
     """Write what `read_examples` reads, of mixtures that have pictures.
 
     What was heard of a sound is kept in the folder by what is in its file, so that a run that was
@@ -54,12 +62,14 @@ def hear_examples(
         progress: Called with the mixtures done, and all.
 
     Returns:
-        The rows, one for each mixture, with its id, fold and labels, and absolute paths.
+        The rows, one for each mixture, with its id, fold and labels, and absolute paths; and what
+        each sounds like, [rows, sources, dim].
 
     Raises:
         FileNotFoundError: The manifest, a sound or a picture is not there.
         ValueError: One of them cannot be used; both or neither of separator and audio_text; the
-            folder keeps what another one heard.
+            folder keeps what another one heard, or pictures that nobody heard, or other mixtures
+            came into it at the same time.
         OSError: The folder cannot be written.
     """
     if sources < 1:
@@ -67,9 +77,31 @@ def hear_examples(
     ear, folder = Ear(separator, audio_text), Path(folder).expanduser()
     rows = read_rows_of(mixtures)
     check_replaced_manifest(folder / MANIFEST, read_rows)
+    _check_heard(folder)
     examples, embeddings = hear_rows(rows, ear, folder, sources, progress)
     write_examples(folder, examples, embeddings)
-    return examples
+    _check_alone(folder, examples, embeddings)
+    return examples, embeddings
+
+
+def _check_heard(folder: Path) -> None:
+    """Refuse a folder whose examples were written by hand, as they would be lost."""
+    if (folder / MANIFEST).exists() and not (folder / HEARD / OWNER).exists():
+        raise ValueError(
+            f"{folder / MANIFEST} is there without {HEARD}/{OWNER}, so nothing that hears wrote "
+            "it, and its pictures would be lost; expected a folder of its own for what is heard. "
+            f"Give another one, or remove {MANIFEST} if it may be written anew."
+        )
+
+
+def _check_alone(folder: Path, examples: list[SoundedPicture], embeddings: Tensor) -> None:
+    """Refuse what two wrote at once, of which one file may be the one's and one the other's."""
+    rows, found = read_examples(folder, with_sounds=True)
+    if rows != examples or found is None or not torch.equal(found, embeddings):
+        raise ValueError(
+            f"{folder} has other mixtures now than were heard just now; expected one that hears "
+            "there at a time. Give each a folder of its own."
+        )
 
 
 def hear_rows(
@@ -175,11 +207,18 @@ def _heard(row: MixedSound, ear: Ear, kept: KeptFeatures, sources: int) -> Tenso
 def _key(row: MixedSound) -> str:
     """Return what tells a sound from all others: what is in its file, and which part is meant."""
     try:
-        with open(row.media, "rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()[:32]
+        state = Path(row.media).stat()
+        digest = _digest(row.media, state.st_size, state.st_mtime_ns)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no {row.media}, the sound of {row.id}.") from error
     return f"{digest} {row.start_s} {row.end_s}"
+
+
+@lru_cache(DIGESTS)
+def _digest(media: str, size: int, changed_ns: int) -> str:
+    """Return what is in a file, as a hash; size and time of change tell when it is read again."""
+    with open(media, "rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:32]
 
 
 def picture_of(row: MixedSound, pictures: str | Path) -> Path:

@@ -1,5 +1,7 @@
 """What is heard of mixtures, kept, and read by a training to paint."""
 
+import shutil
+from hashlib import file_digest
 from pathlib import Path
 
 import cv2
@@ -7,18 +9,27 @@ import numpy as np
 import pytest
 import torch
 
+from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
+from modalities.tensor_file import write_tensors
+from tasks.audio_to_image.painting import hearing
 from tasks.audio_to_image.painting.ear import WINDOW_S, Ear, silence_faint
 from tasks.audio_to_image.painting.hearing import hear_examples
-from tasks.audio_to_image.painting.manifest import read_examples
+from tasks.audio_to_image.painting.manifest import (
+    EMBEDDINGS,
+    KEY,
+    read_examples,
+    write_examples,
+)
 from tasks.audio_to_image.separation.ranking import Ranking
 
 
 def test_sources_come_by_rank_and_silence_is_zeros(tones, tone, untrained, audio_text, tmp_path):
     separator = untrained(audio_text)
-    rows = hear_examples(tones, separator, None, tmp_path, sources=5)
+    rows, heard = hear_examples(tones, separator, None, tmp_path, sources=5)
     read, embeddings = read_examples(tmp_path, with_sounds=True)
     assert read == rows and embeddings is not None and embeddings.shape == (4, 5, 4)
+    assert torch.equal(heard, embeddings)
     assert [row.label for row in rows] == ["low", "high", "low, high", "nothing"]
     assert [row.fold for row in rows] == ["train", "train", "test", "train"]
     expected = separator.separate((tone(500) + tone(3500)) / 2, 16000).embeddings
@@ -44,11 +55,11 @@ def test_without_a_separator_the_whole_mixture_comes_first(tones, audio_text, tm
 
 
 def test_what_was_heard_is_heard_once(tones, audio_text, tmp_path, monkeypatch):
-    first = hear_examples(tones, None, audio_text, tmp_path, sources=1)
+    first, _ = hear_examples(tones, None, audio_text, tmp_path, sources=1)
     kept = read_examples(tmp_path, with_sounds=True)[1]
     monkeypatch.setattr(audio_text, "embed_audio", None)  # must not be asked
     told = []
-    again = hear_examples(
+    again, _ = hear_examples(
         tones, None, audio_text, tmp_path, 1, lambda done, total: told.append((done, total))
     )
     assert again == first and told[-1] == (4, 4)
@@ -79,10 +90,50 @@ def test_a_folder_with_another_manifest_is_left_alone(tones, audio_text):
     assert (tones / MANIFEST).read_text() == before
 
 
-def test_pictures_come_out_of_videos(demo_clip, audio_text, tmp_path):
-    row = MixedSound("a/b", str(demo_clip), ("speech",), picture_s=0.5, end_s=1.0)
+def test_pictures_that_nobody_heard_are_not_lost(tones, colours, audio_text):
+    kept = {path: path.read_bytes() for path in colours.iterdir() if path.is_file()}
+    with pytest.raises(ValueError, match="its pictures would be lost"):
+        hear_examples(tones, None, audio_text, colours, sources=1)
+    assert {path: path.read_bytes() for path in colours.iterdir()} == kept
+
+
+def test_other_mixtures_that_come_at_the_same_time_are_told(
+    tones, audio_text, tmp_path, monkeypatch
+):
+    def write_both(folder, rows, embeddings):
+        write_examples(folder, rows, embeddings)
+        write_tensors(folder / EMBEDDINGS, {KEY: embeddings + 1})  # as another process may
+
+    monkeypatch.setattr(hearing, "write_examples", write_both)
+    with pytest.raises(ValueError, match="Give each a folder of its own"):
+        hear_examples(tones, None, audio_text, tmp_path, sources=1)
+
+
+def test_a_recording_that_was_changed_is_heard_anew(tones, tone, audio_text, tmp_path):
+    shutil.copytree(tones, tmp_path / "tones")
+    rows = [row for row in read_mixtures(tmp_path / "tones" / MANIFEST) if row.id == "0"]
+    write_mixtures(tmp_path / "tones" / MANIFEST, rows)
+    heard = []
+    for hz in (500, 3500):
+        (tmp_path / "tones/0.wav").write_bytes(encode_wav(tone(hz)))
+        found = hear_examples(tmp_path / "tones", None, audio_text, tmp_path / "heard", sources=1)
+        heard.append(int(found[1][0, 0].argmax()))
+    assert heard == [0, 3]
+
+
+def test_pictures_come_out_of_videos_that_are_read_once(
+    demo_clip, audio_text, tmp_path, monkeypatch
+):
+    video = shutil.copy(demo_clip, tmp_path)
+    row = MixedSound("a/b", video, ("speech",), picture_s=0.5, end_s=1.0)
     write_mixtures(tmp_path / "videos" / MANIFEST, [row])
-    [found] = hear_examples(tmp_path / "videos", None, audio_text, tmp_path / "heard", sources=1)
+    read = []
+    monkeypatch.setattr(
+        hearing, "file_digest", lambda file, how: read.append(file.name) or file_digest(file, how)
+    )
+    heard = tmp_path / "heard"
+    [found] = hear_examples(tmp_path / "videos", None, audio_text, heard, sources=1)[0]
+    assert len(read) == 1  # for its sound and its picture
     assert Path(found.picture).parent == tmp_path / "heard/pictures"
     assert cv2.imread(found.picture) is not None
 
