@@ -56,11 +56,12 @@ def folder_when_whole(path: str | Path) -> Iterator[Path]:
         An empty folder; it is removed with all in it if the block raises.
 
     Raises:
-        ValueError: Something is there already.
+        ValueError: Something is there already, or has come in the meantime.
         OSError: The folder cannot be made or written.
     """
     path = Path(path)
     check_new_folder(path)
+    partial: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial_path(path, folder=True) as partial:
@@ -68,6 +69,12 @@ def folder_when_whole(path: str | Path) -> Iterator[Path]:
     except shutil.Error as error:  # of many files; each with its place before the reason
         reason = re.sub(r"^\[Errno \d+\] |: '.*$", "", str(error.args[0][0][-1]))
         raise OSError(None, f"cannot be written: {reason}", str(path)) from error
+    except OSError as error:
+        if partial is None:
+            raise cannot_write(path, error) from error
+        if str(error.filename) == str(partial):  # another writer's folder came first
+            check_new_folder(path)
+        raise
 
 
 def cannot_write(path: Path, error: OSError) -> OSError:

@@ -199,3 +199,13 @@ def test_without_locks_files_are_written_as_well(tmp_path, monkeypatch):
     with folder_when_whole(tmp_path / "set") as partial:
         (partial / "a").write_text("a")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "set"]
+
+
+def test_of_two_that_write_one_folder_the_first_is_kept_and_the_other_told(tmp_path):
+    path = tmp_path / "out"
+    with pytest.raises(ValueError, match="out is there already"), folder_when_whole(path) as ours:
+        (ours / "a").write_text("ours")
+        with folder_when_whole(path) as theirs:
+            (theirs / "a").write_text("theirs")
+    assert (path / "a").read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
