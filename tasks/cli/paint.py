@@ -24,8 +24,6 @@ from tasks.cli.paint_options import (
 if TYPE_CHECKING:
     from tasks.audio_to_image.painting.painter import Painted
 
-HEAD = ("rank", "name", "sure", "share", "score", "painted")
-
 
 def paint(
     sound: Annotated[
@@ -108,16 +106,7 @@ def describe(found: "Painted") -> dict[str, Any]:
 def show_heard(found: "Painted") -> None:
     """Print a line for each source that was heard, by rank."""
     from tasks.cli.columns import print_columns
+    from tasks.cli.ranked_sources import HEAD, tell_source
 
-    rows = [
-        [
-            str(one.rank),
-            one.name,
-            "" if one.probability is None else f"{100 * one.probability:.0f} %",
-            f"{100 * one.share:.1f} %",
-            f"{one.score:.2f}",
-            "yes" if found.shows(one) else "no",
-        ]
-        for one in found.heard.sources
-    ]
-    print_columns(HEAD, rows)
+    rows = [[*tell_source(one), "yes" if found.shows(one) else "no"] for one in found.heard.sources]
+    print_columns((*HEAD, "painted"), rows)

@@ -13,8 +13,6 @@ from tasks.cli.separate_options import NO_MODEL, RankedBy, SeparatorName
 if TYPE_CHECKING:
     from tasks.audio_to_image.separation.outputs import SeparatedFile
 
-HEAD = ("rank", "name", "sure", "share", "score", "file")
-
 
 def separate(
     mixture: Annotated[
@@ -82,19 +80,13 @@ def separate(
 def show_sources(found: "SeparatedFile", folder: Path) -> None:
     """Print a line for each source, by rank, and one for the rest."""
     from tasks.cli.columns import print_columns
+    from tasks.cli.ranked_sources import HEAD, tell_source
 
     rows = [
-        [
-            str(one.rank),
-            one.name if one.probability is not None else "",
-            "" if one.probability is None else f"{100 * one.probability:.0f} %",
-            f"{100 * one.share:.1f} %",
-            "" if one.probability is None else f"{one.score:.2f}",
-            str(folder / one.file),
-        ]
+        [*tell_source(one, one.probability is not None), str(folder / one.file)]
         for one in found.sources
     ]
     if found.rest:
         rest = f"{100 * found.rest_share:.1f} %"
         rows.append(["rest", "", "", rest, "", str(folder / found.rest)])
-    print_columns(HEAD, rows)
+    print_columns((*HEAD, "file"), rows)
