@@ -14,6 +14,16 @@ Config = TypeVar("Config")
 # Two ways to say one thing, found by name as a study's base has no types: where the first is not 0,
 # the second follows from it.
 ALTERNATIVES = (("epochs", "steps"), ("least_epochs", "least_steps"))
+# What omegaconf calls the kinds of values, in words.
+KINDS = {
+    "Integer": "a whole number",
+    "int": "a whole number",
+    "Float": "a number",
+    "float": "a number",
+    "Boolean": "true or false",
+    "bool": "true or false",
+    "str": "a text, '' for an empty one",
+}
 
 
 def read_config(kind: type[Config], path: str | Path, changes: Sequence[str] = ()) -> Config:
@@ -192,6 +202,12 @@ def _describe(error: Exception) -> str:
         return f"{found[1]} stands where entries of its own are expected, as loop.steps=100."
     if re.match(r"Invalid value assigned: \w+ is not a .*list", line):
         return f"{entry} is one value; expected a list, as {entry}=[ONE] or {entry}=[ONE,TWO]."
+    if found := re.match(r"Value (.*) of type '\w+' could not be converted to (\w+)", line):
+        return f"{entry} is {found[1]}; expected {KINDS.get(found[2], found[2])}."
+    if found := re.match(r"Incompatible value 'None' for field of type '(\w+)'", line):
+        return f"{entry} has no value; expected {KINDS.get(found[1], found[1])}."
+    if found := re.match(r"Cannot assign (\w+) to Dict", line):
+        return f"{entry} is no table; expected entries by name."
     return f"{entry}: {line}" if entry else line
 
 

@@ -10,6 +10,7 @@ from modalities.separation.blocks import Positions, initialise, nest_blocks
 from modalities.separation.spectrum import make_consistent, to_spectrum, to_waveform
 
 READS = ("power", "log_power")
+LONGEST_S = 600  # of a window: each of its frames has weights of its own
 MOST_SOURCES = 12  # ways to deal sources out to mixtures double with each
 FLOOR = 1e-6  # of a window's mean power; what is below is silence to "log_power"
 
@@ -20,7 +21,7 @@ class SeparatorOptions:
 
     Attributes:
         sources: Into how many sounds a mixture is taken apart, 2 to 12; some may stay silent.
-        window_s: Seconds that are taken apart at once, above 0.
+        window_s: Seconds that are taken apart at once, above 0 to 600.
         rate_hz: Samples per second of what comes in and goes out.
         fft: Samples of a frame of the spectrum, and of its window.
         hop: Samples from one frame to the next, up to half of `fft`.
@@ -48,6 +49,11 @@ class SeparatorOptions:
             raise ValueError(f"reads is {self.reads!r}; known: {', '.join(READS)}.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; expected 0 to below 1.")
+        if not 0 < self.window_s <= LONGEST_S or self.rate_hz < 1 or self.fft < 2:
+            raise ValueError(
+                f"window_s is {self.window_s:g}, rate_hz {self.rate_hz} and fft {self.fft}; "
+                f"expected above 0 to {LONGEST_S} s, 1 or more, and 2 or more samples."
+            )
         if not 1 <= self.hop <= self.fft // 2:
             raise ValueError(f"hop is {self.hop}; expected 1 to {self.fft // 2}, half of fft.")
         self._check_widths()
@@ -60,6 +66,8 @@ class SeparatorOptions:
             )
 
     def _check_widths(self) -> None:
+        if self.squeeze < 1:
+            raise ValueError(f"squeeze is {self.squeeze}; expected 1 or more.")
         odd = [width for width in self.widths if width < 1 or width % self.squeeze]
         if len(self.widths) < 2 or odd:
             raise ValueError(

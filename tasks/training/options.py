@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from typing import Any
 
 from tasks.training.goals import check_known, read_goal
@@ -15,7 +16,8 @@ LEAST = {  # what numbers of options are at least
     1: ("steps", "batch", "checkpoint_every", "accumulation"),
     0: (
         *("measure_every", "patience", "stop_after", "min_delta", "least_steps", "least_epochs"),
-        *("epochs", "clip_norm", "clip_value"),
+        *("epochs", "clip_norm", "clip_value", "warmup", "seed"),
+        *("learning_rate", "weight_decay", "eps"),
     ),
 }
 
@@ -106,10 +108,12 @@ class LoopOptions:
     def __post_init__(self):
         for least, names in LEAST.items():
             for name in names:
-                if not getattr(self, name) >= least:
+                if not least <= getattr(self, name) < inf:
                     raise ValueError(
                         f"Option {name!r} is {getattr(self, name)}; expected {least} or more."
                     )
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"Option 'betas' is {self.betas}; expected each 0 to below 1.")
         for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"No {name} {getattr(self, name)!r}; known: {', '.join(known)}.")

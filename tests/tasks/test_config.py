@@ -105,7 +105,13 @@ def test_mistakes_are_told_in_one_line(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("loop.steps=abc", "loop.steps: Value 'abc' "),
+        ("loop.steps=abc", "loop.steps is 'abc'; expected a whole number."),
+        ("loop.steps=2.5", "loop.steps is '2.5'; expected a whole number."),
+        ("loop.steps=", "loop.steps has no value; expected a whole number."),
+        ("loop.best=", "loop.best has no value; expected a text, '' for an empty one."),
+        ("loop.betas=1", "loop.betas is no list; expected one, as [1, 2]."),
+        ("loop.learning_rate=.nan", "Option 'learning_rate' is nan; expected 0 or more."),
+        ("loop.betas=[0.9,1]", "Option 'betas' is (0.9, 1.0); expected each 0 to below 1."),
         ("loop.stesp=3", "There is no entry 'loop.stesp'. Did you mean: 'steps'?"),
         ("loops=3", "There is no entry 'loops'. Did you mean"),
         ("dance=3", "There is no entry 'dance'."),

@@ -37,6 +37,8 @@ class PictureDataOptions:
     def __post_init__(self):
         if not 0 <= self.validation < 1:
             raise ValueError(f"data.validation is {self.validation}; expected 0 to below 1.")
+        if self.seed < 0:
+            raise ValueError(f"data.seed is {self.seed}; expected 0 or more.")
         for size in self.sizes:
             read_size(size)
 

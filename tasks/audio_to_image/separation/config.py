@@ -1,6 +1,7 @@
 """What there is to set in an experiment of separation."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 from data_prep.datasets.sounds.catalog import SOUND_DATASETS
 from fusion.contract.options import check_choice
@@ -10,6 +11,7 @@ from tasks.training.options import LoopOptions
 APART = ("clip", "label", "data")
 MANIFEST_DATA = "manifest"
 SCHEDULES = ("fixed", "handed_over")
+MOST_DB = 100  # of a gain: beyond it the softer of two clips is lost beside the other
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class ClipOptions:
         check_choice("dataset", self.dataset, (*SOUND_DATASETS, MANIFEST_DATA))
         if not 0 < self.validation < 1:
             raise ValueError(f"validation is {self.validation}; expected above 0 and below 1.")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; expected 0 or more.")
+        if not self.folder.strip():
+            raise ValueError("folder is empty; expected that of a data set, as it was published.")
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class MixtureOptions:
             told their number, as MixIT can be taught by recordings of several sounds.
         apart: Clips of a mixture are different ones ("clip"), of different labels ("label"), or
             of different entries of `data` ("data").
-        gain_db: Each clip is made louder or softer by up to so much, 0 or more, at random.
+        gain_db: Each clip is made louder or softer by up to so much, 0 to 100, at random.
         equal_levels: Bring clips to one level, 0.1 of full scale by the root of the mean square,
             before the gain.
         measured: How many sources the held-out mixtures have, for each of these a measurement.
@@ -79,10 +85,10 @@ class MixtureOptions:
                 f"mixtures.fewest is {self.fewest} and mixtures.most {self.most}; expected 1 or "
                 "more, and no fewer at most than at least."
             )
-        if self.clips < 1 or self.count < 1 or self.gain_db < 0:
+        if self.clips < 1 or self.count < 1 or not 0 <= self.gain_db <= MOST_DB:
             raise ValueError(
                 f"mixtures has clips {self.clips}, count {self.count} and gain_db "
-                f"{self.gain_db:g}; expected 1 or more, 1 or more, and 0 or more."
+                f"{self.gain_db:g}; expected 1 or more, 1 or more, and 0 to {MOST_DB}."
             )
         if not 1 <= self.speed <= 2:
             raise ValueError(f"mixtures.speed is {self.speed:g}; expected 1 to 2.")
@@ -116,15 +122,16 @@ class LossOptions:
 
     def __post_init__(self):
         check_choice("schedule", self.schedule, SCHEDULES)
-        if not self.reconstruction > 0 or not 0 < self.least <= 1:
+        if not 0 < self.reconstruction < inf or not 0 < self.least <= 1:
             raise ValueError(
                 f"loss.reconstruction is {self.reconstruction:g} and loss.least {self.least:g}; "
-                "expected above 0, and above 0 to 1: without it nothing is taken apart."
+                "expected above 0 and finite, and above 0 to 1: without it nothing is taken apart."
             )
-        if min(self.alignment, self.ranking) < 0 or not self.temperature > 0:
+        weights = (self.alignment, self.ranking)
+        if not all(0 <= weight < inf for weight in weights) or not 0 < self.temperature < inf:
             raise ValueError(
                 f"loss has alignment {self.alignment:g}, ranking {self.ranking:g} and temperature "
-                f"{self.temperature:g}; expected 0 or more, 0 or more, and above 0."
+                f"{self.temperature:g}; expected 0 or more, 0 or more, and above 0, all finite."
             )
 
     @property

@@ -63,6 +63,12 @@ def test_half_precision_survives_the_loudest_sound():
         ({"window_s": 0.03}, "expected 4 or more each way"),
         ({"hop": 300}, "hop is 300; expected 1 to 200"),
         ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"squeeze": 0}, "squeeze is 0; expected 1 or more"),
+        ({"window_s": float("nan")}, "window_s is nan, .*expected above 0 to 600 s"),
+        ({"window_s": float("inf")}, "window_s is inf"),
+        ({"window_s": 1e9}, "window_s is 1e.09"),
+        ({"rate_hz": 0}, "rate_hz 0"),
+        ({"fft": 0}, "fft 0"),
     ],
 )
 def test_impossible_sizes_are_refused(changes, message):

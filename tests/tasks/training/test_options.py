@@ -48,12 +48,13 @@ def test_options_below_one_are_refused(name):
     "name",
     [
         *("epochs", "measure_every", "patience", "stop_after", "min_delta", "least_steps"),
-        *("clip_norm", "clip_value"),
+        *("clip_norm", "clip_value", "warmup", "seed", "learning_rate", "weight_decay", "eps"),
     ],
 )
-def test_options_below_0_are_refused(name):
-    with pytest.raises(ValueError, match=f"Option '{name}' is -1; expected 0 or more"):
-        LoopOptions(**{name: -1})
+def test_options_below_0_or_without_an_end_are_refused(name):
+    for value in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"Option '{name}' is {value}; expected 0 or more"):
+            LoopOptions(**{name: value})
 
 
 def test_what_is_told_in_epochs_becomes_steps():
