@@ -108,7 +108,7 @@ def draw_tile(case: Case) -> Tile:
 def _fit(mask: np.ndarray, size: tuple[int, int], corner: np.ndarray) -> list[np.ndarray]:
     """Return the outlines of a mask in a picture of another size, moved to where that begins."""
     if mask.shape[1] < size[0] or mask.shape[0] < size[1]:  # a pixel is an area there
-        mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        mask = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
     factors = np.array([size[0] / mask.shape[1], size[1] / mask.shape[0]])
     return [(outline + 0.5) * factors - 0.5 + corner for outline in find_contours(mask)]
 
