@@ -108,7 +108,6 @@ def test_mistakes_are_told_in_one_line(tmp_path, text, message):
         ("loop.steps=abc", "loop.steps is 'abc'; expected a whole number."),
         ("loop.steps=2.5", "loop.steps is '2.5'; expected a whole number."),
         ("loop.steps=", "loop.steps has no value; expected a whole number."),
-        ("loop.best=null", "loop.best has no value; expected a text, '' for an empty one."),
         ("loop.betas=1", "loop.betas is one value; expected a list, as loop.betas=[ONE] or"),
         ("loop.learning_rate=.nan", "Option 'learning_rate' is nan; expected 0 or more."),
         ("loop.betas=[0.9,1]", "Option 'betas' is (0.9, 1.0); expected each 0 to below 1."),
