@@ -17,6 +17,7 @@ from modalities.audio.small_audio_text import load_small_audio_text
 from modalities.diffusion.denoiser_files import load_denoiser, save_denoiser
 from modalities.diffusion.small import SmallDenoiser
 from modalities.empty_name import refuse_empty_name
+from modalities.outputs import check_outputs
 from modalities.tensor_file import write_tensors
 from modalities.text_file import read_text
 from tasks.audio_to_image.painting.card import CARD
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, metavar="FOLDER", help="of a painter")
     given = parser.parse_args()
     try:
+        check_outputs([], [given.trained], [given.folder])
         if given.kind == "painter":
             export_painter(given.trained, given.folder, given.scores)
         else:
@@ -96,12 +98,12 @@ def export_audio_text(trained: Path, folder: Path) -> None:
         OSError: The folder cannot be written.
     """
     model = load_small_audio_text(trained)
-    save_audio_text(model, folder)
     text = AUDIO_TEXT.format(
         thousands=sum(p.numel() for p in model.network.parameters()) / 1e3,
         texts=", ".join(model.options.texts),
         scores=_tell(last_measured(trained), ("named", "louder_named")),
     )
+    save_audio_text(model, folder)
     write_model_card(folder, _head(folder, LICENCE) + text + NOT_SOUNDS)
 
 
@@ -116,7 +118,6 @@ def export_denoiser(trained: Path, folder: Path) -> None:
     denoiser = load_denoiser(trained)
     if not isinstance(denoiser, SmallDenoiser):
         raise ValueError(f"{trained} is no small denoiser; expected one that `mcgurk train` wrote.")
-    save_denoiser(denoiser, folder, half=True)
     height, width = denoiser.side
     text = DENOISER.format(
         millions=sum(p.numel() for p in denoiser.parameters()) / 1e6,
@@ -124,6 +125,7 @@ def export_denoiser(trained: Path, folder: Path) -> None:
         width=width,
         scores=_tell(last_measured(trained), ("validation_loss",), 4),
     )
+    save_denoiser(denoiser, folder, half=True)
     write_model_card(folder, _head(folder, LICENCE) + text)
 
 
@@ -136,14 +138,14 @@ def export_separator(trained: Path, folder: Path) -> None:
         OSError: The folder cannot be written.
     """
     network, card = load_separator(trained)
-    save_separator(folder, network, card)
     text = SEPARATOR.format(
         thousands=card.parameters / 1e3,
-        sources=card.network["sources"],
+        sources=network.options.sources,
         data=card.data,
         audio_text=card.audio_text,
         scores=_tell(card.scores, sorted(card.scores)),
     )
+    save_separator(folder, network, card)
     write_model_card(folder, _head(folder, card.licence) + text + NOT_SOUNDS)
 
 

@@ -144,3 +144,33 @@ def test_damaged_scores_are_told(painter, tmp_path):
     (tmp_path / "scores/scores.json").write_text("{}")
     with pytest.raises(ValueError, match="is damaged .* paint the icons again"):
         tool.export_painter(painter, tmp_path / "out", tmp_path / "scores")
+
+
+def test_a_training_that_measured_nothing_leaves_nothing(painter, tmp_path, monkeypatch, capsys):
+    (tmp_path / "base/metrics.jsonl").unlink()
+    with pytest.raises(SystemExit) as error:
+        run(monkeypatch, "denoiser", tmp_path / "base", tmp_path / "out")
+    err = capsys.readouterr().err
+    assert error.value.code == 2 and "metrics.jsonl" in err and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_is_not_written_over(painter, tmp_path, monkeypatch, capsys):
+    before = {path: path.read_bytes() for path in painter.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit) as error:
+        run(monkeypatch, "painter", painter, tmp_path / "base/../painter")
+    err = capsys.readouterr().err
+    assert error.value.code == 2 and "is the input itself" in err and err.count("\n") == 1
+    assert {path: path.read_bytes() for path in painter.rglob("*") if path.is_file()} == before
+
+
+def test_a_separator_whose_card_tells_no_sizes_is_exported(tmp_path):
+    options = SeparatorOptions(sources=2, window_s=0.5, widths=(8, 8), squeeze=4)
+    save_separator(tmp_path / "trained", SeparationNetwork(options), SeparatorCard())
+    tool.export_separator(tmp_path / "trained", tmp_path / "out")
+    assert "into 2 sounds" in " ".join((tmp_path / "out/README.md").read_text().split())
+
+
+def test_a_folder_of_another_kind_is_told_by_what_it_holds(painter, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds a painter \(painter.json\); expected"):
+        tool.export_separator(painter, tmp_path / "out")
