@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from data_prep.masks.images import to_8_bits
+from modalities.outputs import check_outputs
 from modalities.whole_file import replace_when_whole
 from tasks.audio_to_image.painting.examples import Examples
 from tasks.audio_to_image.painting.manifest import SoundedPicture, read_examples
@@ -27,6 +28,7 @@ from tasks.pictures.sheets import save_sheet
 from tools.icon_reader import IconReader
 
 SCORES, SHEET = "scores.json", "painted.png"
+TRUE = "true pictures"
 NOTHING = "nothing heard"  # the row of the first painter with silence in place of the sounds
 SHOWN, ENLARGED = 16, 3  # pictures on the sheet, and how many times as large
 Icons = tuple[str, ...]
@@ -56,12 +58,22 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="sounds to paint at most")
     given = parser.parse_args()
     try:
+        check_outputs([given.folder / SCORES, given.folder / SHEET])
+        _check_names([name for name, _, _ in given.painter])
         told = {name: load(painter, heard, given.count) for name, painter, heard in given.painter}
         scores = measure(told, given.folder)
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
     for name, found in scores.items():
         print(f"{name}: {', '.join(f'{key} {value:.1f}' for key, value in found.items())}")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1 or name in (TRUE, NOTHING):
+            raise ValueError(
+                f"Two rows would be called {name!r}; expected a name of its own for each painter."
+            )
 
 
 def load(painter: str | Path, heard: str | Path, count: int) -> Told:
@@ -100,9 +112,14 @@ def measure(painters: Mapping[str, Told], folder: Path) -> dict[str, dict[str, f
     for told in painters.values():
         if [row.id for row in told.rows] != [row.id for row in first.rows]:
             raise ValueError("The painters heard other mixtures each; expected the same.")
-    side = first.painter.denoiser.side
+        if told.painter.size != first.painter.size:
+            raise ValueError(
+                f"The painters paint {first.painter.size} and {told.painter.size} pixels; expected "
+                "pictures of one size. Measure them one by one."
+            )
+    side = first.painter.size
     true = Examples(first.rows, None, [side])
-    shown = {"true pictures": np.stack([true.picture(n) for n in range(len(true))])}
+    shown = {TRUE: np.stack([true.picture(n) for n in range(len(true))])}
     silent = Told(first.painter, first.rows, torch.zeros_like(first.embeddings))
     for name, told in {**painters, NOTHING: silent}.items():
         shown[name] = _paint(told, name)

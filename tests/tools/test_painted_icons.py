@@ -107,3 +107,33 @@ def test_painters_of_other_mixtures_are_refused(painter, tmp_path):
     }
     with pytest.raises(ValueError, match="other mixtures"):
         tool.measure(two, tmp_path / "out")
+
+
+@pytest.mark.parametrize("names", [("mine", "mine"), (tool.NOTHING,), ("true pictures",)])
+def test_two_rows_of_one_name_are_refused(painter, tmp_path, monkeypatch, capsys, names):
+    given = [part for name in names for part in ("--painter", name, str(painter), "nowhere")]
+    monkeypatch.setattr(sys, "argv", ["painted_icons", str(tmp_path / "out"), *given])
+    with pytest.raises(SystemExit) as error:
+        tool.main()
+    err = capsys.readouterr().err
+    assert error.value.code == 2 and f"called {names[0]!r}" in err and err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_painted(
+    painter, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "out").write_text("")
+    given = [str(tmp_path / "out"), "--painter", "mine", str(painter), "nowhere"]
+    monkeypatch.setattr(sys, "argv", ["painted_icons", *given])
+    with pytest.raises(SystemExit) as error:
+        tool.main()
+    err = capsys.readouterr().err
+    assert error.value.code == 2 and "cannot be written" in err and err.count("\n") == 1
+
+
+def test_painters_of_other_sizes_are_refused(painter, tmp_path):
+    first = tool.load(painter, write_heard(tmp_path / "heard"), 9)
+    other = tool.load(painter, tmp_path / "heard", 9)
+    other.painter.card.pictures["sizes"] = ["64x64"]
+    with pytest.raises(ValueError, match="expected pictures of one size"):
+        tool.measure({"a": first, "b": other}, tmp_path / "out")
