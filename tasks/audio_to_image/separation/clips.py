@@ -218,7 +218,12 @@ def _read(clip: Clip, rate_hz: int) -> np.ndarray:
     stop = None if clip.end_s is None else round(clip.end_s * RATE_HZ)
     # A copy: a part of an array would keep all of it in memory.
     waveform = recording[round(clip.start_s * RATE_HZ) : stop].copy()
-    if not len(waveform) or np.abs(waveform).max() < SILENCE:
+    if not len(waveform):
+        raise ValueError(
+            f"{clip.media} ends before {clip.start_s:g} s, where {clip.id} begins; expected a "
+            "longer recording."
+        )
+    if np.abs(waveform).max() < SILENCE:
         raise ValueError(f"{clip.media} is silent.")
     return resample(torch.from_numpy(waveform), RATE_HZ, rate_hz).numpy()
 

@@ -205,6 +205,9 @@ def test_known_sources_of_a_manifest_are_sounds_of_their_own_unless_mixtures_are
     data, mixed = replace(data, whole=True), replace(MIXTURES, apart="clip", measured=(1,))
     task = Separation(replace(experiment, data={"mixed": data}, mixtures=mixed))
     assert (task.size, len(task.measured), task.trained.most_labels) == (3, 1, 3)
+    write_mixtures(tmp_path / MANIFEST, [rows[0], replace(rows[-1], start_s=99.0)])
+    with pytest.raises(ValueError, match=r"1 of 1 sounds .* ends before 99 s"):
+        Separation(replace(experiment, data={"mixed": data}, mixtures=mixed))
     assert task.load(0, np.random.default_rng(0))["labels"].tolist() == [0, 1, 2, -1, -1, -1]
 
 
