@@ -1,6 +1,7 @@
 import pytest
 
 from tasks.audio_to_image.painting.config import PaintingConfig
+from tasks.audio_to_image.painting.found_examples import find_examples
 from tasks.config import filled
 
 
@@ -19,6 +20,7 @@ from tasks.config import filled
         ({"stage": "base", "shown": -1}, "shown is -1"),
         ({"stage": "base", "steps": 0}, "steps is 0"),
         ({"stage": "base", "data": {"validation": 1.0}}, "data.validation is 1.0"),
+        ({"stage": "base", "data": {"seed": -1}}, "data.seed is -1; expected 0 or more"),
         ({"stage": "base", "adapter": {"dropout": 1.0}}, "'dropout' is 1.0"),
         ({"stage": "base", "adapter": {"sources": 0}}, "'sources' is 0"),
         ({"stage": "base", "small": {"noise": "x"}}, "noise"),
@@ -28,6 +30,12 @@ from tasks.config import filled
 def test_what_cannot_be_is_told_when_it_is_read(entries, told):
     with pytest.raises(ValueError, match=told):
         filled(PaintingConfig, entries, "file.yaml")
+
+
+def test_pictures_are_not_looked_for_in_the_current_folder():
+    config = filled(PaintingConfig, {"stage": "base"}, "file.yaml")
+    with pytest.raises(ValueError, match="folder of pictures .data.folder. is empty"):
+        find_examples(config)
 
 
 def test_yaml_sets_sizes_and_levels():

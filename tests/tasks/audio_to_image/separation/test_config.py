@@ -1,0 +1,33 @@
+"""Numbers and names that no training of a separator can take are told when they are read."""
+
+import pytest
+
+from tasks.audio_to_image.separation.config import SeparationConfig
+from tasks.config import filled
+
+DATA = {"a": {"folder": "sounds"}}
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ({"mixtures": {"gain_db": NAN}}, "gain_db nan; expected .* 0 to 100"),
+        ({"mixtures": {"gain_db": INF}}, "gain_db inf"),
+        ({"mixtures": {"gain_db": 1e9}}, "gain_db 1e.09"),
+        ({"loss": {"reconstruction": INF}}, "loss.reconstruction is inf"),
+        ({"loss": {"alignment": NAN}}, "alignment nan"),
+        ({"loss": {"ranking": INF}}, "ranking inf"),
+        ({"loss": {"temperature": INF}}, "temperature inf"),
+        ({"network": {"window_s": NAN}}, "window_s is nan"),
+        ({"network": {"squeeze": 0}}, "squeeze is 0"),
+        ({"data": {"a": {"folder": "sounds", "seed": -1}}}, "seed is -1; expected 0 or more"),
+        ({"data": {"a": {"folder": " "}}}, "folder is empty"),
+        ({"data": {"a": {}}}, "folder is empty"),
+        ({"loop": {"seed": -1}}, "'seed' is -1"),
+    ],
+)
+def test_what_cannot_be_is_told_when_it_is_read(entries, told):
+    with pytest.raises(ValueError, match=told):
+        filled(SeparationConfig, {"data": DATA, **entries}, "file.yaml")
+    assert filled(SeparationConfig, {"data": DATA}, "file.yaml").data["a"].folder == "sounds"
