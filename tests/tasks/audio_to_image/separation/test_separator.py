@@ -117,8 +117,10 @@ def test_another_model_of_sound_and_text_is_refused(separator, audio_text, tmp_p
 
 
 def test_what_is_missing_or_damaged_is_told(separator, tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no separator.json"):
+    with pytest.raises(FileNotFoundError, match="no folder .*none; expected that of a separator"):
         Separator.load(tmp_path / "none", "cpu")
+    with pytest.raises(FileNotFoundError, match="holds nothing; expected"):
+        Separator.load(tmp_path, "cpu")
     save_separator(tmp_path, separator.network, separator.card)
     (tmp_path / "network.safetensors").write_bytes(b"no")
     with pytest.raises(ValueError, match="holds no SeparationNetwork"):
