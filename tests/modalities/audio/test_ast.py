@@ -240,7 +240,7 @@ def test_folders_that_are_not_whole(saved):
 
 def test_a_folder_of_another_model(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ValueError, match="'bert' .*; expected a model of type audio-spectrogram-tr"):
+    with pytest.raises(ValueError, match="'bert' .*; expected a model of type audio-"):
         load_ast(tmp_path)
 
 
