@@ -50,7 +50,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/audio_to_image"
 SPOKEN = ROOT / "../shared/data/fsdd"
 PAGE = ROOT / "docs/audio_to_image.md"
-SHEET, CURVES = "audio_to_image_digits.jpg", "audio_to_image_guidance.png"
+SHEET, CURVES = "audio_to_image_digits.webp", "audio_to_image_guidance.png"
 SPEAKER, UTTERANCES = "nicolas", 40
 # Rows of configs/audio_to_image/separation_study.yaml.
 MIXIT, FULL_LOSS = "MixIT alone", "full loss"

@@ -25,7 +25,7 @@ from tools.marks import rewrite
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/vision_language/scenes_study"
 PAGE = ROOT / "docs/vision_language.md"
-PLOT, SHEET = "vision_language_parameters.png", "vision_language_answers.jpg"
+PLOT, SHEET = "vision_language_parameters.png", "vision_language_answers.webp"
 # Rows of configs/vision_language/scenes_study.yaml.
 ALL_OF_IT, SINGLE, MULTIPLE, PROMPT = (
     "full fine-tuning",

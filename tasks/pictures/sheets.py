@@ -7,7 +7,12 @@ import numpy as np
 
 from modalities.whole_file import replace_when_whole
 
-JPEG_QUALITY = 88
+# As good to look at, of letters on pictures, and WebP is half as large: pages of documentation take that.
+QUALITIES = {
+    ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 88),
+    ".jpeg": (cv2.IMWRITE_JPEG_QUALITY, 88),
+    ".webp": (cv2.IMWRITE_WEBP_QUALITY, 80),
+}
 
 
 def save_sheet(sheet: np.ndarray, path: Path) -> None:
@@ -17,7 +22,6 @@ def save_sheet(sheet: np.ndarray, path: Path) -> None:
         OSError: The file cannot be written.
     """
     suffix, picture = path.suffix.lower(), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)
-    how = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
-    _, encoded = cv2.imencode(suffix, picture, how)
+    _, encoded = cv2.imencode(suffix, picture, QUALITIES.get(suffix, ()))
     with replace_when_whole(path) as partial:
         partial.write_bytes(encoded.tobytes())
