@@ -7,7 +7,7 @@ import numpy as np
 
 from modalities.whole_file import replace_when_whole
 
-# As good to look at, of letters on pictures, and WebP is half as large: pages of documentation take that.
+# Of letters on pictures, WebP is as good to look at and half as large; pages of documentation take it.
 QUALITIES = {
     ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 88),
     ".jpeg": (cv2.IMWRITE_JPEG_QUALITY, 88),
