@@ -7,7 +7,7 @@ import numpy as np
 
 from modalities.whole_file import replace_when_whole
 
-# Of letters on pictures, WebP is as good to look at and half as large; pages of documentation take it.
+# Of letters on pictures, WebP is as good to look at and half as large; documentation takes it.
 QUALITIES = {
     ".jpg": (cv2.IMWRITE_JPEG_QUALITY, 88),
     ".jpeg": (cv2.IMWRITE_JPEG_QUALITY, 88),
