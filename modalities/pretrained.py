@@ -1,6 +1,6 @@
 """Audio models that transformers saved: by catalog name, folder or hub id."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,6 +59,25 @@ def read_model_type(folder: Path) -> str | None:
         ) from error
 
 
+def read_known_type(folder: Path, types: Collection[str]) -> str:
+    """Return the model type of a folder, one of those that can be taken.
+
+    Args:
+        folder: Holds config.json.
+        types: Those that can be.
+
+    Raises:
+        ValueError: It holds another model, or none.
+    """
+    found = read_model_type(folder)
+    if found is None or found not in types:
+        raise ValueError(
+            f"{folder} holds {describe_folder(folder)}; expected a model of type "
+            f"{' or '.join(types)}, with a config.json that says so. Name the folder of one."
+        )
+    return found
+
+
 def load_model(kind: type[Model], folder: Path, types: tuple[str, ...], **options: Any) -> Model:
     """Load a model in float32; weights of parts that it does not have are left out.
 
@@ -71,12 +90,7 @@ def load_model(kind: type[Model], folder: Path, types: tuple[str, ...], **option
     Raises:
         ValueError: Another model, damaged, or incomplete.
     """
-    found = read_model_type(folder)
-    if found not in types:
-        raise ValueError(
-            f"{folder} holds {describe_folder(folder)}; expected a model of type "
-            f"{' or '.join(types)}, with a config.json that says so. Name the folder of one."
-        )
+    read_known_type(folder, types)
     try:
         with _no_report():
             model, info = kind.from_pretrained(

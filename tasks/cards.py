@@ -27,6 +27,16 @@ def find_in(shipped: Path, name: str | Path, file: str) -> Path | None:
     return folder if plain and (folder / file).is_file() else None
 
 
+def list_in(shipped: Path, file: str) -> list[str]:
+    """Return the names of what comes with mcgurk, sorted.
+
+    Args:
+        shipped: Where its folders are.
+        file: Name of the card in them; a folder without is none.
+    """
+    return sorted(path.parent.name for path in shipped.glob(f"*/{file}"))
+
+
 @contextmanager
 def card_comes_last(folder: Path, file: str, card: Any) -> Iterator[None]:
     """Write a card when all else in a folder has been written inside.

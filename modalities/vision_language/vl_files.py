@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from modalities.folder_contents import describe_folder
 from modalities.hub import reason_of
-from modalities.pretrained import find_folder, load_model, read_model_type
+from modalities.pretrained import find_folder, load_model, read_known_type
 from modalities.tensor_file import read_tensors, write_tensors
 from modalities.vision_language.catalog import FAMILIES
 from modalities.vision_language.tokens import read_tokenizer
@@ -82,13 +81,8 @@ def load_vision_language(
             "vision-language-weights` trains it. Take a folder, or a name of the hub."
         )
     folder = shipped or find_folder(name, {**LANGUAGE_MODELS, **dict.fromkeys(SHIPPED, "")})
-    family = FAMILIES.get(str(found := read_model_type(folder)))
-    if family is None:
-        raise ValueError(
-            f"{folder} holds {describe_folder(folder)}; expected a model of type "
-            f"{' or '.join(FAMILIES)}, with a config.json that says so. Name the folder of one."
-        )
-    model = load_model(family.classes()[1], folder, (str(found),))
+    family = FAMILIES[found := read_known_type(folder, FAMILIES)]
+    model = load_model(family.classes()[1], folder, (found,))
     tokenizer = read_tokenizer(AutoTokenizer, folder, TOKENIZER_FILES)
     if len(tokenizer) > len(model.get_input_embeddings().weight):
         raise ValueError(

@@ -77,14 +77,15 @@ def find_set(name: str) -> Path:
         ValueError: It is damaged.
     """
     from modalities.empty_name import refuse_empty_name
-    from tasks.audio_classification.card import read_card
+    from tasks.audio_classification.card import CARD, read_card
+    from tasks.cards import list_in
 
     refuse_empty_name(name, "set")
     for folder in (Path(name), TRAINED / name):
         if folder.is_dir():
             read_card(folder)
             return folder
-    known = sorted(path.parent.name for path in TRAINED.glob("*/classifier.json"))
+    known = list_in(TRAINED, CARD)
     raise FileNotFoundError(
         f"There is no set {name!r}; expected a folder that `mcgurk train` wrote, or one of these "
         f"in {TRAINED}: {', '.join(known) or 'none yet'}."

@@ -17,13 +17,13 @@ def find_named_model(model: str, what: str, shipped: Path, card: str) -> Path:
         ValueError: The name is empty.
     """
     from modalities.spelling import did_you_mean
-    from tasks.cards import find_in
+    from tasks.cards import find_in, list_in
 
     if not model.strip():
         raise ValueError("--model is empty; expected a name, as scenes, or a folder from training.")
     folder = find_in(shipped, model, card) or Path(model).expanduser()
     if not folder.is_dir():
-        known = sorted(path.parent.name for path in shipped.glob(f"*/{card}"))
+        known = list_in(shipped, card)
         raise FileNotFoundError(
             f"There is no {what} {model!r}; expected a folder that `mcgurk train` wrote, or one "
             f"that comes with mcgurk: {', '.join(known) or 'none yet'}.{did_you_mean(model, known)}"

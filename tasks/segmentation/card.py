@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.cards import find_in, read_card_file
+from tasks.cards import find_in, list_in, read_card_file
 
 CARD = "segmenter.json"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
@@ -17,7 +17,7 @@ def find_shipped(name: str | Path) -> Path | None:
 
 def list_shipped() -> list[str]:
     """Return the names of the segmenters that come with mcgurk."""
-    return sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}"))
+    return list_in(SHIPPED_FOLDER, CARD)
 
 
 @dataclass(frozen=True)

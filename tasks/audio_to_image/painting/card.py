@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.cards import find_in, read_card_file
+from tasks.cards import find_in, list_in, read_card_file
 
 CARD = "painter.json"
 SHIPPED_FOLDER = Path(__file__).parents[1] / "weights/painting"
@@ -60,7 +60,7 @@ def find_shipped(name: str | Path) -> Path | None:
 
 def list_shipped() -> list[str]:
     """Return the names of the painters that come with mcgurk."""
-    return sorted(path.parent.name for path in SHIPPED_FOLDER.glob(f"*/{CARD}"))
+    return list_in(SHIPPED_FOLDER, CARD)
 
 
 def read_card(folder: str | Path) -> PainterCard:
