@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from modalities.tensor_file import check_finite
 from modalities.whole_file import replace_when_whole
 
 KIND = "mcgurk"
@@ -48,7 +49,7 @@ def load_network(kind: type[Network], options: type, path: str | Path) -> Networ
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged, or holds another network.
+        ValueError: It is damaged, has numbers that are none, or holds another network.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -70,6 +71,7 @@ def load_network(kind: type[Network], options: type, path: str | Path) -> Networ
         raise ValueError(
             f"{path} holds no {kind.__name__} ({reason}); expected a file that training wrote."
         ) from error
+    check_finite(state, path, "train it again")
     return network.eval()
 
 

@@ -44,7 +44,7 @@ def read_tensors(path: str | Path, missing: str, damaged: str) -> dict[str, Tens
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is damaged.
+        ValueError: It is damaged, or has numbers that are none.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -52,6 +52,27 @@ def read_tensors(path: str | Path, missing: str, damaged: str) -> dict[str, Tens
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no {path}; {missing}.")
     try:
-        return load_file(path)
+        found = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged ({error}); {damaged}.") from error
+    check_finite(found, path, damaged)
+    return found
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: str | Path, damaged: str) -> None:
+    """Raise where a file's numbers are NaN or infinite, of which a model would answer nonsense.
+
+    Args:
+        tensors: By name.
+        path: Where they were read.
+        damaged: What to do, for the message.
+
+    Raises:
+        ValueError: Some are.
+    """
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise ValueError(
+                f"{path} has NaN or infinite numbers in {name}; expected finite ones. It is "
+                f"damaged; {damaged}."
+            )

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from fusion.adapters.quantisation import pack_state, plain_name, unpack_state
 from fusion.contract.selection import Part
+from modalities.tensor_file import check_finite, read_tensors
 from modalities.whole_file import replace_when_whole
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PICKLED = "adapter_model.bin"
 PEFT_PREFIX = "base_model.model."
+SAVE_AGAIN = "save the adapter again"
 
 
 def tensors_of(model: nn.Module, part: Part) -> dict[str, Tensor]:
@@ -92,18 +94,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         FileNotFoundError: They are not there.
         ValueError: The file is damaged, or a pickle of other things than tensors.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = folder / WEIGHTS
-    if not path.is_file():
-        if (folder / PICKLED).is_file():
-            return _strip(_read_pickled(folder / PICKLED))
-        raise FileNotFoundError(f"There is no {path}; expected the weights of an adapter.")
-    try:
-        return _strip(load_file(path))
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}); save the adapter again.") from error
+    path, pickled = folder / WEIGHTS, folder / PICKLED
+    if pickled.is_file() and not path.is_file():
+        return _strip(_read_pickled(pickled))
+    return _strip(read_tensors(path, "expected the weights of an adapter", SAVE_AGAIN))
 
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
@@ -118,6 +112,7 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
             f"{path} is damaged, or a pickle of other things than tensors by name{reason}; none of "
             f"it was run. Save the adapter as {WEIGHTS}, which PEFT does by itself."
         )
+    check_finite(tensors, path, SAVE_AGAIN)
     return tensors
 
 

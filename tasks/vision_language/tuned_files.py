@@ -116,9 +116,4 @@ def _set(tuned: Tuned, tensors: dict[str, Tensor], path: Path) -> None:
             f"{DAMAGED}."
         )
     for name, value in tensors.items():
-        if not value.isfinite().all():
-            raise ValueError(
-                f"{path} has NaN or infinite numbers in {name}; expected finite ones. Copy it "
-                "again, or train the model again."
-            )
         trained[name].copy_(value)
