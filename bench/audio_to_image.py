@@ -15,8 +15,8 @@ from torch import Tensor
 from bench.compare import Row, compare, seconds
 from bench.peak import run_for_peak
 from data_prep.media.wav import WavFile
-from modalities.audio.audio_text import AudioText
-from modalities.audio.clap_audio_text import random_clap_audio_text
+from modalities.audio_text.clap_audio_text import random_clap_audio_text
+from modalities.audio_text.models import AudioText
 from modalities.diffusion.audio_adapter import AudioAdapter, AudioAdapterOptions
 from modalities.diffusion.codecs import PixelCodec
 from modalities.diffusion.denoiser import Denoiser

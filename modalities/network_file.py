@@ -19,7 +19,8 @@ def save_network(network: Any, path: str | Path, half: bool = True) -> None:
     """Write a network that has `options`, a dataclass, and is built from them alone.
 
     Args:
-        network: To write.
+        network: To write; where it has `elsewhere`, beginnings of names, weights of such names are
+            left out, as they are there when it is built.
         path: A .safetensors file; it appears when it is whole.
         half: Floats become float16.
 
@@ -33,6 +34,7 @@ def save_network(network: Any, path: str | Path, half: bool = True) -> None:
         if half and value.is_floating_point()
         else value.contiguous()
         for name, value in network.state_dict().items()
+        if not name.startswith(_elsewhere(network))
     }
     described = {"network": type(network).__name__, "options": asdict(network.options)}
     with replace_when_whole(path) as partial:
@@ -63,9 +65,10 @@ def load_network(kind: type[Network], options: type, path: str | Path) -> Networ
         if described.get("network") != kind.__name__:
             raise ValueError(f"it holds {described.get('network') or 'something else'}")
         network = kind(options(**_tuples(described["options"])))
-        network.load_state_dict(
-            {n: v.float() if v.dtype == torch.float16 else v for n, v in state.items()}
-        )
+        own = {n: v.float() if v.dtype == torch.float16 else v for n, v in state.items()}
+        built = network.state_dict()
+        there = {n: v for n, v in built.items() if n.startswith(_elsewhere(network))}
+        network.load_state_dict({**own, **there})
     except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
@@ -73,6 +76,10 @@ def load_network(kind: type[Network], options: type, path: str | Path) -> Networ
         ) from error
     check_finite(state, path, "train it again")
     return network.eval()
+
+
+def _elsewhere(network: Any) -> tuple[str, ...]:
+    return getattr(network, "elsewhere", ())
 
 
 def _tuples(options: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from modalities.audio.audio_text import save_audio_text
-from modalities.audio.small_audio_text import load_small_audio_text
+from modalities.audio_text.models import save_audio_text
+from modalities.audio_text.small_audio_text import load_small_audio_text
 from modalities.diffusion.denoiser_files import load_denoiser, save_denoiser
 from modalities.diffusion.small import SmallDenoiser
 from modalities.empty_name import refuse_empty_name

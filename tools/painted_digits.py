@@ -12,8 +12,8 @@ from data_prep.masks.images import to_8_bits
 from data_prep.mixtures.digit_pictures import SIZE
 from data_prep.mixtures.manifest import MixedSound, read_mixtures
 from data_prep.mixtures.samples import load_sources
-from modalities.audio.audio_text import AudioText
 from modalities.audio.resample import resample
+from modalities.audio_text.models import AudioText
 from modalities.rates import RATE_HZ
 from tasks.audio_to_image.painting.manifest import read_examples
 from tasks.audio_to_image.painting.painter import Painter

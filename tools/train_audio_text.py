@@ -3,8 +3,9 @@
 It stands where CLAP stands in the published models, and is read as one: its folder is what
 `audio_text` of an experiment of separation names. It learns from the sounds of such an experiment,
 alone and mixed as it says, to come near the texts of what is heard, the louder the nearer: so
-sources can be named, and ranked by how much of the mixture they are. A run that was killed goes on
-where it was.
+sources can be named, and ranked by how much of the mixture they are. With --whisper it is a layer
+on what a frozen Whisper is about to write, which knows spoken words from more speakers than a small
+training has; it knows no other sounds. A run that was killed goes on where it was.
 """
 
 import argparse
@@ -17,35 +18,38 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from modalities.audio.audio_text import save_audio_text
-from modalities.audio.sentence_vectors import embed_sentences
-from modalities.audio.small_audio_text import SmallAudioText, build_small_audio_text
+from modalities.audio_text.models import save_audio_text
+from modalities.audio_text.sentence_vectors import embed_sentences
+from modalities.audio_text.small_audio_text import SmallAudioText, build_small_audio_text
+from modalities.audio_text.whisper_audio_text import WhisperAudioText, build_whisper_audio_text
 from tasks.audio_to_image.separation.clips import Clips
 from tasks.audio_to_image.separation.config import SeparationConfig
 from tasks.audio_to_image.separation.found_clips import find_clips
+from tasks.audio_to_image.separation.ranking import embed_sounds
 from tasks.cli.progress import progress_bar
 from tasks.config import read_config
 from tasks.training.loop import train
-from tasks.training.options import LoopOptions
+from tasks.training.options import PRECISIONS, LoopOptions
 
 SHARPNESS = 10.0  # of cosines, where they are taken for what is heard
 MEASURED = 200  # sounds, and mixtures of two
 COLOUR_DB, BANDS = 12.0, 12  # how far bands are turned up or down, and how many there are
 HISS_DB = (-50.0, -15.0)  # noise under a mixture, relative to its power
 Batch = dict[str, Tensor]
+Learnt = SmallAudioText | WhisperAudioText
 
 
 class AudioTextLearner(nn.Module):
-    """The embedding, and how far it is from what is heard."""
+    """The embedding, and how far it is from what is heard at a rate."""
 
-    def __init__(self, audio_text: SmallAudioText):
+    def __init__(self, audio_text: Learnt, rate_hz: int):
         super().__init__()
-        self.audio_text = audio_text
+        self.audio_text, self.rate_hz = audio_text, rate_hz
         audio_text.network.requires_grad_(True)
 
     def forward(self, batch: Batch) -> Batch:
         """Return "loss" for "waves" [n, samples] and "amounts" [n, texts], which sum to 1."""
-        sounds = self.audio_text.embed_audio(batch["waves"])
+        sounds = embed_sounds(self.audio_text, batch["waves"], self.rate_hz)
         amounts, table = batch["amounts"], self.audio_text.get_buffer("table")
         wanted = nn.functional.normalize(amounts.sqrt() @ table, dim=-1)
         distance = 1 - (sounds * wanted).sum(-1).mean()
@@ -62,6 +66,8 @@ class AudioTextLearning:
         sentences: Name or folder of a model of sentences whose vectors texts have, of its own
             length; "" for directions that are far from each other.
         varied: Train on sounds as other microphones would have them, see `colour`, with noise.
+        whisper: Name or folder of a Whisper that hears in place of a network of such widths; texts
+            have directions then.
 
     Raises:
         FileNotFoundError: Sounds are not there.
@@ -75,6 +81,7 @@ class AudioTextLearning:
         widths: tuple[int, ...],
         sentences: str = "",
         varied: bool = False,
+        whisper: str = "",
     ):
         self.varied = varied
         options, mixed = config.network, replace(config.mixtures, clips=1)
@@ -94,10 +101,16 @@ class AudioTextLearning:
         self.most, self.size = mixed.most, len(self.trained)
         self.trained.check_apart(self.most)
         self.labels = self.trained.labels
-        texts = embed_sentences(self.labels, sentences) if sentences else self.labels
-        sizes = dict(dim=dim, rate_hz=options.rate_hz, clip_s=options.window_s)
-        model = build_small_audio_text(texts, config.loop.seed, **sizes, widths=widths)
-        self.module: nn.Module = AudioTextLearner(model)
+        seed, clip_s, self.rate_hz = config.loop.seed, options.window_s, options.rate_hz
+        model: Learnt
+        if whisper:
+            sizes = dict(dim=dim, clip_s=clip_s)
+            model = build_whisper_audio_text(self.labels, seed, **sizes, whisper=whisper)
+        else:
+            texts = embed_sentences(self.labels, sentences) if sentences else self.labels
+            sizes = dict(dim=dim, clip_s=clip_s, rate_hz=self.rate_hz)
+            model = build_small_audio_text(texts, seed, **sizes, widths=widths)
+        self.module: nn.Module = AudioTextLearner(model, self.rate_hz)
 
     def load(self, index: int, random: np.random.Generator) -> Batch:
         """Return a sound, or a mixture of several, and how much of its energy has which label."""
@@ -116,17 +129,20 @@ class AudioTextLearning:
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
         """Write it, in float16."""
+        save_audio_text(self._model, folder)
+
+    @property
+    def _model(self) -> Learnt:
         model = self.module.get_submodule("audio_text")
-        assert isinstance(model, SmallAudioText)
-        save_audio_text(model, folder)
+        assert isinstance(model, SmallAudioText | WhisperAudioText)
+        return model
 
     @torch.no_grad()
     def _tell(self, count: int, number: int) -> bool:
         example = self._mix(self.measured, count, np.random.default_rng((count, number)))
-        model = self.module.get_submodule("audio_text")
-        assert isinstance(model, SmallAudioText)
-        table = model.get_buffer("table")
-        found = model.embed_audio(example["waves"][None].to(table.device)) @ table.T
+        table = self._model.get_buffer("table")
+        found = embed_sounds(self._model, example["waves"][None].to(table.device), self.rate_hz)
+        found = found @ table.T
         return int(found.argmax()) == int(example["amounts"].argmax())
 
     def _mix(
@@ -175,14 +191,21 @@ def main() -> None:
     parser.add_argument("--sentences", default="", metavar="NAME", help="as all-minilm-l6-v2")
     parser.add_argument("--varied", action="store_true", help="other microphones, and noise")
     parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 48, 64))
+    parser.add_argument("--whisper", default="", metavar="NAME", help="as whisper-tiny.en")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     try:
         loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100)
-        loop = replace(loop, measure_every=max(1, given.steps // 3))
+        loop = replace(loop, measure_every=max(1, given.steps // 3), precision=given.precision)
         config = read_config(SeparationConfig, given.experiment, given.changes)
         task = AudioTextLearning(
-            config, given.dim, tuple(given.widths), given.sentences, given.varied
+            config,
+            given.dim,
+            tuple(given.widths),
+            given.sentences,
+            given.varied,
+            given.whisper,
         )
         with progress_bar("Training", False, "{:.0f} steps".format) as show:
             found = train(task, loop, given.folder, show, given.device)

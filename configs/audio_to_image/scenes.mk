@@ -2,7 +2,7 @@
 # sounds and pictures. About two hours on one core; each training goes on where it was stopped. Weights differ a
 # little from processor to processor.
 RENDERED := build/audio_to_image/scenes
-HEARING := modalities/audio/weights/scenes
+HEARING := modalities/audio_text/weights/scenes
 DENOISING := modalities/diffusion/weights/scenes
 PAINTING := tasks/audio_to_image/weights
 .PHONY: audio-to-image-weights

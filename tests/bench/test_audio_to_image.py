@@ -7,7 +7,7 @@ import torch
 
 from bench import audio_to_image as bench
 from data_prep.media.wav import WavFile
-from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.audio_text.small_audio_text import build_small_audio_text
 from modalities.separation.network import SeparatorOptions
 from tasks.audio_to_image.separation.losses import mixit_loss
 

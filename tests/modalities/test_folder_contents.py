@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modalities.audio.audio_text import load_audio_text
+from modalities.audio_text.models import load_audio_text
 from modalities.folder_contents import MARKS, describe_folder
 
 
@@ -37,7 +37,7 @@ def test_a_folder_goes_by_what_its_training_wrote_last(tmp_path):
         "tasks.avsr.sets.collection:COLLECTION",
         "tasks.training.loop:CHECKPOINT",
         "fusion.sets.card:CARD",
-        "modalities.audio.small_audio_text:FILE",
+        "modalities.audio_text.small_audio_text:FILE",
         "modalities.diffusion.denoiser_files:WEIGHTS",
         "modalities.diffusion.denoiser_files:INDEX",
         "data_prep.mixtures.manifest:MANIFEST",

@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from modalities.audio.audio_text import load_audio_text
-from modalities.audio.small_audio_text import build_small_audio_text, save_small_audio_text
+from modalities.audio_text.models import load_audio_text
+from modalities.audio_text.small_audio_text import build_small_audio_text, save_small_audio_text
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
 from tasks.audio_to_image.painting.card import PainterCard
 from tasks.audio_to_image.separation.card import SeparatorCard

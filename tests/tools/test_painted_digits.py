@@ -7,7 +7,7 @@ from data_prep.mixtures.blending import BlendOptions
 from data_prep.mixtures.known import write_known
 from data_prep.mixtures.manifest import MANIFEST, read_mixtures, write_mixtures
 from data_prep.mixtures.spoken_digits import part_voices, speak_digits
-from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.audio_text.small_audio_text import build_small_audio_text
 from tasks.audio_to_image.painting.manifest import SoundedPicture, write_examples
 from tools.painted_digits import (
     GAP,

@@ -9,8 +9,8 @@ import torch
 
 from data_prep.datasets.sounds.fsdd import find_fsdd_sounds
 from data_prep.mixtures.spoken_digits import part_voices
-from modalities.audio.audio_text import load_audio_text, save_audio_text
-from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.audio_text.models import load_audio_text, save_audio_text
+from modalities.audio_text.small_audio_text import build_small_audio_text
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
 from modalities.diffusion.denoiser_files import save_denoiser
 from modalities.diffusion.small import SmallDenoiserOptions, build_small

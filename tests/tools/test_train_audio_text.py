@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_prep.media.wav import encode_wav
-from modalities.audio.audio_text import load_audio_text
+from modalities.audio_text.models import load_audio_text
 from modalities.separation.network import SeparatorOptions
 from tasks.audio_to_image.separation.config import ClipOptions, MixtureOptions, SeparationConfig
 from tasks.training.loop import train

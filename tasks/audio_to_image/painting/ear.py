@@ -17,7 +17,7 @@ from tasks.audio_to_image.separation.ranking import Ranking, embed_sounds
 from tasks.devices import find_device
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
     from tasks.audio_to_image.separation.separator import Separator
 
 # Of the energy of all sources: what is below is taken for silence. What a separator leaves in the
@@ -137,7 +137,7 @@ def load_ear(
         from tasks.audio_to_image.separation.separator import Separator
 
         return Ear(Separator.load(separator, str(device), audio_text or None), None)
-    from modalities.audio.audio_text import load_audio_text
+    from modalities.audio_text.models import load_audio_text
 
     model = load_audio_text(audio_text)
     if isinstance(model, nn.Module):

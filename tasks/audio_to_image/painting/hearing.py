@@ -30,7 +30,7 @@ from tasks.training.feature_files import OWNER
 from tasks.training.kept_features import KeptFeatures
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
     from tasks.audio_to_image.separation.separator import Separator
 
 HEARD, PICTURES = "heard", "pictures"  # folders beside the examples

@@ -12,7 +12,7 @@ from tasks.audio_to_image.separation.losses import alignment_loss, mixit_loss, r
 from tasks.audio_to_image.separation.ranking import embed_sounds
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
 
 Batch = dict[str, Tensor]
 START = 1 / 0.07  # of what cosines are multiplied by

@@ -12,7 +12,7 @@ from modalities.audio.resample import resample
 from tasks.audio_to_image.separation.losses import CERTAINTY, SILENT
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
 
 FAINT = 1e-6  # of the mixture's energy: a source below is silent
 

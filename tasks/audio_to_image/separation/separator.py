@@ -21,7 +21,7 @@ from tasks.audio_to_image.separation.separator_files import load_ranking_model, 
 from tasks.devices import find_device
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
 
 OVERLAP = 8  # windows share this part of their length, one in so many
 

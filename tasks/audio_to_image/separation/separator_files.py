@@ -10,7 +10,7 @@ from tasks.audio_to_image.separation.card import CARD, SeparatorCard, read_card
 from tasks.cards import card_comes_last
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
 
 NETWORK, AUDIO_TEXT = "network.safetensors", "audio_text"
 
@@ -37,7 +37,7 @@ def save_separator(
     with card_comes_last(folder, CARD, card):
         save_network(network, folder / NETWORK)
         if audio_text is not None:
-            from modalities.audio.audio_text import save_audio_text
+            from modalities.audio_text.models import save_audio_text
 
             save_audio_text(audio_text, folder / AUDIO_TEXT)
 
@@ -74,7 +74,7 @@ def load_ranking_model(
     if isinstance(name, str | Path):
         if not str(name):
             return None
-        from modalities.audio.audio_text import load_audio_text
+        from modalities.audio_text.models import load_audio_text
 
         model = load_audio_text(name)
     else:

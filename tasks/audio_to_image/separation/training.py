@@ -20,7 +20,7 @@ from tasks.audio_to_image.separation.ranking import embed_sounds
 from tasks.audio_to_image.separation.separator_files import save_separator
 
 if TYPE_CHECKING:
-    from modalities.audio.audio_text import AudioText
+    from modalities.audio_text.models import AudioText
 
 
 class Separation:
@@ -135,6 +135,6 @@ class Separation:
 def _load_audio_text(name: str) -> "AudioText | None":
     if not name:
         return None
-    from modalities.audio.audio_text import load_audio_text
+    from modalities.audio_text.models import load_audio_text
 
     return load_audio_text(name)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from data_prep.media.wav import encode_wav
-from modalities.audio.small_audio_text import SmallAudioText, build_small_audio_text
+from modalities.audio_text.small_audio_text import SmallAudioText, build_small_audio_text
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
 from tasks.__main__ import run
 from tasks.audio_to_image.painting.card import PainterCard, list_shipped

@@ -13,8 +13,8 @@ from PIL import Image
 
 from data_prep.media import read_audio
 from data_prep.media.wav import encode_wav
-from modalities.audio.audio_text import save_audio_text
-from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.audio_text.models import save_audio_text
+from modalities.audio_text.small_audio_text import build_small_audio_text
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
 from tasks.__main__ import run
 from tasks.audio_classification.classifier import Classification, Classified, Guess

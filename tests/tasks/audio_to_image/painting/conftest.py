@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate, normalize
 
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, write_mixtures
-from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.audio_text.small_audio_text import build_small_audio_text
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
 from modalities.diffusion.small import SmallDenoiserOptions
 from modalities.rates import RATE_HZ

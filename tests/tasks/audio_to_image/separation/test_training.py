@@ -212,7 +212,7 @@ def test_known_sources_of_a_manifest_are_sounds_of_their_own_unless_mixtures_are
 
 
 def test_a_small_model_of_sound_and_text_lies_beside_the_separator(experiment, tmp_path):
-    small_models = pytest.importorskip("modalities.audio.small_audio_text")
+    small_models = pytest.importorskip("modalities.audio_text.small_audio_text")
     texts, sizes = ("band 0", "band 2", "band 8"), dict(dim=8, mel_bins=16, widths=(8, 8))
     model = small_models.build_small_audio_text(texts, **sizes)
     small_models.save_small_audio_text(model, tmp_path / "at")

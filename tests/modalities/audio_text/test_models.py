@@ -6,11 +6,11 @@ import torch
 from transformers import ClapFeatureExtractor, RobertaTokenizer
 from transformers.models.roberta.tokenization_roberta import pre_tokenizers
 
-from modalities.audio import audio_text
 from modalities.audio.audio_clips import MOST_CLIPS, embed_clips, find_starts, repeat_whole
-from modalities.audio.audio_text import AudioText, load_audio_text, save_audio_text
-from modalities.audio.clap_audio_text import ClapAudioText, random_clap_audio_text
-from modalities.audio.small_audio_text import SmallAudioText, build_small_audio_text
+from modalities.audio_text import models as audio_text
+from modalities.audio_text.clap_audio_text import ClapAudioText, random_clap_audio_text
+from modalities.audio_text.models import AudioText, load_audio_text, save_audio_text
+from modalities.audio_text.small_audio_text import SmallAudioText, build_small_audio_text
 
 AUDIO = dict(patch_embeds_hidden_size=8, depths=(1, 2), num_attention_heads=(1, 2), hidden_size=16)
 TEXT = dict(

@@ -30,7 +30,7 @@ def main() -> None:
         found = small.get_audio_embedding([{"waveform": clip} for clip in clips()])
     full = build_laion(FULL_AUDIO, FULL_TEXT)
     told = {
-        "written_by": "python tests/modalities/audio/write_laion_answers.py, laion-clap 1.1.7",
+        "written_by": "python tests/modalities/audio_text/write_laion_answers.py, laion-clap 1.1.7",
         "audio": [[round(value, 6) for value in row] for row in found[:, :16].tolist()],
         "small": shapes_of(small),
         "full": shapes_of(full),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from modalities.audio.clap_audio_text import ClapAudioText, find_tokenizer
 from modalities.audio.clap_log_mel import ClapLogMel
+from modalities.audio_text.clap_audio_text import ClapAudioText, find_tokenizer
 from modalities.hub import reason_of
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, normalize, pad
+from torch.nn.functional import gelu, pad
 
 from modalities.audio.audio_clips import embed_clips
-from modalities.encoder import FrozenEncoder
+from modalities.audio_text.tabled import TabledAudioText, check_table_texts
 from modalities.network_file import load_network, save_network
-from modalities.printable import check_texts
 from modalities.rates import RATE_HZ
-from modalities.spelling import did_you_mean
 from modalities.tensor_hash import hash_weights
 
 FILE = "audio_text.safetensors"
@@ -22,7 +20,6 @@ WINDOW_S = 0.032  # of a spectrum; rounded up to a power of two samples, half of
 RANGE_DB = 80.0  # below a clip's loudest value all is alike
 QUIET_DB = -30.0  # of the loudest value, below which a clip stays quiet instead of being raised
 GROUPS = 8  # of channels that are normalised together
-PROMPTS = ("the sound of ", "a sound of ", "sound of ")  # said of a text, they change nothing
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,7 @@ class SmallAudioTextOptions:
     widths: tuple[int, ...] = (32, 64, 96, 128)
 
     def __post_init__(self):
-        plain = [plain_text(text) for text in self.texts]
-        twice = sorted({text for text in plain if plain.count(text) > 1 or not text})
-        if not plain or twice:
-            raise ValueError(
-                f"texts has {twice[0]!r} twice or empty; expected different texts."
-                if twice
-                else "texts is empty; expected one or more, as ['bell', 'noise']."
-            )
+        check_table_texts(self.texts)
         if self.dim < 1 or self.rate_hz < 1000 or self.clip_s * self.rate_hz < self.window:
             raise ValueError(
                 f"dim {self.dim}, rate_hz {self.rate_hz} and clip_s {self.clip_s}; expected 1, "
@@ -79,14 +69,6 @@ class SmallAudioTextOptions:
     def clip_samples(self) -> int:
         """Samples of what is encoded at once."""
         return round(self.clip_s * self.rate_hz)
-
-
-def plain_text(text: str) -> str:
-    """Return a text as it is looked up: small letters, single spaces, without "The sound of"."""
-    plain = " ".join(text.lower().split()).rstrip(".")
-    for prompt in PROMPTS:
-        plain = plain.removeprefix(prompt)
-    return plain
 
 
 class RelativeLogMel(nn.Module):
@@ -159,7 +141,7 @@ class SoundNetwork(nn.Module):
         return self.out(torch.cat([columns.mean(-1), columns.amax(-1)], -1))
 
 
-class SmallAudioText(FrozenEncoder):
+class SmallAudioText(TabledAudioText):
     """A small frozen audio-text embedding, where a CLAP is not to be had or too large.
 
     Its `network` alone learns; sounds are brought to the vectors of a table of texts, which stays
@@ -181,25 +163,12 @@ class SmallAudioText(FrozenEncoder):
         ValueError: A table of another shape.
     """
 
-    table: Tensor
-
     def __init__(
         self, options: SmallAudioTextOptions, table: Tensor | None = None, name: str = "small"
     ):
-        super().__init__()
-        shape = (len(options.texts), options.dim)
-        if table is None:
-            table = spread_directions(*shape)
-        if tuple(table.shape) != shape:
-            raise ValueError(
-                f"The table has shape {list(table.shape)}; expected {list(shape)}: a vector for "
-                "each text. Set dim to the length of the vectors."
-            )
-        self.options, self.name = options, name
-        self.rate_hz, self.dim = options.rate_hz, options.dim
+        super().__init__(options.texts, options.dim, table, name)
+        self.options, self.rate_hz = options, options.rate_hz
         self.network = SoundNetwork(options)
-        self.register_buffer("table", normalize(table.detach().float(), dim=-1))
-        self._places = {plain_text(text): n for n, text in enumerate(options.texts)}
         self.freeze()
 
     @property
@@ -221,39 +190,6 @@ class SmallAudioText(FrozenEncoder):
             ValueError: Another shape, or no sound.
         """
         return embed_clips(waves, self.options.clip_samples, self.network)
-
-    def embed_text(self, texts: Sequence[str]) -> Tensor:
-        """Look texts up; small and capital letters, and "The sound of" before them, are alike.
-
-        Args:
-            texts: One or more of those that it knows.
-
-        Returns:
-            [texts, dim], each of length 1, without gradients.
-
-        Raises:
-            ValueError: There is none, or one that it does not know.
-        """
-        check_texts(texts, self.name)
-        for text in texts:
-            if plain_text(text) not in self._places:
-                meant = did_you_mean(plain_text(text), self._places)
-                raise ValueError(
-                    f"{self.name} does not know the text {text!r}; expected one of "
-                    f"{', '.join(self.options.texts)}.{meant} A CLAP takes any text."
-                )
-        return normalize(self.table[[self._places[plain_text(text)] for text in texts]], dim=-1)
-
-
-def spread_directions(count: int, dim: int) -> Tensor:
-    """Return [count, dim] directions at right angles, or at random where there are more than dim.
-
-    The same numbers give the same directions, whatever torch's own generator is at.
-    """
-    drawn = torch.randn(count, dim, generator=torch.Generator().manual_seed(0))
-    if count > dim:
-        return normalize(drawn, dim=-1)
-    return torch.linalg.qr(drawn.T).Q.T.contiguous()
 
 
 def build_small_audio_text(

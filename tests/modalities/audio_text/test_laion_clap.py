@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import ClapModel, RobertaConfig, RobertaModel
 
-from modalities.audio.audio_text import load_audio_text, save_audio_text
-from modalities.audio.clap_audio_text import ClapAudioText
 from modalities.audio.clap_log_mel import ClapLogMel
-from modalities.audio.laion_clap import COMPUTED, MEL, config_of, convert
+from modalities.audio_text.clap_audio_text import ClapAudioText
+from modalities.audio_text.laion_clap import COMPUTED, MEL, config_of, convert
+from modalities.audio_text.models import load_audio_text, save_audio_text
 
 from .laion_reference import (
     ANSWERS,

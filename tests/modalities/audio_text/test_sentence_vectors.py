@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from modalities.audio.sentence_vectors import embed_sentences
-from modalities.audio.small_audio_text import build_small_audio_text
+from modalities.audio_text.sentence_vectors import embed_sentences
+from modalities.audio_text.small_audio_text import build_small_audio_text
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "bell", "rain", "of", "a", "drum"]
 

@@ -6,17 +6,23 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from modalities.audio.clap_audio_text import (
+from modalities.audio_text.clap_audio_text import (
     ClapAudioText,
     load_clap_audio_text,
     save_clap_audio_text,
 )
-from modalities.audio.laion_clap import load_laion_clap
-from modalities.audio.small_audio_text import (
+from modalities.audio_text.laion_clap import load_laion_clap
+from modalities.audio_text.small_audio_text import (
     FILE,
     SmallAudioText,
     load_small_audio_text,
     save_small_audio_text,
+)
+from modalities.audio_text.whisper_audio_text import FILE as WHISPER_FILE
+from modalities.audio_text.whisper_audio_text import (
+    WhisperAudioText,
+    load_whisper_audio_text,
+    save_whisper_audio_text,
 )
 from modalities.empty_name import refuse_empty_name
 from modalities.folder_contents import CONFIG, describe_folder
@@ -56,7 +62,7 @@ def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
     """Load a frozen model of sound and text.
 
     Args:
-        name: A folder that transformers saved a CLAP in, or `save_audio_text` one of either kind;
+        name: A folder that transformers saved a CLAP in, or `save_audio_text` one of any kind;
             a checkpoint of LAION's (.pt); else "scenes", a small one that comes with mcgurk and
             knows rendered sounds alone, or "clap-htsat-unfused"; else a hub id.
 
@@ -70,6 +76,8 @@ def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
         return _load_shipped(str(name))
     if (path / FILE).is_file():
         return load_small_audio_text(path)
+    if (path / WHISPER_FILE).is_file():
+        return load_whisper_audio_text(path)
     if path.suffix.lower() in (".pt", ".pth", ".ckpt") and not path.is_dir():
         return load_laion_clap(path)
     if path.is_dir() and not (path / CONFIG).is_file():
@@ -95,7 +103,7 @@ def save_audio_text(model: AudioText, folder: str | Path) -> None:
     """Write a model so that `load_audio_text` reads it: a converted checkpoint, or a trained one.
 
     Args:
-        model: A CLAP, written as transformers does, or a small one, in float16.
+        model: A CLAP, written as transformers does, or one that was trained here, in float16.
         folder: Made where it is not there.
 
     Raises:
@@ -104,10 +112,12 @@ def save_audio_text(model: AudioText, folder: str | Path) -> None:
     """
     if isinstance(model, SmallAudioText):
         save_small_audio_text(model, folder)
+    elif isinstance(model, WhisperAudioText):
+        save_whisper_audio_text(model, folder)
     elif isinstance(model, ClapAudioText):
         save_clap_audio_text(model, folder)
     else:
         raise ValueError(
-            f"{type(model).__name__} {model.name} cannot be written; expected a ClapAudioText or a "
-            "SmallAudioText."
+            f"{type(model).__name__} {model.name} cannot be written; expected a ClapAudioText, a "
+            "SmallAudioText or a WhisperAudioText."
         )
