@@ -104,8 +104,9 @@ class AudioTextLearning:
         seed, clip_s, self.rate_hz = config.loop.seed, options.window_s, options.rate_hz
         model: Learnt
         if whisper:
-            sizes = dict(dim=dim, clip_s=clip_s)
-            model = build_whisper_audio_text(self.labels, seed, **sizes, whisper=whisper)
+            model = build_whisper_audio_text(
+                self.labels, seed, dim=dim, clip_s=clip_s, whisper=whisper
+            )
         else:
             texts = embed_sentences(self.labels, sentences) if sentences else self.labels
             sizes = dict(dim=dim, clip_s=clip_s, rate_hz=self.rate_hz)
