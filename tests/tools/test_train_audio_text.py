@@ -45,6 +45,17 @@ def test_it_learns_to_name_sounds_and_the_louder_of_two(config, tmp_path):
     assert int((model.embed_audio(tone[None]) @ texts.T).argmax()) == 2
 
 
+def test_on_a_whisper_its_layer_alone_learns(config, tmp_path):
+    task = AudioTextLearning(config, 8, (8, 16), whisper="whisper-tiny.en")
+    batch = task.collate([task.load(n, np.random.default_rng(n)) for n in range(3)])
+    task.module(batch)["loss"].backward()
+    learnt = {name for name, p in task.module.named_parameters() if p.grad is not None}
+    assert learnt == {"audio_text.network.weight", "audio_text.network.bias"}
+    task.export(tmp_path, {})
+    model = load_audio_text(tmp_path)
+    assert (model.dim, model.embed_text(["high"]).shape) == (8, (1, 8))
+
+
 def test_what_is_heard_is_told_by_its_energy(config):
     task = AudioTextLearning(config, 8, (8, 16))
     for number in range(8):
