@@ -1,6 +1,5 @@
 """What a frozen encoder makes of files, a fixed number of tokens each: computed once and kept."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from data_prep.masks.images import read_image
 from data_prep.masks.metaimage import SUFFIX
 from data_prep.media.audio import read_audio
+from modalities.file_hash import hash_file
 from modalities.tensor_hash import hash_tensors
 from tasks.training.kept_features import KeptFeatures
 
@@ -61,7 +61,7 @@ class ImageFeatures:
         )
         place = Path(folder).expanduser() if str(folder) else None
         self._kept = KeptFeatures(place, identity, encoder.name, most_bytes)
-        self._keys: dict[tuple[str, int, int], str] = {}  # by path, time and size
+        self._keys: dict[tuple[str, int, int], str] = {}  # of headers, by path, time and size
 
     @property
     def tokens(self) -> int:
@@ -142,14 +142,12 @@ class ImageFeatures:
     def _key(self, path: str) -> str:
         if not Path(path).is_file():  # a folder is none either
             raise FileNotFoundError(f"There is no file {path}; expected a {self.encoder.takes}.")
-        found = Path(path).stat()
+        if Path(path).suffix.lower() != SUFFIX:
+            return hash_file(path)
+        found = Path(path).stat()  # of a header, whose values lie in another file
         name = str(path), found.st_mtime_ns, found.st_size
         if name not in self._keys:
-            if Path(path).suffix.lower() == SUFFIX:  # a header, whose values lie in another file
-                self._keys[name] = hash_tensors({"prepared": self._prepare(path)})
-            else:
-                with open(path, "rb") as file:
-                    self._keys[name] = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+            self._keys[name] = hash_tensors({"prepared": self._prepare(path)})
         return self._keys[name]
 
     def _prepare(self, path: str) -> Tensor:

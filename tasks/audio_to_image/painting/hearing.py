@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from data_prep.masks.images import to_8_bits
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures
 from data_prep.mixtures.samples import load_picture, load_sound
 from data_prep.workers.resume import check_replaced_manifest
+from modalities.file_hash import hash_file
 from modalities.text_file import read_ended_lines
 from tasks.audio_to_image.painting.ear import Ear
 from tasks.audio_to_image.painting.manifest import (
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tasks.audio_to_image.separation.separator import Separator
 
 HEARD, PICTURES = "heard", "pictures"  # folders beside the examples
-DIGESTS = 65_536  # of files that are read once: a hash each, some hundred bytes
 READING = 1  # counted up when sounds are read in another way: embeddings are made anew
 
 
@@ -207,18 +206,10 @@ def _heard(row: MixedSound, ear: Ear, kept: KeptFeatures, sources: int) -> Tenso
 def _key(row: MixedSound) -> str:
     """Return what tells a sound from all others: what is in its file, and which part is meant."""
     try:
-        state = Path(row.media).stat()
-        digest = _digest(row.media, state.st_size, state.st_mtime_ns)
+        digest = hash_file(row.media)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no {row.media}, the sound of {row.id}.") from error
     return f"{digest} {row.start_s} {row.end_s}"
-
-
-@lru_cache(DIGESTS)
-def _digest(media: str, size: int, changed_ns: int) -> str:
-    """Return what is in a file, as a hash; size and time of change tell when it is read again."""
-    with open(media, "rb") as file:
-        return file_digest(file, "sha256").hexdigest()[:32]
 
 
 def picture_of(row: MixedSound, pictures: str | Path) -> Path:

@@ -11,6 +11,7 @@ import torch
 
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
+from modalities import file_hash
 from modalities.tensor_file import write_tensors
 from tasks.audio_to_image.painting import hearing
 from tasks.audio_to_image.painting.ear import WINDOW_S, Ear, silence_faint
@@ -129,7 +130,7 @@ def test_pictures_come_out_of_videos_that_are_read_once(
     write_mixtures(tmp_path / "videos" / MANIFEST, [row])
     read = []
     monkeypatch.setattr(
-        hearing, "file_digest", lambda file, how: read.append(file.name) or file_digest(file, how)
+        file_hash, "file_digest", lambda file, how: read.append(file.name) or file_digest(file, how)
     )
     heard = tmp_path / "heard"
     [found] = hear_examples(tmp_path / "videos", None, audio_text, heard, sources=1)[0]
