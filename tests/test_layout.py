@@ -26,4 +26,10 @@ def test_media_and_weights_stay_small():
         *(ROOT / "tasks/vision_language/weights/scenes").rglob("*"),
     ]
     assert sum(path.stat().st_size for path in answering) <= 6_000_000
+    painting = [
+        *(ROOT / "modalities/audio_text/weights/scenes").iterdir(),
+        *(ROOT / "modalities/diffusion/weights/scenes").iterdir(),
+        *(ROOT / "tasks/audio_to_image/weights").rglob("*"),
+    ]
+    assert sum(path.stat().st_size for path in painting) <= 6_000_000
     assert sum(path.stat().st_size for path in (ROOT / "tests/assets").iterdir()) <= 1_000_000

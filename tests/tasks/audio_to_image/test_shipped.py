@@ -1,0 +1,56 @@
+"""What comes with mcgurk takes apart and paints the sounds that come with it, as pages say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.media.audio import read_audio
+from data_prep.mixtures.scenes.mixture import render_mixture
+from modalities.rates import RATE_HZ
+from tasks.__main__ import run
+from tasks.audio_to_image.painting.painter import Painter
+from tasks.audio_to_image.separation.separator import Separator
+from tasks.scoring.separation import score_separation
+
+SOUND = Path(__file__).parents[2] / "assets/bell_and_bird.wav"  # a bell, and a softer bird
+
+
+@pytest.fixture(scope="module")
+def separator():
+    return Separator.load("scenes", "cpu")
+
+
+def test_the_mixture_is_taken_apart_and_named(tmp_path, capsys):
+    assert run(["separate", str(SOUND), "-o", str(tmp_path / "apart"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    heard = [one["name"] for one in told["sources"] if one["share"] > 0.05]
+    assert sorted(heard) == ["bell", "bird"]
+    written = [read_audio(tmp_path / "apart" / one["file"]) for one in told["sources"]]
+    np.testing.assert_allclose(sum(written), read_audio(SOUND), atol=2e-3)
+
+
+def test_mixtures_of_two_come_out_better_than_they_went_in(separator):
+    drawn = [render_mixture(1_000_003, number, 2, 2.0) for number in range(12)]
+    pairs = [np.stack(mixture.sources) for mixture in drawn if len(mixture.sources) == 2]
+    assert len(pairs) > 3
+    found = [separator.separate(sources.sum(0), RATE_HZ).sources for sources in pairs]
+    scores = [score_separation(one, known) for one, known in zip(found, pairs, strict=True)]
+    assert np.mean([score.improvement for score in scores]) > 8  # dB; on its card 13
+
+
+def test_it_paints_the_sounds_that_are_heard(tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    assert run(["paint", str(SOUND), "-o", str(picture), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["size"], told["enlarged"]) == ([32, 32], 8)
+    painted = [one["name"] for one in told["sources"] if one["painted"]]
+    assert sorted(painted) == ["bell", "bird"]
+    assert Image.open(picture).size == (256, 256)
+
+
+def test_the_painter_stands_on_what_comes_along():
+    card = Painter.load("scenes", "cpu").card
+    assert (card.denoiser, card.separator, card.licence) == ("scenes", "scenes", "CC0-1.0")
