@@ -299,7 +299,7 @@ def _draw(found: SeparatedFile, folder: Path) -> None:
     captions = [Caption(Path(found.mixture).name), *(_caption(one) for one in found.sources)]
     if found.rest:
         files.append(folder / found.rest)
-        captions.append(Caption("rest", f"{100 * found.rest_share:.0f} % of the energy"))
+        captions.append(Caption("rest", f"{100 * found.rest_share:.1f} % of the energy"))
     spectrograms = Spectrograms(len(captions), found.rate_hz)
     for block in read_wavs(files):
         spectrograms.add(np.concatenate([block.sum(0, keepdims=True), block]))
@@ -307,7 +307,7 @@ def _draw(found: SeparatedFile, folder: Path) -> None:
 
 
 def _caption(one: SourceFile) -> Caption:
-    told = f"{100 * one.share:.0f} % of the energy"
+    told = f"{100 * one.share:.1f} % of the energy"
     if one.probability is not None:
         told = f"{100 * one.probability:.0f} % sure   {told}   score {one.score:.2f}"
     return Caption(f"{one.rank}  {one.name}", told)
