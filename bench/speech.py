@@ -17,7 +17,8 @@ from bench.compare import Row, seconds
 from bench.peers import Transcriber, faster_whisper, openai_whisper, transformers_pipeline
 from data_prep.media import read_audio
 from modalities.rates import RATE_HZ
-from modalities.speech.whisper import load_whisper, offline_folder
+from modalities.speech.whisper import load_whisper
+from modalities.speech.whisper_files import offline_folder
 from tasks.avsr import AVSROptions, AVSRPipeline
 
 ROOT = Path(__file__).resolve().parents[1]

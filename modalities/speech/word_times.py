@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modalities.rates import RATE_HZ, SAMPLES_PER_STATE
 from modalities.speech.step_decoder import StepDecoder, StepState
 from modalities.speech.timed_text import Word
+from modalities.speech.word_groups import time_words
 
 if TYPE_CHECKING:
-    from transformers import WhisperTokenizer
-
     from modalities.speech.whisper import Whisper
 
-STATE_S = 0.02
+STATE_S = SAMPLES_PER_STATE / RATE_HZ  # 0.02
 MEDIAN_WIDTH = 7
 
 
@@ -33,41 +33,57 @@ class WordAligner:
     """
 
     def __init__(self, whisper: "Whisper", steps: StepDecoder):
-        config = whisper.model.generation_config
-        self.tokenizer = whisper.tokenizer
+        self.vocabulary = whisper.vocabulary
         self.steps = steps
         self.heads: list[tuple[int, int]] = [
             (int(layer), int(head))
-            for layer, head in config.alignment_heads  # type: ignore[attr-defined]
+            for layer, head in whisper.model.generation_config.alignment_heads  # type: ignore[attr-defined]
         ]
-        self.no_timestamps: int = config.no_timestamps_token_id  # type: ignore[attr-defined]
-        self.end_of_text: int = config.eos_token_id  # type: ignore[assignment]
 
     def align(
-        self, state: StepState, prompt: list[int], texts: list[list[int]], frames: int
-    ) -> list[tuple[Word, ...]]:
-        """Give the words of each text with their times.
+        self, state: StepState, prompt: list[int], tokens: list[int], frames: int
+    ) -> tuple[Word, ...]:
+        """Give the words of a text with their times.
 
         Args:
             state: The decoder's state at the start of this window, from `StepDecoder.start`; it is
                 not changed.
             prompt: The tokens before the text.
-            texts: Text tokens of each segment, in order.
+            tokens: Text tokens.
             frames: Mel frames of the window that hold sound, 100 per second.
 
         Returns:
-            One tuple of words per text.
+            No words where there is no text, or more than can be aligned.
         """
-        flat = [token for text in texts for token in text]
-        head = [*prompt, self.no_timestamps]
-        room = self.steps.max_tokens - len(head) - 1
-        if not flat or len(flat) > room:
-            return [() for _ in texts]
-        row = torch.tensor([[*head, *flat, self.end_of_text]], device=state.cross[0][0].device)
-        weights = self._attention(self.steps.restart(state), row, max(1, frames // 2))
+        room = self.steps.max_tokens - len(prompt) - 2
+        if not tokens or len(tokens) > room:
+            return ()
+        times = self.token_times(state, prompt, tokens, max(1, frames // 2))
+        vocabulary = self.vocabulary
+        return time_words(vocabulary.spell, [tokens], times, vocabulary.language_of(prompt))[0]
+
+    def token_times(
+        self, state: StepState, prompt: list[int], tokens: list[int], states: int
+    ) -> np.ndarray:
+        """Find when text tokens are said.
+
+        Args:
+            state: As for `align`.
+            prompt: The tokens before the text.
+            tokens: Text tokens, no more than fit.
+            states: How many states of the encoder hold sound, 50 a second.
+
+        Returns:
+            Seconds at which each token begins, and the last one ends, [tokens + 1].
+        """
+        head = [*prompt, self.vocabulary.no_timestamps]
+        told = [*head, *tokens, self.vocabulary.end_of_text]
+        row = torch.tensor([told], device=state.cross[0][0].device)
+        weights = self._attention(self.steps.restart(state), row, states)
         # The row that reads token i - 1 is the one that says token i.
-        times = self._start_times(weights[len(head) - 1 : -1])
-        return self._words(texts, times, self._language(prompt))
+        text_steps, state_steps = warp(-weights[len(head) - 1 : -1])
+        jumps = np.diff(text_steps, prepend=-1).astype(bool)
+        return state_steps[jumps] * STATE_S
 
     def _attention(self, state: StepState, tokens: Tensor, width: int) -> np.ndarray:
         self.steps.read(state, tokens, keep_queries=True)
@@ -81,65 +97,6 @@ class WordAligner:
         spread, mean = torch.std_mean(weights, dim=1, keepdim=True, unbiased=False)
         weights = _median_filter((weights - mean) / spread.clamp(min=1e-9))
         return weights.mean(0).float().cpu().numpy()
-
-    def _start_times(self, weights: np.ndarray) -> np.ndarray:
-        text_steps, state_steps = warp(-weights)
-        jumps = np.diff(text_steps, prepend=-1).astype(bool)
-        return state_steps[jumps] * STATE_S
-
-    def _language(self, prompt: list[int]) -> str:
-        from transformers.models.whisper.tokenization_whisper import LANGUAGES
-
-        code = self.tokenizer.convert_ids_to_tokens(prompt[1]) if len(prompt) > 1 else "<|en|>"
-        return LANGUAGES[str(code).strip("<|>")]
-
-    def _words(
-        self, texts: list[list[int]], times: np.ndarray, language: str
-    ) -> list[tuple[Word, ...]]:
-        result, position = [], 0
-        for text in texts:
-            words = []
-            for piece, count in split_words(self.tokenizer, text, language):
-                start_s, end_s = times[position], times[position + count]
-                words.append(Word(float(start_s), float(end_s), piece))
-                position += count
-            result.append(tuple(words))
-        return result
-
-
-def split_words(
-    tokenizer: "WhisperTokenizer", tokens: list[int], language: str = "english"
-) -> list[tuple[str, int]]:
-    """Group text tokens into words.
-
-    Args:
-        tokenizer: A transformers Whisper tokenizer.
-        tokens: Text tokens alone.
-        language: Its English name; some are written without spaces.
-
-    Returns:
-        Each word as it stands in the text, its leading space included, and its token count.
-    """
-    from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
-
-    if not tokens:
-        return []
-    words, groups, _ = _combine_tokens_into_words(_TextDecoder(tokenizer), tokens, language)
-    return [(word, len(group)) for word, group in zip(words, groups, strict=True) if group]
-
-
-class _TextDecoder:
-    """What transformers' grouping asks of a tokenizer, without its search for timestamps.
-
-    The grouping decodes every token, and that search took a third of a window's time.
-    """
-
-    def __init__(self, tokenizer: "WhisperTokenizer"):
-        self.backend = tokenizer.backend_tokenizer
-        self.eos_token_id = tokenizer.eos_token_id
-
-    def decode(self, tokens: list[int], **_: bool) -> str:
-        return self.backend.decode(tokens, skip_special_tokens=False)
 
 
 # Pairs to put in order, one after another; the median of seven is then in the middle.

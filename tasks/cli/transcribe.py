@@ -57,13 +57,16 @@ def transcribe(
     box: Box = None,
     audio_track: AudioTrack = None,
     separate: Separate = None,
+    engine: Annotated[
+        str,
+        typer.Option(help="What computes Whisper: auto, ctranslate2 (sound alone, CPU) or torch."),
+    ] = "auto",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Transcribe a video or sound file."""
     from modalities.outputs import check_outputs
     from tasks.avsr.inputs.media import ReadyMouth, open_input
-    from tasks.avsr.outputs.preview import check_preview_path, write_preview
     from tasks.avsr.outputs.transcript import find_writer
     from tasks.avsr.sets.collection import find_collection
     from tasks.cli.separate_options import check_separator
@@ -71,6 +74,8 @@ def transcribe(
     for path in output or []:
         find_writer(path)
     if preview is not None:
+        from tasks.avsr.outputs.preview import check_preview_path
+
         check_preview_path(preview, file, font or [])
     ready = ReadyMouth(mouth_video, landmarks, parse_box(box) if box else None)
     collection = None if sets is None else find_collection(sets)
@@ -80,11 +85,12 @@ def transcribe(
     if separate is not None:
         check_separator(separate)
     # A bad file is told before a model is loaded.
-    open_input(file, ready=ready, audio_track=audio_track)
-    from tasks.avsr import AVSROptions, AVSRPipeline
+    media = open_input(file, ready=ready, audio_track=audio_track)
+    from tasks.avsr.pipeline import AVSROptions, AVSRPipeline, choose_for
 
     options = AVSROptions(language=language, voice_activity=vad, video=video)
-    pipeline = AVSRPipeline(model, sets, device, options)
+    engine = choose_for(media, options, engine)
+    pipeline = AVSRPipeline(model, sets, device, options, engine)
     with open_talkers(separate, device, audio_track, as_json) as find_talker:
         talker = find_talker(file)
         with progress_bar(f"Transcribing {file.name}", hidden=as_json) as report:
@@ -95,9 +101,13 @@ def transcribe(
         print(json.dumps(transcript.to_dict(), ensure_ascii=False, allow_nan=False))
     else:
         _show(transcript)
+        for line in pipeline.notes:
+            print(f"Engine: {line}.", file=sys.stderr)
     for path in output or []:
         transcript.save(path)
     if preview is not None:
+        from tasks.avsr.outputs.preview import write_preview
+
         with progress_bar(f"Drawing {preview.name}", hidden=as_json) as report:
             note = write_preview(file, transcript, preview, report, font or [], audio_track)
         if note:

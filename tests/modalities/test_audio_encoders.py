@@ -10,8 +10,8 @@ from modalities.audio.ast import AstEncoder, random_ast
 from modalities.audio.audio_encoder import AudioEncoder
 from modalities.audio.clap import ClapAudioEncoder, random_clap
 from modalities.catalog import AUDIO_ENCODERS, load_audio_encoder
-from modalities.speech.whisper import offline_folder
 from modalities.speech.whisper_audio_encoder import WhisperAudioEncoder
+from modalities.speech.whisper_files import offline_folder
 
 from .conftest import build_small
 

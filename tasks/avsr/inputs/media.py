@@ -9,13 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import av
 import numpy as np
 
-from data_prep.faces import (
-    MouthSource,
-    load_landmarks,
-    use_box,
-    use_landmarks,
-    use_mouth_video,
-)
 from data_prep.faces.plausibility import Size, check_box, check_landmarks
 from data_prep.media import (
     MediaInfo,
@@ -34,6 +27,8 @@ from modalities.rates import RATE_HZ, VIDEO_RATE_HZ
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from data_prep.faces import MouthSource
 
 Source: TypeAlias = "str | Path | np.ndarray | Tensor | Iterable[np.ndarray]"
 ANALYSIS_SIDE = 1280  # faces in larger pictures are looked for at this size
@@ -65,7 +60,7 @@ class ReadyMouth:
 
     def open(
         self, scale: float, size: Size, missing: int = 0, frames: int = 0
-    ) -> MouthSource | None:
+    ) -> "MouthSource | None":
         """Return the source of crops, or None where faces have to be looked for.
 
         Args:
@@ -77,6 +72,10 @@ class ReadyMouth:
         Raises:
             ValueError: The numbers cannot be a face or a mouth in such a picture.
         """
+        if self == ReadyMouth():
+            return None
+        from data_prep.faces import load_landmarks, use_box, use_landmarks, use_mouth_video
+
         if self.video is not None:
             return use_mouth_video()
         if self.landmarks is not None:
@@ -111,7 +110,7 @@ class Input:
     has_video: bool
     duration_s: float | None
     scale: float = 1.0
-    mouth: MouthSource | None = None
+    mouth: "MouthSource | None" = None
     describe_sound: Callable[[bool], str | None] = lambda silent: None
 
 

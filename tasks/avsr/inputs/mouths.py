@@ -1,11 +1,14 @@
 """Mouth crops that wait for their window of sound."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_prep.faces import MouthChunk
 from modalities.rates import CROP_SIDE, VIDEO_RATE_HZ
+
+if TYPE_CHECKING:
+    from data_prep.faces import MouthChunk
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class MouthBuffer:
         self.mask = np.zeros(0, bool)
         self.finished = False
 
-    def add(self, chunk: MouthChunk) -> None:
+    def add(self, chunk: "MouthChunk") -> None:
         """Append the piece that follows the last one."""
         self.crops = np.concatenate([self.crops, chunk.crops])
         self.mask = np.concatenate([self.mask, chunk.mask])

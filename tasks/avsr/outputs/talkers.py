@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from data_prep.faces import FaceTrack
 from modalities.rates import VIDEO_RATE_HZ
 from tasks.avsr.outputs.transcript import Segment
 
+if TYPE_CHECKING:
+    from data_prep.faces import FaceTrack
 
-def name_talkers(segments: Sequence[Segment], tracks: Sequence[FaceTrack]) -> tuple[Segment, ...]:
+
+def name_talkers(segments: Sequence[Segment], tracks: "Sequence[FaceTrack]") -> tuple[Segment, ...]:
     """Give each segment the face that says it.
 
     Args:
@@ -22,14 +25,14 @@ def name_talkers(segments: Sequence[Segment], tracks: Sequence[FaceTrack]) -> tu
     return tuple(part for segment in segments for part in _name(segment, tracks))
 
 
-def find_talker(tracks: Sequence[FaceTrack], start_s: float, end_s: float) -> int | None:
+def find_talker(tracks: "Sequence[FaceTrack]", start_s: float, end_s: float) -> int | None:
     """Return the face that talks most of the frames between two times, or None."""
     frames = {track.track: _talking_frames(track, start_s, end_s) for track in tracks}
     best = max(frames, key=lambda track: frames[track], default=None)
     return best if best is not None and frames[best] else None
 
 
-def _name(segment: Segment, tracks: Sequence[FaceTrack]) -> list[Segment]:
+def _name(segment: Segment, tracks: "Sequence[FaceTrack]") -> list[Segment]:
     talker = find_talker(tracks, segment.start_s, segment.end_s)
     said_by: list[int | None] = []
     for word in segment.words:
@@ -55,7 +58,7 @@ def _name(segment: Segment, tracks: Sequence[FaceTrack]) -> list[Segment]:
     return parts
 
 
-def _talking_frames(track: FaceTrack, start_s: float, end_s: float) -> int:
+def _talking_frames(track: "FaceTrack", start_s: float, end_s: float) -> int:
     first = max(0, round(start_s * VIDEO_RATE_HZ) - track.start_frame)
     last = max(first + 1, round(end_s * VIDEO_RATE_HZ) - track.start_frame)
     return int(track.chosen[first:last].sum())

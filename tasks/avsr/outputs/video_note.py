@@ -1,13 +1,16 @@
 """One sentence on what became of the video."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from data_prep.faces import FaceTrack
 from tasks.avsr.outputs.transcript import Segment
+
+if TYPE_CHECKING:
+    from data_prep.faces import FaceTrack
 
 
 def describe_use(
-    tracks: Sequence[FaceTrack], segments: Sequence[Segment], *, given: bool, sets_loaded: bool
+    tracks: "Sequence[FaceTrack]", segments: Sequence[Segment], *, given: bool, sets_loaded: bool
 ) -> str:
     """Say whether the text rests on lips, and why not.
 
@@ -29,7 +32,7 @@ def describe_use(
     return f"{faces}; text is from the sound alone, as {_why_unused(segments, sets_loaded)}"
 
 
-def _count(tracks: Sequence[FaceTrack]) -> str:
+def _count(tracks: "Sequence[FaceTrack]") -> str:
     talking = sum(bool(track.chosen.any()) for track in tracks)
     return f"{len(tracks)} {'face' if len(tracks) == 1 else 'faces'} followed, {talking} talking"
 

@@ -225,7 +225,7 @@ class SetRecogniser:
             state = adapted.steps.start(states)
             said = adapted.decode_from(state, 1)[0]
             frames = len(utterance.waveform) // MEL_HOP_SAMPLES
-            words = self.aligner.align(state, adapted.prompt[:-1], [said.tokens], frames)[0]
+            words = self.aligner.align(state, adapted.prompt[:-1], said.tokens, frames)
         return adapted.spell(said), shorten(words), agreement
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:

@@ -13,6 +13,7 @@ from data_prep.faces.turns import (
     cut_turns,
     place_changes,
 )
+from modalities.speech.silero_torch import load_silero
 from modalities.speech.voice_activity import SpeechDetector
 
 
@@ -98,7 +99,7 @@ def test_speech_of_a_shared_detector_is_counted_from_the_first_picture(demo_clip
     from data_prep.media import read_audio
 
     sound, late = read_audio(demo_clip), 30
-    own, leader = SpeechTimes(), SpeechDetector()
+    own, leader = SpeechTimes(), SpeechDetector(load_silero())
     shared = SpeechTimes(leader.follow(VOICES))
     shared.first_frame = late
     own.push(sound)

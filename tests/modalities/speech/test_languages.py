@@ -10,6 +10,7 @@ from modalities.speech.decoding import DecodingOptions, WindowDecoder
 from modalities.speech.generation import build_config, build_generation_config
 from modalities.speech.languages import NAMES, read_language
 from modalities.speech.tokenizer import load_tokenizer
+from modalities.speech.torch_engine import TorchEngine
 from modalities.speech.whisper import Whisper
 
 CODES = tuple(LANGUAGES)
@@ -115,7 +116,8 @@ def test_a_language_that_the_model_lacks_lists_its_own():
 
 def test_a_decoder_reads_names(whisper_of_three_languages):
     for asked, code in (("Deutsch", "de"), ("zh_CN.UTF-8", "zh"), ("auto", None), (None, None)):
-        decoder = WindowDecoder(whisper_of_three_languages, DecodingOptions(language=asked))
+        engine = TorchEngine(whisper_of_three_languages)
+        decoder = WindowDecoder(engine, DecodingOptions(language=asked))
         assert decoder.options.language == code
     with pytest.raises(ValueError, match=r"'French' \(fr\); known: de, en, zh"):
-        WindowDecoder(whisper_of_three_languages, DecodingOptions(language="French"))
+        WindowDecoder(TorchEngine(whisper_of_three_languages), DecodingOptions(language="French"))

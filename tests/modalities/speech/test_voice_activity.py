@@ -9,22 +9,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modalities.speech import voice_activity
+from modalities.speech import silero_onnx, silero_torch
+from modalities.speech.silero_onnx import load_silero_onnx
+from modalities.speech.silero_torch import load_silero
 from modalities.speech.speech_spans import SpeechSpan, VoiceActivityConfig
-from modalities.speech.voice_activity import (
-    SpeechDetector,
-    load_silero,
-    speech_spans,
-)
+from modalities.speech.voice_activity import SpeechDetector
 
 MINUTE = 60 * 16_000
 RNG = np.random.default_rng(0)
 TIME_S = np.arange(MINUTE) / 16_000
 
 
-@pytest.fixture(scope="module")
-def network():
-    return load_silero()
+@pytest.fixture(scope="module", params=["torch", "onnx"])
+def network(request):
+    if request.param == "torch":
+        return load_silero()
+    pytest.importorskip("onnxruntime")
+    return load_silero_onnx()
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,13 @@ def demo(demo_clip) -> np.ndarray:
     return read_audio(demo_clip)
 
 
-def detect(network, waveform: np.ndarray, step: int = 16_000) -> list[SpeechSpan]:
-    detector = SpeechDetector(network=network)
+def detect(
+    network,
+    waveform: np.ndarray,
+    step: int = 16_000,
+    config: VoiceActivityConfig | None = None,
+) -> list[SpeechSpan]:
+    detector = SpeechDetector(network, config)
     spans = []
     for start in range(0, len(waveform), step):
         spans += detector.push(waveform[start : start + step])
@@ -97,12 +103,12 @@ def test_first_and_last_words_are_not_cut(network, shared_data):
 @settings(max_examples=40, deadline=None)
 @given(cuts=st.lists(st.integers(0, 40_000), max_size=20))
 def test_how_the_sound_is_cut_changes_nothing(network, demo, cuts):
-    detector = SpeechDetector(network=network)
+    detector = SpeechDetector(network)
     spans, at = [], 0
     for cut in [*cuts, len(demo)]:
         spans += detector.push(demo[at : at + cut])
         at += cut
-    assert spans + detector.flush() == speech_spans(demo)
+    assert spans + detector.flush() == detect(network, demo)
 
 
 @settings(max_examples=15, deadline=None)
@@ -150,20 +156,20 @@ def test_very_short_sound(network, samples):
 
 
 def test_open_speech_is_told_before_it_ends(network, demo):
-    detector = SpeechDetector(network=network)
+    detector = SpeechDetector(network)
     assert detector.open_start_s is None and not detector.is_sure
     assert detector.push(demo[:32_000]) == []
     assert detector.is_sure and detector.open_start_s == pytest.approx(0.81, abs=0.1)
-    assert speech_spans(demo)[0].start_s == detector.open_start_s
+    assert detect(network, demo)[0].start_s == detector.open_start_s
 
 
-def test_a_longer_pause_joins_spans(demo):
+def test_a_longer_pause_joins_spans(network, demo):
     config = VoiceActivityConfig(least_silence_s=3.0)
-    assert len(speech_spans(demo, config)) == 1 < len(speech_spans(demo))
+    assert len(detect(network, demo, config=config)) == 1 < len(detect(network, demo))
 
 
 def test_little_is_held(network):
-    detector = SpeechDetector(network=network)
+    detector = SpeechDetector(network)
     for _ in range(100):
         detector.push(np.zeros(5_000, np.float32))
         assert len(detector.waiting) < 1_200
@@ -177,22 +183,45 @@ def test_probabilities_are_those_of_the_wheel(network, demo):
     chunks = torch.from_numpy(demo[: count * 512]).view(count, 512)
     with torch.inference_mode():
         expected = torch.cat([theirs(chunk[None], 16_000)[0] for chunk in chunks])
-        context = torch.cat([torch.zeros(1, 64), chunks[:-1, -64:]])
-        found, _ = network(network.measure(torch.cat([context, chunks], 1)), None)
-    assert torch.allclose(found, expected, atol=1e-4)
+    context = torch.cat([torch.zeros(1, 64), chunks[:-1, -64:]])
+    prepared, _ = network.measure(torch.cat([context, chunks], 1).numpy())
+    found, _ = network.listen(prepared, None)
+    assert np.abs(found - expected.numpy()).max() < 1e-4
+
+
+def test_both_forms_hear_the_same(demo, shared_data):
+    from data_prep.media import read_audio
+
+    pytest.importorskip("onnxruntime")
+    one, other = load_silero(), load_silero_onnx()
+    paths = [*sorted((shared_data / "speech").iterdir()), shared_data / "grid/s1/bbaf2n.mp4"]
+    for sound in (demo, *(read_audio(path) for path in paths if path.exists())):
+        assert detect(one, sound) == detect(other, sound)
+        windows = np.lib.stride_tricks.sliding_window_view(sound, 576)[::512].copy()
+        (spectra, levels), (chunks, others) = one.measure(windows), other.measure(windows)
+        assert np.allclose(levels, others, rtol=1e-4)
+        found, _ = one.listen(spectra, None)
+        assert np.abs(found - other.listen(chunks, None)[0]).max() < 1e-5
 
 
 def test_missing_wheel_is_told(monkeypatch):
-    monkeypatch.setattr(voice_activity.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(silero_torch.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="silero-vad"):
         load_silero()
+
+
+def test_missing_wheel_is_told_of_the_onnx_file(monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(silero_onnx, "MODEL", "data/none.onnx")
+    with pytest.raises(ValueError, match="silero-vad 6.2.3.*take the torch engine"):
+        load_silero_onnx()
 
 
 @settings(max_examples=10, deadline=None)
 @given(step=st.integers(100, 50_000), silence_s=st.sampled_from([0.1, 0.2, 1.0]))
 def test_followers_find_what_a_detector_of_their_own_would(network, demo, step, silence_s):
     config = VoiceActivityConfig(least_silence_s=silence_s, pad_s=0.1)
-    leader, own = SpeechDetector(network=network), SpeechDetector(config, network)
+    leader, own = SpeechDetector(network), SpeechDetector(network, config)
     follower = leader.follow(config)
     for start in range(0, len(demo), step):
         leader.push(demo[start : start + step])

@@ -10,10 +10,11 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from modalities.audio.log_mel import LogMel
 from modalities.speech import tokenizer as vocabularies
-from modalities.speech import whisper as loading
+from modalities.speech import whisper_files as loading
 from modalities.speech.alignment_heads import find_heads
 from modalities.speech.generation import build_config, build_generation_config
-from modalities.speech.whisper import load_whisper, offline_folder
+from modalities.speech.whisper import load_whisper
+from modalities.speech.whisper_files import offline_folder
 from modalities.speech.whisper_names import WHISPERS
 
 TEXT = (

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,10 +45,10 @@ class Lazy:
         return WindowText((TimedText(0.0, sound / 100, text, tuple(words)),), sound / 100)
 
 
-def mel_of_seconds() -> torch.Tensor:
+def mel_of_seconds() -> np.ndarray:
     """Frames that say which second they are in, and how far into it."""
-    frames = torch.arange(3000)
-    return torch.stack([frames // 100, frames % 100]).float()
+    frames = np.arange(3000)
+    return np.stack([frames // 100, frames % 100]).astype(np.float32)
 
 
 def read(decoder: Lazy, speech=SPEECH) -> WindowText:

@@ -1,12 +1,10 @@
 """Words are found where the attention says."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modalities.speech.whisper import load_whisper
-from modalities.speech.word_times import split_words, warp
+from modalities.speech.word_times import warp
 
 
 @settings(max_examples=50, deadline=None)
@@ -29,18 +27,3 @@ def test_warping_follows_a_clear_diagonal():
         cost[token, 3 * token : 3 * token + 3] = -1
     tokens, states = warp(cost)
     assert all(states[tokens == token][0] == 3 * token for token in range(4))
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return load_whisper("whisper-tiny.en").tokenizer
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 50_255), max_size=40), st.sampled_from(["english", "japanese"]))
-def test_words_are_split_as_transformers_splits_them(tokenizer, tokens, language):
-    from transformers.models.whisper.tokenization_whisper import _combine_tokens_into_words
-
-    words, groups, _ = _combine_tokens_into_words(tokenizer, list(tokens), language)
-    expected = [(word, len(group)) for word, group in zip(words, groups, strict=True) if group]
-    assert split_words(tokenizer, tokens, language) == (expected if tokens else [])

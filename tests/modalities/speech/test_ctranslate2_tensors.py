@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from modalities.speech.ctranslate2 import read_model
+from modalities.speech.ctranslate2_tensors import read_model
 from modalities.speech.whisper import load_whisper
 
 VALUES = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)

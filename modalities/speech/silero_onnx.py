@@ -1,0 +1,71 @@
+"""Silero's speech detector in its own ONNX file, without torch."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalities.speech.voice_activity import CONTEXT_SAMPLES, LEVEL_BINS
+
+MODEL = "data/silero_vad_16k_sequence.onnx"
+FFT_SAMPLES, HOP_SAMPLES = 256, 128
+ONLY_ERRORS = 3
+
+Memory = tuple[np.ndarray, np.ndarray]  # hidden and cell state, [1, 1, 128] each
+
+
+class SileroOnnx:
+    """Silero's 16 kHz network, many chunks a call.
+
+    The wheel holds it in several files. This one and the .jit that `SileroNetwork` reads give the
+    same probabilities to 2e-6; the weights in the wheel's .safetensors are those of another
+    training.
+
+    Args:
+        session: onnxruntime's session of the file.
+    """
+
+    def __init__(self, session: Any):
+        self.session = session
+        turns = np.arange(FFT_SAMPLES) / FFT_SAMPLES
+        self.window = (0.5 - 0.5 * np.cos(2 * np.pi * turns)).astype(np.float32)
+
+    def measure(self, chunks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the chunks as they are, and how loud they are; see `SpeechNetwork`."""
+        padded = np.pad(chunks, ((0, 0), (0, CONTEXT_SAMPLES)), mode="reflect")
+        pieces = np.lib.stride_tricks.sliding_window_view(padded, FFT_SAMPLES, axis=1)
+        spectra = np.fft.rfft(pieces[:, ::HOP_SAMPLES] * self.window)[..., LEVEL_BINS]
+        power = spectra.real**2 + spectra.imag**2  # [chunks, 4, 63]
+        return chunks, np.sqrt(power.sum(2).mean(1))
+
+    def listen(self, chunks: np.ndarray, memory: Memory | None) -> tuple[np.ndarray, Memory]:
+        """Give the probability of speech in each of [chunks, 576]; see `SpeechNetwork`."""
+        hidden, cell = memory or (np.zeros((1, 1, 128), np.float32),) * 2
+        inputs = {"input": np.ascontiguousarray(chunks), "h": hidden, "c": cell}
+        probabilities, hidden, cell = self.session.run(None, inputs)
+        return probabilities, (hidden, cell)
+
+
+def load_silero_onnx() -> SileroOnnx:
+    """Load the network from the wheel.
+
+    Raises:
+        ImportError: onnxruntime is not installed.
+        ValueError: The wheel silero-vad is not installed, or holds no such model.
+    """
+    import onnxruntime  # pyright: ignore[reportMissingImports]
+
+    spec = importlib.util.find_spec("silero_vad")  # finds without importing
+    path = Path(spec.origin).parent / MODEL if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise ValueError(
+            "The ONNX file of the speech detector is missing; expected the wheel silero-vad 6.2.3 "
+            "or later. Install it, take the torch engine, or turn the detector off."
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = ONLY_ERRORS
+    return SileroOnnx(
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    )
