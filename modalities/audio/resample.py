@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
+from modalities.audio.numpy_resample import check_rates
+
 
 def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:
     """Resample by windowed sinc interpolation.
@@ -23,7 +25,7 @@ def resample(waveform: Tensor, from_hz: int, to_hz: int) -> Tensor:
     """
     from torchaudio.transforms import Resample
 
-    _check(from_hz, to_hz)
+    check_rates(from_hz, to_hz)
     # Its filter is computed in float64; that of torchaudio.functional in the waveform's type.
     return Resample(from_hz, to_hz).to(waveform.device)(waveform)
 
@@ -42,7 +44,7 @@ class StreamingResampler:
     def __init__(self, from_hz: int, to_hz: int):
         from torchaudio.transforms import Resample
 
-        _check(from_hz, to_hz)
+        check_rates(from_hz, to_hz)
         divisor = math.gcd(from_hz, to_hz)
         self.step, self.phases = from_hz // divisor, to_hz // divisor
         self.kernel: Tensor | None = None
@@ -82,8 +84,3 @@ class StreamingResampler:
         samples = found.T.reshape(-1)
         self.returned += len(samples)
         return samples
-
-
-def _check(from_hz: int, to_hz: int) -> None:
-    if from_hz <= 0 or to_hz <= 0:
-        raise ValueError(f"Cannot resample from {from_hz} to {to_hz} Hz; rates are positive.")

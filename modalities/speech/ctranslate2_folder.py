@@ -65,8 +65,13 @@ def is_complete(folder: Path) -> bool:
 
 
 def cache_folder() -> Path:
-    """Return where converted models are kept: XDG_CACHE_HOME, else ~/.cache, with our name."""
-    base = os.environ.get("XDG_CACHE_HOME")
+    """Return where converted models are kept.
+
+    That is the folder that MCGURK_CACHE names, else `mcgurk` in XDG_CACHE_HOME, else in ~/.cache.
+    """
+    own, base = os.environ.get("MCGURK_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    if own:
+        return Path(own) / "ctranslate2"
     return (Path(base) if base else Path.home() / ".cache") / "mcgurk" / "ctranslate2"
 
 

@@ -23,6 +23,7 @@ from data_prep.media import (
 from data_prep.media.clock import count_missing
 from data_prep.media.orientation import Orientation
 from data_prep.media.picture import Picture, PictureConverter
+from modalities.audio.numpy_resample import ArrayResampler, resample_array
 from modalities.rates import RATE_HZ, VIDEO_RATE_HZ
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def open_input(
         )
     given = _from_tensor(source)
     if isinstance(given, np.ndarray):
-        waveform = _resample(check_waveform(given, rate_hz), rate_hz)
+        waveform = resample_array(check_waveform(given, rate_hz), rate_hz, RATE_HZ)
         pictures = None if video is None else _check_pictures(video)
         return Input(
             blocks=lambda: _cut(waveform),
@@ -224,23 +225,11 @@ def _from_tensor(source: Any) -> Any:
     return source.detach().cpu().numpy() if hasattr(source, "detach") else source
 
 
-def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:
-    import torch
-
-    from modalities.audio.resample import resample
-
-    return resample(torch.from_numpy(waveform), rate_hz, RATE_HZ).numpy()
-
-
 def _resample_blocks(blocks: Iterator[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
-    import torch
-
-    from modalities.audio.resample import StreamingResampler
-
-    resampler = StreamingResampler(rate_hz, RATE_HZ)
+    resampler = ArrayResampler(rate_hz, RATE_HZ)
     for block in blocks:
-        yield resampler.push(torch.from_numpy(block)).numpy()
-    yield resampler.flush().numpy()
+        yield resampler.push(block)
+    yield resampler.flush()
 
 
 def _even(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
