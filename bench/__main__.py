@@ -20,6 +20,7 @@ def main() -> None:
     from bench import (
         adapters,
         audio_to_image,
+        commands,
         faces,
         log_mel,
         memory,
@@ -33,6 +34,7 @@ def main() -> None:
 
     parts = {
         "speech": speech.rows,
+        "commands": commands.rows,
         "video": video.rows,
         "faces": faces.rows,
         "log_mel": log_mel.rows,

@@ -20,6 +20,21 @@ def pytest_runtest_setup() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> None:
+    """Keep converted models of tests out of the user's cache."""
+    os.environ["MCGURK_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", params=["torch", "ctranslate2"])
+def engine_name(request) -> str:
+    """Each engine that is installed."""
+    if request.param == "ctranslate2":
+        pytest.importorskip("ctranslate2")
+        pytest.importorskip("onnxruntime")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def demo_clip() -> Path:
     return ROOT / "tests/assets/white_house_address.mp4"

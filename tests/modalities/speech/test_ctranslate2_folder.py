@@ -22,15 +22,15 @@ START = [50_257]
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path_factory):
+def fresh_cache(monkeypatch, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("MCGURK_CACHE", str(folder))
     return folder
 
 
-def test_the_offline_folder_is_taken_as_it_is(own_cache):
+def test_the_offline_folder_is_taken_as_it_is(fresh_cache):
     assert find_ctranslate2_folder("whisper-tiny.en") == offline_folder()
-    assert list(own_cache.iterdir()) == []
+    assert list(fresh_cache.iterdir()) == []
 
 
 @pytest.mark.parametrize("missing", ["model.bin", "vocabulary.txt", "config.json"])

@@ -19,8 +19,8 @@ SAID = (
 
 
 @pytest.fixture(scope="module")
-def pipeline():
-    return AVSRPipeline("whisper-tiny.en", device="cpu")
+def pipeline(engine_name):
+    return AVSRPipeline("whisper-tiny.en", device="cpu", engine=engine_name)
 
 
 @pytest.fixture(scope="module")

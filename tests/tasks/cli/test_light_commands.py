@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import wave
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tasks.__main__ import run
@@ -28,7 +30,7 @@ sys.exit(code)
 """
 
 
-def loaded(folder: Path, code: int, *arguments: object) -> set[str]:
+def loaded(folder: Path, code: int, *arguments: object, quiet: bool = True) -> set[str]:
     """Run the program in a folder, check its exit code, and return the modules it loaded."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *map(str, arguments)],
@@ -40,7 +42,7 @@ def loaded(folder: Path, code: int, *arguments: object) -> set[str]:
     assert done.returncode == code, done.stderr
     if code:
         assert done.stderr.startswith("mcgurk: ") and done.stderr.count("\n") == 1, done.stderr
-    else:
+    elif quiet:
         assert done.stderr == ""
     return set(done.stdout.splitlines()[-1].split())
 
@@ -72,10 +74,63 @@ def test_a_command_that_reads_loads_nothing_of_models(tmp_path, arguments, unuse
     assert not loaded(tmp_path, 0, *arguments) & {*HEAVY, *unused}
 
 
+HEARS = {
+    "sound": (("jfk.wav", "-o", "out.srt"), ("torch", "transformers", "cv2", "peft", "matplotlib")),
+    "sound, torch": (
+        ("jfk.wav", "--engine", "torch"),
+        ("cv2", "peft", "matplotlib", "onnxruntime"),
+    ),
+    "pictures not looked at": ((CLIP, "--no-video"), ("torch", "transformers", "cv2", "peft")),
+}
+
+
+@pytest.mark.parametrize(("arguments", "unused"), HEARS.values(), ids=HEARS)
+def test_transcribing_loads_what_it_uses(tmp_path, arguments, unused):
+    for engine in ("ctranslate2", "onnxruntime"):
+        pytest.importorskip(engine)
+    write_sound(tmp_path / "jfk.wav")
+    arguments = ("transcribe", *arguments, "--device", "cpu")
+    assert not loaded(tmp_path, 0, *arguments, quiet=False) & set(unused)
+
+
+def test_a_waveform_of_another_rate_loads_no_torch(tmp_path):
+    for engine in ("ctranslate2", "onnxruntime"):
+        pytest.importorskip(engine)
+    code = (
+        "import sys, numpy as np\n"
+        "from tasks.avsr import AVSRPipeline\n"
+        "pipeline = AVSRPipeline(device='cpu')\n"
+        "pipeline.transcribe(np.zeros(44_100, np.float32), rate_hz=44_100)\n"
+        "print(*sys.modules)"
+    )
+    paths = os.pathsep.join([str(CONFIGS.parent), *sys.path])
+    environment = os.environ | {"PYTHONPATH": paths}
+    output = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert output.returncode == 0, output.stderr
+    assert not set(output.stdout.split()) & {*HEAVY, "cv2"}
+
+
+def write_sound(path: Path) -> None:
+    """Write half a second of a tone."""
+    tone = 8_000 * np.sin(np.arange(8_000) / 10)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(tone.astype("<i2").tobytes())
+
+
 OUT, PICTURE = ("-o", "out"), ("-o", "out.png")
 MISTAKES = {
     "transcribe, no file": ("transcribe", "no.mp4"),
     "transcribe, no collection": ("transcribe", CLIP, "--sets", "gird"),
+    "transcribe, no engine": ("transcribe", CLIP, "--engine", "onnx"),
+    "transcribe, sets by an engine": (
+        *("transcribe", CLIP, "--sets", "grid", "--engine", "ctranslate2"),
+    ),
+    "transcribe, a GPU by an engine": (
+        *("transcribe", CLIP, "--engine", "ctranslate2", "--device", "cuda"),
+    ),
     "transcribe, suffix": ("transcribe", CLIP, "-o", "a.docx"),
     "transcribe, preview's suffix": ("transcribe", CLIP, "--preview", "a.avi"),
     "transcribe, no mouth video": ("transcribe", CLIP, "--mouth-video", "no.mp4"),

@@ -69,32 +69,34 @@ def test_video_without_sound(capsys, tmp_path, demo_clip):
     assert "without sound" in fails(capsys, "transcribe", path)
 
 
-def test_not_a_number_samples(capsys, tmp_path):
+def test_not_a_number_samples(capsys, tmp_path, engine_name):
     path = tmp_path / "nan.wav"
     write_sound(path, np.full(16_000, np.nan))
-    assert "NaN" in fails(capsys, "transcribe", path)
+    assert "NaN" in fails(capsys, "transcribe", path, "--engine", engine_name)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 3.0])
-def test_short_and_silent_sound_is_no_mistake(capsys, tmp_path, seconds):
+def test_short_and_silent_sound_is_no_mistake(capsys, tmp_path, seconds, engine_name):
     path = tmp_path / "short.wav"
     write_sound(path, np.zeros(round(seconds * 16_000)))
-    assert run(["transcribe", str(path)]) == 0
+    assert run(["transcribe", str(path), "--engine", engine_name]) == 0
     out, err = capsys.readouterr()
     assert out == "" and "No speech" in err
 
 
-def test_unknown_model_lists_the_catalog(capsys, demo_clip):
-    line = fails(capsys, "transcribe", demo_clip, "--model", "whisper-huge")
+def test_unknown_model_lists_the_catalog(capsys, demo_clip, engine_name):
+    asked = ("--model", "whisper-huge", "--engine", engine_name)
+    line = fails(capsys, "transcribe", demo_clip, *asked)
     assert "whisper-huge" in line and "whisper-tiny.en" in line
 
 
-def test_corrupt_model_folder(capsys, tmp_path, demo_clip):
+def test_corrupt_model_folder(capsys, tmp_path, demo_clip, engine_name):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "model.bin").write_bytes(b"\x06\x00\x00\x00 not a model")
     (folder / "config.json").write_text("{}")
-    assert "model" in fails(capsys, "transcribe", demo_clip, "--model", folder)
+    asked = ("--model", folder, "--engine", engine_name)
+    assert "model" in fails(capsys, "transcribe", demo_clip, *asked)
 
 
 def test_unknown_suffix_is_told_before_any_work(capsys, tmp_path, demo_clip):
@@ -250,10 +252,10 @@ def damaged(data: bytes, seed: int) -> bytes:
     return bytes(broken)
 
 
-def check_damaged(capsys, tmp_path, demo_clip, seed: int) -> None:
+def check_damaged(capsys, tmp_path, demo_clip, engine: str, seed: int) -> None:
     path = tmp_path / f"{seed}.mp4"
     path.write_bytes(damaged(demo_clip.read_bytes(), seed))
-    code = run(["transcribe", str(path), "--json"])
+    code = run(["transcribe", str(path), "--json", "--engine", engine])
     out, err = capsys.readouterr()
     assert code in (0, 2), err
     if code == 2:
@@ -264,15 +266,15 @@ def check_damaged(capsys, tmp_path, demo_clip, seed: int) -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("seed", range(12))
-def test_damaged_clips_end_in_a_result_or_a_line(capsys, tmp_path, demo_clip, seed):
-    check_damaged(capsys, tmp_path, demo_clip, seed)
+def test_damaged_clips_end_in_a_result_or_a_line(capsys, tmp_path, demo_clip, engine_name, seed):
+    check_damaged(capsys, tmp_path, demo_clip, engine_name, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("seed", range(12, 200))
-def test_many_damaged_clips(capsys, tmp_path, demo_clip, seed):
-    check_damaged(capsys, tmp_path, demo_clip, seed)
+def test_many_damaged_clips(capsys, tmp_path, demo_clip, engine_name, seed):
+    check_damaged(capsys, tmp_path, demo_clip, engine_name, seed)
 
 
 @pytest.mark.parametrize("option", ["-o", "--report", "--sheet"])
