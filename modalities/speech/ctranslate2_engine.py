@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from modalities.audio.numpy_log_mel import NumpyLogMel
-from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ, SAMPLES_PER_STATE, WHISPER_WINDOW_SAMPLES
-from modalities.speech.ctranslate2_file import EXPECTED, read_index
+from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, ModelIndex, read_index
 from modalities.speech.ctranslate2_settings import Settings, read_settings
 from modalities.speech.engine import Attempt, Sampling, cycle_end
+from modalities.speech.numpy_attention import NumpyAttention
+from modalities.speech.numpy_weights import NumpyWeights
 from modalities.speech.tokenizer import find_tokenizer_file
 from modalities.speech.vocabulary import read_vocabulary
+from modalities.speech.warping import trace_times
 from modalities.speech.whisper_files import check_offline_hash
 
 MOST_THREADS = 8
-STATE_S = SAMPLES_PER_STATE / RATE_HZ
-FRAMES = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES
 POSITIONS = "{side}/position_encodings/encodings"
 
 
@@ -48,9 +48,18 @@ class CTranslate2Engine:
             size = index.entries["decoder/embeddings/weight"].shape[0]
             self.max_tokens = index.entries[POSITIONS.format(side="decoder")].shape[0]
             self.vocabulary = read_vocabulary(find_tokenizer_file(folder, size), size)
+            self.attention = self._attention(index)
             self.model = self.open()
         checked.result()
         self.log_mel = NumpyLogMel(self.model.n_mels)
+
+    def _attention(self, index: ModelIndex) -> NumpyAttention:
+        """Open what tells when words are said."""
+        weights = NumpyWeights(index)
+        dim = index.entries["decoder/embeddings/weight"].shape[1]
+        known = "decoder/num_heads" in index.entries
+        heads = weights.number("decoder/num_heads") if known else dim // HEAD_DIM
+        return NumpyAttention(weights, self.settings.alignment_heads or [], heads)
 
     def open(self) -> Any:
         """Load the model as a library object of its own."""
@@ -153,16 +162,11 @@ class CTranslate2Window:
         return attempt
 
     def token_times(self, prompt: list[int], tokens: list[int], states: int) -> np.ndarray:
-        """Find when tokens are said; see `HeardWindow`.
-
-        The library looks for the path through what holds sound alone, and shares the attention
-        out over that part; asked for the whole window it shares it out as torch does. Past the
-        last state that holds sound nothing is said.
-        """
-        found = self.engine.model.align(self.states, prompt, [tokens], FRAMES)[0]
-        text_steps, state_steps = np.array(found.alignments).T
-        jumps = np.diff(text_steps, prepend=-1).astype(bool)
-        return np.minimum(state_steps[jumps], states - 1) * STATE_S
+        """Find when tokens are said; see `HeardWindow`."""
+        vocabulary = self.engine.vocabulary
+        head = [*prompt, vocabulary.no_timestamps]
+        told = [*head, *tokens, vocabulary.end_of_text]
+        return trace_times(self.engine.attention(np.array(self.states)[0], told, states), len(head))
 
 
 def _count_threads() -> int:

@@ -11,6 +11,7 @@ OLDEST_BINARY_VERSION = 2  # the first one that names its model
 TYPES = ("float32", "int8", "int16", "int32", "float16", "bfloat16")  # by their codes
 BYTES = {"float32": 4, "int8": 1, "int16": 2, "int32": 4, "float16": 2, "bfloat16": 2}
 TYPES_BY_SIZE = {4: "float32", 2: "int16", 1: "int8"}  # before version 4
+HEAD_DIM = 64  # of every Whisper; older files do not store the number of heads
 EXPECTED = "expected a complete CTranslate2 model.bin. Convert or download the model again."
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from torch import Tensor
 
 from modalities.speech.checkpoint import Checkpoint
+from modalities.speech.ctranslate2_file import HEAD_DIM
 from modalities.speech.ctranslate2_settings import read_settings
 from modalities.speech.ctranslate2_tensors import CTranslate2Model, read_model
 from modalities.speech.generation import build_config, build_generation_config
 from modalities.speech.tokenizer import find_tokenizer
-
-HEAD_DIM = 64  # of every Whisper; older files do not store the number of heads
 
 
 def read_ctranslate2_folder(folder: Path) -> Checkpoint:
