@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Versions: lhotse 1.33.0, torch 2.13.0 (CPU), av 18.1.0 (makes the film), imageio-ffmpeg 0.6.0 (brings the FFmpeg by which lhotse
-#   reads it), soundfile 0.14.0, numpy 2.4.6, Python 3.11, Linux x86-64; seen in November 2026.
+#   reads it), soundfile 0.14.0, numpy 2.4.6, urllib3 2.8.0 (which lhotse imports and does not ask for), Python 3.11, Linux
+#   x86-64; seen in November 2026.
 #
 # Seen: prepare_grid, the recipe for the GRID corpus, gives word times that are 25 times too large. The corpus counts in 25 000ths of
 #   a second, 1000 a picture, and the recipe divides by 1000: what it calls seconds are pictures. In a film of 3 s "bin"
@@ -20,7 +21,7 @@ cd "$folder"
 cannot() { echo "Could not be tried: $1." >&2; exit 2; }
 "${PYTHON:-python3}" -m venv venv || cannot "no virtual environment"
 venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    lhotse==1.33.0 torch==2.13.0 av==18.1.0 imageio-ffmpeg==0.6.0 soundfile==0.14.0 numpy==2.4.6 ||
+    lhotse==1.33.0 urllib3==2.8.0 torch==2.13.0 av==18.1.0 imageio-ffmpeg==0.6.0 soundfile==0.14.0 numpy==2.4.6 ||
     cannot "the packages are not to be had"
 mkdir bin
 ln -s "$(venv/bin/python -c 'import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())')" bin/ffmpeg ||

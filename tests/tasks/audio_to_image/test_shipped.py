@@ -1,17 +1,16 @@
-"""What comes with mcgurk takes apart and paints the sounds that come with it, as pages say."""
+"""What comes with mcgurk takes apart the sounds that come with it, as pages say."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from data_prep.media.audio import read_audio
 from data_prep.mixtures.scenes.mixture import render_mixture
+from modalities.diffusion.denoiser_files import load_denoiser
 from modalities.rates import RATE_HZ
 from tasks.__main__ import run
-from tasks.audio_to_image.painting.painter import Painter
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.scoring.separation import score_separation
 
@@ -41,16 +40,6 @@ def test_mixtures_of_two_come_out_better_than_they_went_in(separator):
     assert np.mean([score.improvement for score in scores]) > 8  # dB; on its card 13
 
 
-def test_it_paints_the_sounds_that_are_heard(tmp_path, capsys):
-    picture = tmp_path / "picture.png"
-    assert run(["paint", str(SOUND), "-o", str(picture), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["size"], told["enlarged"]) == ([32, 32], 8)
-    painted = [one["name"] for one in told["sources"] if one["painted"]]
-    assert sorted(painted) == ["bell", "bird"]
-    assert Image.open(picture).size == (256, 256)
-
-
-def test_the_painter_stands_on_what_comes_along():
-    card = Painter.load("scenes", "cpu").card
-    assert (card.denoiser, card.separator, card.licence) == ("scenes", "scenes", "CC0-1.0")
+def test_the_denoiser_is_one_of_icons():
+    denoiser = load_denoiser("scenes")
+    assert (denoiser.side, denoiser.name) == ((32, 32), "scenes")
