@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import product
+from itertools import permutations, product
 
 import torch
 from torch import Tensor
 
 MOST_DEALS = 2**16
+MOST_ONE_EACH = 8  # 40,320 ways
 
 
 def match_best(likeness: Sequence[Sequence[float]]) -> list[int]:
@@ -63,3 +64,25 @@ def deal_out(sources: int, groups: int) -> Tensor:
         )
     ways = torch.tensor(list(product(range(groups), repeat=sources)))  # [ways, sources]
     return torch.nn.functional.one_hot(ways, groups).transpose(1, 2).float()
+
+
+@cache
+def deal_one_each(count: int) -> Tensor:
+    """List all ways to deal sources out to as many groups, one to each.
+
+    Args:
+        count: Sources, and groups.
+
+    Returns:
+        [ways, groups, sources], as `deal_out` has them. It is kept: change a copy.
+
+    Raises:
+        ValueError: There are more than 65,536 ways.
+    """
+    if count > MOST_ONE_EACH:
+        raise ValueError(
+            f"{count} sources can be dealt out one by one in more than {MOST_DEALS} ways; expected "
+            f"up to {MOST_ONE_EACH} sources."
+        )
+    ways = torch.tensor(list(permutations(range(count))))  # [ways, groups]: the source of each
+    return torch.nn.functional.one_hot(ways, count).float()

@@ -111,6 +111,9 @@ class LossOptions:
         least: What is left of the reconstruction's part at the end of "handed_over", above 0, so
             that separation is not forgotten; the software went down to 0.
         temperature: How far apart cosines are ranked for certain; see `soft_rank`.
+        split: Whether several sources may make up one sound, as MixIT lets them; without, each
+            sound that was mixed is one source, and sources without one are silent. That takes
+            mixtures of single sounds (`mixtures.clips` 1).
     """
 
     reconstruction: float = 1.0
@@ -119,6 +122,7 @@ class LossOptions:
     schedule: str = "fixed"
     least: float = 0.1
     temperature: float = 0.1
+    split: bool = True
 
     def __post_init__(self):
         check_choice("schedule", self.schedule, SCHEDULES)
@@ -190,6 +194,11 @@ class SeparationConfig:
             raise ValueError(
                 "audio_text is '', while loss.alignment or loss.ranking is above 0; name the model "
                 "that embeds sounds, or set both to 0."
+            )
+        if not self.loss.split and self.mixtures.clips > 1:
+            raise ValueError(
+                f"loss.split is false and mixtures.clips {self.mixtures.clips}; expected 1, as a "
+                "mixture of several clips is more than one source. Let it be split, or mix clips."
             )
         most = max(self.mixtures.most, *self.mixtures.measured)
         if most > self.network.sources:

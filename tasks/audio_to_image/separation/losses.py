@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize, pad
 
-from modalities.separation.matching import deal_out
+from modalities.separation.matching import deal_one_each, deal_out
 
 # SI-SDR is kept within 60 dB of 0: beyond, float32 has no more digits.
 BOUND = 1e-6
@@ -36,7 +36,7 @@ def si_sdr(agreement: Tensor, energy: Tensor, reference_energy: Tensor) -> Tenso
     return 10 * torch.log10((share + BOUND) / (1 - share + BOUND))
 
 
-def mixit_loss(sources: Tensor, references: Tensor) -> Tensor:
+def mixit_loss(sources: Tensor, references: Tensor, split: bool = True) -> Tensor:
     """Return how badly sources can be put together to what was mixed, by the best way to do so.
 
     All ways are measured at once by inner products of sources, without adding up any waveform.
@@ -45,20 +45,28 @@ def mixit_loss(sources: Tensor, references: Tensor) -> Tensor:
         sources: Estimates, [batch, sources, samples].
         references: What was mixed, [batch, mixtures, samples]: clips, which may be mixtures
             themselves, or single sources that are known.
+        split: Whether sources may be added up to one reference. Without, each reference is one
+            source and those that are left are silent, as single sounds should come out; that is
+            permutation-invariant training.
 
     Returns:
         [batch]: minus the SI-SDR in dB, summed over the mixtures. A silent one counts by how loud
         what is dealt out to it is beside everything: -30 dB where that is nothing.
 
     Raises:
-        ValueError: There are too many ways; see `deal_out`.
+        ValueError: There are too many ways; see `deal_out` and `deal_one_each`.
 
     Source:
         Wisdom et al., Unsupervised Sound Separation Using Mixture Invariant Training (2020), arXiv
-        2006.12701; of silent references, What's All the FUSS (2021), arXiv 2011.00803.
+        2006.12701; of silent references, What's All the FUSS (2021), arXiv 2011.00803;
+        without splitting Yu et al., Permutation Invariant Training (2017), arXiv 1607.00325.
     """
     sources, references = sources.float(), references.float()
-    ways = deal_out(sources.shape[1], references.shape[1]).to(sources)
+    if split:
+        ways = deal_out(sources.shape[1], references.shape[1]).to(sources)
+    else:
+        references = pad(references, (0, 0, 0, sources.shape[1] - references.shape[1]))
+        ways = deal_one_each(sources.shape[1]).to(sources)
     inner = sources @ sources.mT  # [batch, sources, sources]
     crossed = references @ sources.mT  # [batch, mixtures, sources]
     agreement = torch.einsum("wms,bms->bwm", ways, crossed)

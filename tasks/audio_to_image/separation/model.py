@@ -61,7 +61,7 @@ class SeparationModel(nn.Module):
         references = batch["references"]
         mixture = references.sum(1)
         sources = self.network(mixture)
-        found = {"reconstruction_loss": mixit_loss(sources, references).mean()}
+        found = {"reconstruction_loss": mixit_loss(sources, references, self.options.split).mean()}
         if self.options.listens:
             found |= self._listen(sources, mixture, batch["labels"])
         return self._sum(found, progress)

@@ -19,6 +19,7 @@ INF, NAN = float("inf"), float("nan")
         ({"loss": {"alignment": NAN}}, "alignment nan"),
         ({"loss": {"ranking": INF}}, "ranking inf"),
         ({"loss": {"temperature": INF}}, "temperature inf"),
+        ({"loss": {"split": False}, "mixtures": {"clips": 2}}, "mixtures.clips 2; expected 1"),
         ({"network": {"window_s": NAN}}, "window_s is nan"),
         ({"network": {"squeeze": 0}}, "squeeze is 0"),
         ({"data": {"a": {"folder": "sounds", "seed": -1}}}, "seed is -1; expected 0 or more"),

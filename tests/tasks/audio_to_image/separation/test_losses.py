@@ -1,6 +1,6 @@
 """Losses of separation against loops, and what each clip's loss may depend on."""
 
-from itertools import product
+from itertools import permutations, product
 
 import pytest
 import torch
@@ -43,6 +43,30 @@ def test_mixit_is_the_least_of_a_loop_over_all_ways(sources, mixtures):
         expected.append(min(losses))
     found = mixit_loss(estimates, references)
     torch.testing.assert_close(found.double(), torch.stack(expected), atol=0.01, rtol=1e-4)
+
+
+def test_without_splitting_each_sound_is_one_source_in_the_best_order():
+    estimates = torch.randn(2, 3, 400)
+    references = estimates[:, [2, 0, 1]] + 0.3 * torch.randn(2, 3, 400)
+    expected = [
+        min(
+            -sum(plain_si_sdr(row[one], wanted[n]) for n, one in enumerate(order))
+            for order in permutations(range(3))
+        )
+        for row, wanted in zip(estimates, references, strict=True)
+    ]
+    found = mixit_loss(estimates, references, split=False)
+    torch.testing.assert_close(found.double(), torch.stack(expected), atol=0.01, rtol=1e-4)
+
+
+def test_a_sound_in_two_sources_is_as_good_as_whole_only_where_it_may_be_split():
+    sound = torch.randn(1, 400)
+    whole = torch.stack([sound, 0 * sound, 0 * sound], 1)
+    halves = torch.stack([0.5 * sound, 0.5 * sound, 0 * sound], 1)
+    for references in (sound[:, None], whole):  # whether or not silence is given
+        split, apart = (mixit_loss(halves, references, split=how) for how in (True, False))
+        assert split == mixit_loss(whole, references)
+        assert apart > mixit_loss(whole, references, split=False) + 20  # dB
 
 
 def test_mixit_has_the_gradient_of_the_best_way():
