@@ -28,7 +28,7 @@ def find_ctranslate2_folder(name: str | Path) -> Path:
     """Find a Whisper as a folder of CTranslate2, or make it one.
 
     Args:
-        name: As for `find_whisper`.
+        name: A catalog name, a folder, a hub id or an OpenAI .pt file, see `find_whisper`.
 
     Returns:
         The model's own folder where that is complete; else one in the cache of the user, made from

@@ -19,7 +19,7 @@ class NumpyAttention:
     """Reads tokens at once and tells where the alignment heads look.
 
     Args:
-        weights: Of a Whisper.
+        weights: The variables of a Whisper.
         heads: Layer and head of each that follows the sound.
         count: How many heads a layer has.
     """

@@ -9,7 +9,7 @@ class NumpyWeights:
     """Gives variables in float32, dequantised where they are quantised.
 
     Args:
-        index: Of a file that stays mapped.
+        index: What a model.bin holds, and where; the file stays mapped.
     """
 
     def __init__(self, index: ModelIndex):

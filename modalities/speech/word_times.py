@@ -65,7 +65,7 @@ class WordAligner:
         """Find when text tokens are said.
 
         Args:
-            state: As for `align`.
+            state: The decoder's state at the start of this window, as `align` takes it.
             prompt: The tokens before the text.
             tokens: Text tokens, no more than fit.
             states: How many states of the encoder hold sound, 50 a second.
