@@ -15,11 +15,14 @@ def hand_on(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: Its `__name__`.
-        homes: The module that each name is defined in.
+        homes: The module that each name is defined in, which has another name: a submodule that is
+            loaded stands on its package under its own.
 
     Returns:
         What loads a name, and raises AttributeError for one that is not handed on.
     """
+    hidden = [home for name, home in homes.items() if home == f"{package}.{name}"]
+    assert not hidden, f"{hidden} would hide what it defines"
 
     def load(name: str) -> Any:
         if name not in homes:

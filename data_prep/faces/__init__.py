@@ -6,11 +6,11 @@ from modalities.lazy_names import hand_on
 
 if TYPE_CHECKING:
     from data_prep.faces.crops import crop_mouth
+    from data_prep.faces.face_views import FaceView, replay
     from data_prep.faces.finder import FaceFinder, FinderConfig
     from data_prep.faces.first_picture import FromFirstPicture
     from data_prep.faces.landmark_file import load_landmarks
     from data_prep.faces.ready import ReadyMouths, use_box, use_landmarks, use_mouth_video
-    from data_prep.faces.replay import FaceView, replay
     from data_prep.faces.report import build_report
     from data_prep.faces.results import FaceTrack, MouthChunk, MouthSource, Totals
 
@@ -42,7 +42,7 @@ __getattr__ = hand_on(
         **dict.fromkeys(
             ["ReadyMouths", "use_box", "use_landmarks", "use_mouth_video"], "data_prep.faces.ready"
         ),
-        **dict.fromkeys(["FaceView", "replay"], "data_prep.faces.replay"),
+        **dict.fromkeys(["FaceView", "replay"], "data_prep.faces.face_views"),
         "build_report": "data_prep.faces.report",
         **dict.fromkeys(
             ["FaceTrack", "MouthChunk", "MouthSource", "Totals"], "data_prep.faces.results"
