@@ -163,7 +163,7 @@ def test_the_talker_out_of_a_mixture_is_transcribed(whole_mixture, demo_clip, ca
             heard.append((file, sound.name, read_audio(sound)))
             raise ValueError("enough.")
 
-    monkeypatch.setattr("tasks.avsr.AVSRPipeline", Pipeline)
+    monkeypatch.setattr("tasks.avsr.pipeline.AVSRPipeline", Pipeline)
     assert run(["transcribe", str(demo_clip), "--separate", whole_mixture]) == 2
     [(file, name, waveform)] = heard
     assert file == demo_clip and name == "2_speech.wav"
