@@ -95,10 +95,11 @@ def convert(whisper: "Whisper", folder: Path) -> None:
     spec = WhisperLoader().get_model_spec(whisper.model)
     spec.register_vocabulary(_tokens(whisper))
     settings: Any = whisper.model.generation_config
-    spec.config.suppress_ids = list(settings.suppress_tokens or [])
-    spec.config.suppress_ids_begin = list(settings.begin_suppress_tokens or [])
-    spec.config.alignment_heads = [list(pair) for pair in settings.alignment_heads]
-    spec.config.lang_ids = sorted(whisper.vocabulary.languages.values())
+    written: Any = spec.config
+    written.suppress_ids = list(settings.suppress_tokens or [])
+    written.suppress_ids_begin = list(settings.begin_suppress_tokens or [])
+    written.alignment_heads = [list(pair) for pair in settings.alignment_heads]
+    written.lang_ids = sorted(whisper.vocabulary.languages.values())
     spec.validate()
     spec.optimize()
     shutil.rmtree(folder, ignore_errors=True)
