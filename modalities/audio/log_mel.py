@@ -4,10 +4,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from modalities.audio.mel_filters import FFT_SAMPLES, LEAST_POWER, RANGE, build_mel_filters
+from modalities.audio.mel_filters import (
+    CHUNK_FRAMES,
+    FFT_SAMPLES,
+    LEAST_POWER,
+    RANGE,
+    build_mel_filters,
+)
 from modalities.rates import MEL_HOP_SAMPLES, RATE_HZ, WHISPER_WINDOW_S
-
-CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
 
 
 class LogMel(nn.Module):

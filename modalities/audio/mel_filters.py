@@ -7,6 +7,7 @@ from modalities.rates import RATE_HZ
 FFT_SAMPLES = 400
 RANGE = 8.0  # Whisper keeps eight decades below a row's loudest value
 LEAST_POWER = 1e-10
+CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
 # Slaney's scale: even up to 1000 Hz, by powers from there on.
 HZ_PER_MEL, BORDER_HZ, BORDER_MEL = 200 / 3, 1000.0, 15.0
 LOG_STEP = np.log(6.4) / 27

@@ -2,10 +2,14 @@
 
 import numpy as np
 
-from modalities.audio.mel_filters import FFT_SAMPLES, LEAST_POWER, RANGE, build_mel_filters
+from modalities.audio.mel_filters import (
+    CHUNK_FRAMES,
+    FFT_SAMPLES,
+    LEAST_POWER,
+    RANGE,
+    build_mel_filters,
+)
 from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
-
-CHUNK_FRAMES = 500  # spectra of so many frames stay in the cache of a processor
 
 
 class NumpyLogMel:

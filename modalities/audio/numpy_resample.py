@@ -98,7 +98,8 @@ def _build_kernel(step: int, phases: int) -> tuple[np.ndarray, int]:
     cutoff = min(step, phases) * ROLLOFF
     width = math.ceil(LOWPASS_WIDTH * step / cutoff)
     taps = np.arange(-width, width + step)[:, None] / step
-    times = (taps - np.arange(phases) / phases) * cutoff  # [taps, phases]
+    late = (np.arange(phases) / phases).astype(np.float32)  # as torchaudio rounds it
+    times = (taps - late.astype(np.float64)) * cutoff  # [taps, phases]
     times = times.clip(-LOWPASS_WIDTH, LOWPASS_WIDTH)
     window = np.cos(times * np.pi / LOWPASS_WIDTH / 2) ** 2
     return (np.sinc(times) * window * cutoff / step).astype(np.float32), width

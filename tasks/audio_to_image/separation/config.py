@@ -197,8 +197,8 @@ class SeparationConfig:
             )
         if not self.loss.split and self.mixtures.clips > 1:
             raise ValueError(
-                f"loss.split is false and mixtures.clips {self.mixtures.clips}; expected 1, as a "
-                "mixture of several clips is more than one source. Let it be split, or mix clips."
+                f"loss.split is false and mixtures.clips {self.mixtures.clips}; expected 1: "
+                "several clips are more than one source. Let them be split, or mix single sounds."
             )
         most = max(self.mixtures.most, *self.mixtures.measured)
         if most > self.network.sources:

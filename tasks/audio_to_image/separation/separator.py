@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from data_prep.media import check_waveform
-from modalities.audio.resample import StreamingResampler
+from modalities.audio.numpy_resample import ArrayResampler
 from modalities.empty_name import refuse_empty_name
 from modalities.separation.network import SeparationNetwork
 from modalities.separation.stream import SourceStream
@@ -170,7 +170,7 @@ class SeparationStream:
     def __init__(self, separator: Separator, rate_hz: int):
         self.separator = separator
         options = separator.network.options
-        self.resampler = StreamingResampler(rate_hz, options.rate_hz)
+        self.resampler = ArrayResampler(rate_hz, options.rate_hz)
         self.ranker = Ranker(options.sources, options.rate_hz, separator.audio_text)
         self.windows = SourceStream(self._window, options.samples, options.samples // OVERLAP)
 
@@ -180,12 +180,12 @@ class SeparationStream:
 
         Sources come as the network puts them out: `Ranking.order` brings them into their order.
         """
-        return self._hear(self.windows.push(self.resampler.push(block)))
+        return self._hear(self.windows.push(torch.from_numpy(self.resampler.push(block.numpy()))))
 
     @torch.inference_mode()
     def flush(self) -> Tensor:
         """Return the rest, [sources, samples], when the sound has ended."""
-        pieces = self.windows.push(self.resampler.flush())
+        pieces = self.windows.push(torch.from_numpy(self.resampler.flush()))
         return self._hear([*pieces, *self.windows.flush()])
 
     def ranking(self) -> Ranking:
