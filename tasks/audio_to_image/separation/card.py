@@ -24,6 +24,7 @@ class SeparatorCard:
             was loaded with; "" where there was none, and sources are ranked by their energy.
         identity: What tells that model from all others; "" without one.
         dim: Features of its embeddings, 0 without one.
+        significance: By what they are ranked with it, one of "likeness" and "loud_likeness".
         prompt: How a label is told to it, with "{label}" in it.
         labels: What was heard in training.
         network: Sizes, as `SeparatorOptions` has them.
@@ -40,6 +41,7 @@ class SeparatorCard:
     audio_text: str = ""
     identity: str = ""
     dim: int = 0
+    significance: str = "likeness"
     prompt: str = "The sound of {label}"
     labels: tuple[str, ...] = ()
     network: dict[str, Any] = field(default_factory=dict)

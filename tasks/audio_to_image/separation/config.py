@@ -6,6 +6,8 @@ from math import inf
 from data_prep.datasets.sounds.catalog import SOUND_DATASETS
 from fusion.contract.options import check_choice
 from modalities.separation.network import SeparatorOptions
+from tasks.audio_to_image.separation.losses import MOST_DB
+from tasks.audio_to_image.separation.ranking import SIGNIFICANCES
 from tasks.training.options import LoopOptions
 
 APART = ("clip", "label", "data")
@@ -114,6 +116,9 @@ class LossOptions:
         split: Whether several sources may make up one sound, as MixIT lets them; without, each
             sound that was mixed is one source, and sources without one are silent. That takes
             mixtures of single sounds (`mixtures.clips` 1).
+        most_db: SI-SDR in dB that the reconstruction comes close to but does not pass, above 0 to
+            60. Where mixtures of one sound are not split, they would go on to teach masks of
+            exactly 0 and 1 for the sake of ever more dB; 20 leaves the say to what is mixed.
     """
 
     reconstruction: float = 1.0
@@ -123,6 +128,7 @@ class LossOptions:
     least: float = 0.1
     temperature: float = 0.1
     split: bool = True
+    most_db: float = MOST_DB
 
     def __post_init__(self):
         check_choice("schedule", self.schedule, SCHEDULES)
@@ -130,6 +136,10 @@ class LossOptions:
             raise ValueError(
                 f"loss.reconstruction is {self.reconstruction:g} and loss.least {self.least:g}; "
                 "expected above 0 and finite, and above 0 to 1: without it nothing is taken apart."
+            )
+        if not 0 < self.most_db <= MOST_DB:
+            raise ValueError(
+                f"loss.most_db is {self.most_db:g}; expected above 0 to {MOST_DB:g} dB."
             )
         weights = (self.alignment, self.ranking)
         if not all(0 <= weight < inf for weight in weights) or not 0 < self.temperature < inf:
@@ -165,6 +175,8 @@ class SeparationConfig:
         network: Sizes; the defaults are the published ones.
         audio_text: Name, folder or checkpoint of the frozen model of sound and text by which
             sources find their texts and are ranked; "" for none.
+        significance: What makes a source significant: "likeness", how like the mixture it sounds, as
+            published; "loud_likeness", that times its amplitude, so that loudness has its say.
         keep_audio_text: Whether a copy of it is written beside the separator, so that the folder
             can move.
         prompt: How a label is told to it, with "{label}" in it.
@@ -178,6 +190,7 @@ class SeparationConfig:
     data: dict[str, ClipOptions] = field(default_factory=dict)
     network: SeparatorOptions = field(default_factory=SeparatorOptions)
     audio_text: str = ""
+    significance: str = "likeness"
     keep_audio_text: bool = False
     prompt: str = "The sound of {label}"
     mixtures: MixtureOptions = field(default_factory=MixtureOptions)
@@ -195,6 +208,7 @@ class SeparationConfig:
                 "audio_text is '', while loss.alignment or loss.ranking is above 0; name the model "
                 "that embeds sounds, or set both to 0."
             )
+        check_choice("significance", self.significance, SIGNIFICANCES)
         if not self.loss.split and self.mixtures.clips > 1:
             raise ValueError(
                 f"loss.split is false and mixtures.clips {self.mixtures.clips}; expected 1: "

@@ -6,23 +6,26 @@ from torch.nn.functional import cross_entropy, normalize, pad
 
 from modalities.separation.matching import deal_one_each, deal_out
 
-# SI-SDR is kept within 60 dB of 0: beyond, float32 has no more digits.
-BOUND = 1e-6
+MOST_DB = 60.0  # of SI-SDR: beyond, float32 has no more digits
 LEAST = 1e-18  # of a reference's energy: an estimate below is nothing
 EMPTY = 1e-3  # 30 dB under the mixture is silent enough where nothing is to be heard
 SILENT = 1e-10  # mean square below which a reference is taken for silence
 CERTAINTY = 100.0  # how strongly a source goes to the text that is like it
 
 
-def si_sdr(agreement: Tensor, energy: Tensor, reference_energy: Tensor) -> Tensor:
+def si_sdr(
+    agreement: Tensor, energy: Tensor, reference_energy: Tensor, most_db: float = MOST_DB
+) -> Tensor:
     """Return the scale-invariant ratio of signal to distortion, -60 to 60 dB.
 
-    It depends on the level of neither side, however low; an estimate of nothing gets -60 dB.
+    It depends on the level of neither side, however low; an estimate of nothing gets -60 dB, or
+    minus `most_db`.
 
     Args:
         agreement: Inner products of estimates and references, of any shape.
         energy: Sums of squares of the estimates, in the same shape.
         reference_energy: Sums of squares of the references, above 0, in the same shape.
+        most_db: What it comes close to, but does not pass, on either side.
 
     Source:
         Le Roux et al., SDR: half-baked or well done? (2019), arXiv 1811.02508: with r the cosine of
@@ -33,10 +36,13 @@ def si_sdr(agreement: Tensor, energy: Tensor, reference_energy: Tensor) -> Tenso
         agreement / (energy + LEAST * reference_energy).clamp_min(tiny)
     )
     share = share.clamp(0, 1)
-    return 10 * torch.log10((share + BOUND) / (1 - share + BOUND))
+    bound = 10 ** (-most_db / 10)
+    return 10 * torch.log10((share + bound) / (1 - share + bound))
 
 
-def mixit_loss(sources: Tensor, references: Tensor, split: bool = True) -> Tensor:
+def mixit_loss(
+    sources: Tensor, references: Tensor, split: bool = True, most_db: float = MOST_DB
+) -> Tensor:
     """Return how badly sources can be put together to what was mixed, by the best way to do so.
 
     All ways are measured at once by inner products of sources, without adding up any waveform.
@@ -48,6 +54,7 @@ def mixit_loss(sources: Tensor, references: Tensor, split: bool = True) -> Tenso
         split: Whether sources may be added up to one reference. Without, each reference is one
             source and those that are left are silent, as single sounds should come out; that is
             permutation-invariant training.
+        most_db: Of each SI-SDR; what comes near to it has little left to teach.
 
     Returns:
         [batch]: minus the SI-SDR in dB, summed over the mixtures. A silent one counts by how loud
@@ -73,7 +80,7 @@ def mixit_loss(sources: Tensor, references: Tensor, split: bool = True) -> Tenso
     energy = torch.einsum("wms,bst,wmt->bwm", ways, inner, ways).clamp_min(0)
     target = references.square().sum(-1)  # [batch, mixtures]
     heard = target > SILENT * references.shape[-1]
-    distortion = -si_sdr(agreement, energy, target[:, None].expand_as(energy))
+    distortion = -si_sdr(agreement, energy, target[:, None].expand_as(energy), most_db)
     whole = references.sum(1).square().sum(-1).clamp_min(SILENT)[:, None, None]
     nothing = 10 * torch.log10(energy / whole + EMPTY)
     return torch.where(heard[:, None], distortion, nothing).sum(2).amin(1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from modalities.separation.network import SeparationNetwork
 from tasks.audio_to_image.separation.config import LossOptions
 from tasks.audio_to_image.separation.losses import alignment_loss, mixit_loss, ranking_loss
-from tasks.audio_to_image.separation.ranking import embed_sounds
+from tasks.audio_to_image.separation.ranking import LIKENESS, embed_sounds, weigh
 
 if TYPE_CHECKING:
     from modalities.audio_text.models import AudioText
@@ -28,6 +28,7 @@ class SeparationModel(nn.Module):
         audio_text: Frozen; None where no loss needs it.
         texts: Embeddings of all labels, [labels, dim]; None without `audio_text`.
         parts: How many batches or parts of batches a training learns from.
+        significance: By what the ranking loss ranks, one of `SIGNIFICANCES`.
     """
 
     learnt: Tensor
@@ -39,10 +40,11 @@ class SeparationModel(nn.Module):
         audio_text: "AudioText | None" = None,
         texts: Tensor | None = None,
         parts: int = 1,
+        significance: str = LIKENESS,
     ):
         super().__init__()
         self.network, self.options, self.parts = network, options, parts
-        self.audio_text = audio_text
+        self.audio_text, self.significance = audio_text, significance
         self.scale = nn.Parameter(torch.tensor(math.log(START)), options.alignment > 0)
         # In checkpoints, so that a training that goes on knows how far it is.
         self.register_buffer("learnt", torch.zeros((), dtype=torch.int64))
@@ -61,8 +63,10 @@ class SeparationModel(nn.Module):
         references = batch["references"]
         mixture = references.sum(1)
         sources = self.network(mixture)
-        found = {"reconstruction_loss": mixit_loss(sources, references, self.options.split).mean()}
-        if self.options.listens:
+        options = self.options
+        missed = mixit_loss(sources, references, options.split, options.most_db)
+        found = {"reconstruction_loss": missed.mean()}
+        if options.listens:
             found |= self._listen(sources, mixture, batch["labels"])
         return self._sum(found, progress)
 
@@ -81,7 +85,9 @@ class SeparationModel(nn.Module):
             scale = self.scale.exp().clamp_max(HOTTEST)
             found["alignment_loss"] = alignment_loss(sounds, texts, labels >= 0, scale).mean()
         if options.ranking:
-            significance = torch.einsum("bsd,bd->bs", sounds, whole)
+            likeness = torch.einsum("bsd,bd->bs", sounds, whole)
+            energy = sources.float().square().sum(-1)
+            significance = weigh(likeness, energy, self.significance)
             found["ranking_loss"] = ranking_loss(significance, options.temperature).mean()
         return found
 

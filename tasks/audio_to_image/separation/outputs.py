@@ -63,7 +63,8 @@ class SourceFile:
         rank: 1 for the most significant.
         name: The likest label; "source" without a model of sound and text.
         probability: How likely the name is among all labels, 0 to 1; None without such a model.
-        score: How like the whole mixture it sounds, a cosine, or without such a model its share.
+        score: How significant it is: how like the whole mixture it sounds, a cosine, times its
+            amplitude where the separator ranks so; without such a model its share.
         share: Part of the energy of all sources, 0 to 1.
         file: Its name in the folder.
     """

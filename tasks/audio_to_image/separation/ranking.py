@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from fusion.contract.options import check_choice
 from modalities.audio.resample import resample
 from tasks.audio_to_image.separation.losses import CERTAINTY, SILENT
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from modalities.audio_text.models import AudioText
 
 FAINT = 1e-6  # of the mixture's energy: a source below is silent
+LIKENESS, LOUD_LIKENESS = "likeness", "loud_likeness"
+SIGNIFICANCES = (LIKENESS, LOUD_LIKENESS)
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Ranking:
 
     Attributes:
         order: Their numbers as the network puts them out.
-        scores: How like the whole mixture each is, a cosine, -1 where it is silent; its share
-            where no model of sound and text is there to say.
+        scores: How significant each is in the mixture, as `weigh` says it, -1 where it is silent;
+            its share where no model of sound and text is there to say.
         shares: Part of the energy of all sources, 0 to 1; they sum to 1, or are 0 in silence.
         embeddings: Of the sources, [sources, dim], of length 1, or 0 where one is silent; None
             without such a model.
@@ -37,7 +40,7 @@ class Ranking:
 
 
 class Ranker:
-    """Ranks sources by how like their mixture they sound.
+    """Ranks sources by how like their mixture they sound, and how loud they are.
 
     Louder pieces of the mixture count more, by their energy; memory does not grow with their
     number.
@@ -46,10 +49,17 @@ class Ranker:
         sources: How many there are.
         rate_hz: Samples per second of the pieces.
         audio_text: Embeds sounds; None ranks by energy.
+        significance: One of `SIGNIFICANCES`; see `weigh`.
     """
 
-    def __init__(self, sources: int, rate_hz: int, audio_text: "AudioText | None" = None):
-        self.rate_hz, self.audio_text = rate_hz, audio_text
+    def __init__(
+        self,
+        sources: int,
+        rate_hz: int,
+        audio_text: "AudioText | None" = None,
+        significance: str = LIKENESS,
+    ):
+        self.rate_hz, self.audio_text, self.significance = rate_hz, audio_text, significance
         dim = audio_text.dim if audio_text else 0
         self.energy = torch.zeros(sources)
         self.loudness = 0.0  # energy of the mixture
@@ -79,6 +89,7 @@ class Ranker:
         if self.audio_text is not None:
             silence = torch.full_like(shares, -1.0)
             scores = self.likeness / self.loudness if self.loudness else silence
+            scores = weigh(scores, self.energy, self.significance)
             embeddings = normalize(self.embeddings, dim=1)
         places = range(len(shares))
         order = sorted(places, key=lambda n: (float(scores[n]), float(shares[n])), reverse=True)
@@ -88,6 +99,31 @@ class Ranker:
             tuple(float(shares[n]) for n in order),
             None if embeddings is None else embeddings[order],
         )
+
+
+def weigh(likeness: Tensor, energy: Tensor, significance: str) -> Tensor:
+    """Return how significant sources are.
+
+    Args:
+        likeness: How like their mixture each is, a cosine, [..., sources].
+        energy: Sums of squares of the sources, [..., sources].
+        significance: "likeness", as published, takes the cosines as they are; "loud_likeness"
+            multiplies those above 0 by the amplitude: the root of a source's part of the energy of
+            all. The cosines of two sounds of a mixture are close, and which is the greater often
+            says less of their levels than of what they are.
+
+    Returns:
+        [..., sources], -1 to 1, with gradients for both.
+
+    Raises:
+        ValueError: Another significance.
+    """
+    check_choice("significance", significance, SIGNIFICANCES)
+    if significance == LIKENESS:
+        return likeness
+    tiny = torch.finfo(energy.dtype).tiny
+    share = energy / energy.sum(-1, keepdim=True).clamp_min(tiny)
+    return torch.where(likeness > 0, likeness * (share + SILENT).sqrt(), likeness)
 
 
 def embed_sounds(audio_text: "AudioText", waves: Tensor, rate_hz: int) -> Tensor:

@@ -33,7 +33,7 @@ class Separated:
     Attributes:
         sources: float32 [sources, samples], the most significant first; their sum is the mixture.
         rate_hz: Samples per second.
-        scores: How like the mixture each source is; see `Ranking`.
+        scores: How significant each source is; see `Ranking`.
         shares: Part of the energy of all sources, 0 to 1 for each.
         embeddings: float32 [sources, dim], or None without a model of sound and text.
     """
@@ -171,7 +171,12 @@ class SeparationStream:
         self.separator = separator
         options = separator.network.options
         self.resampler = ArrayResampler(rate_hz, options.rate_hz)
-        self.ranker = Ranker(options.sources, options.rate_hz, separator.audio_text)
+        self.ranker = Ranker(
+            options.sources,
+            options.rate_hz,
+            separator.audio_text,
+            separator.card.significance,
+        )
         self.windows = SourceStream(self._window, options.samples, options.samples // OVERLAP)
 
     @torch.inference_mode()

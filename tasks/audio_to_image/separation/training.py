@@ -16,7 +16,7 @@ from tasks.audio_to_image.separation.config import SeparationConfig
 from tasks.audio_to_image.separation.found_clips import find_clips
 from tasks.audio_to_image.separation.measuring import measure_separation
 from tasks.audio_to_image.separation.model import Batch, SeparationModel
-from tasks.audio_to_image.separation.ranking import embed_sounds
+from tasks.audio_to_image.separation.ranking import embed_sounds, weigh
 from tasks.audio_to_image.separation.separator_files import save_separator
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Separation:
             self.audio_text,
             self._embed_labels(),
             loop.steps * loop.accumulation,
+            config.significance,
         )
         self.module: nn.Module = self.model
 
@@ -105,7 +106,9 @@ class Separation:
             return sources.cpu().numpy(), None
         waves = torch.cat([sources, mixture.to(sources)[None]])
         sounds = embed_sounds(self.audio_text, waves, self.config.network.rate_hz)
-        return sources.cpu().numpy(), (sounds[:-1] @ sounds[-1]).cpu().numpy()
+        likeness, energy = sounds[:-1] @ sounds[-1], sources.square().sum(1)
+        found = weigh(likeness, energy, self.config.significance)
+        return sources.cpu().numpy(), found.cpu().numpy()
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
         """Write the separator."""
@@ -116,6 +119,7 @@ class Separation:
             audio_text=config.audio_text or (audio_text.name if audio_text else ""),
             identity=audio_text.identity if audio_text else "",
             dim=audio_text.dim if audio_text else 0,
+            significance=config.significance,
             prompt=config.prompt,
             labels=tuple(self.labels),
             network=asdict(config.network),
