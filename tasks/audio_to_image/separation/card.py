@@ -24,9 +24,10 @@ class SeparatorCard:
             was loaded with; "" where there was none, and sources are ranked by their energy.
         identity: What tells that model from all others; "" without one.
         dim: Features of its embeddings, 0 without one.
-        significance: By what they are ranked with it, one of "likeness" and "loud_likeness".
         prompt: How a label is told to it, with "{label}" in it.
         labels: What was heard in training.
+        significance: By what sources are ranked with the model of sound and text, "likeness" or
+            "loud_likeness".
         network: Sizes, as `SeparatorOptions` has them.
         loss: What it was taught by, as `LossOptions` has it.
         mixtures: What was mixed, as `MixtureOptions` has it.
@@ -41,9 +42,9 @@ class SeparatorCard:
     audio_text: str = ""
     identity: str = ""
     dim: int = 0
-    significance: str = "likeness"
     prompt: str = "The sound of {label}"
     labels: tuple[str, ...] = ()
+    significance: str = "likeness"
     network: dict[str, Any] = field(default_factory=dict)
     loss: dict[str, Any] = field(default_factory=dict)
     mixtures: dict[str, Any] = field(default_factory=dict)

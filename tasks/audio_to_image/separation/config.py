@@ -13,7 +13,7 @@ from tasks.training.options import LoopOptions
 APART = ("clip", "label", "data")
 MANIFEST_DATA = "manifest"
 SCHEDULES = ("fixed", "handed_over")
-MOST_DB = 100  # of a gain: beyond it the softer of two clips is lost beside the other
+MOST_GAIN_DB = 100  # of a gain: beyond it the softer of two clips is lost beside the other
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ class MixtureOptions:
                 f"mixtures.fewest is {self.fewest} and mixtures.most {self.most}; expected 1 or "
                 "more, and no fewer at most than at least."
             )
-        if self.clips < 1 or self.count < 1 or not 0 <= self.gain_db <= MOST_DB:
+        if self.clips < 1 or self.count < 1 or not 0 <= self.gain_db <= MOST_GAIN_DB:
             raise ValueError(
                 f"mixtures has clips {self.clips}, count {self.count} and gain_db "
-                f"{self.gain_db:g}; expected 1 or more, 1 or more, and 0 to {MOST_DB}."
+                f"{self.gain_db:g}; expected 1 or more, 1 or more, and 0 to {MOST_GAIN_DB}."
             )
         if not 1 <= self.speed <= 2:
             raise ValueError(f"mixtures.speed is {self.speed:g}; expected 1 to 2.")
@@ -175,8 +175,8 @@ class SeparationConfig:
         network: Sizes; the defaults are the published ones.
         audio_text: Name, folder or checkpoint of the frozen model of sound and text by which
             sources find their texts and are ranked; "" for none.
-        significance: What makes a source significant: "likeness", how like the mixture it sounds, as
-            published; "loud_likeness", that times its amplitude, so that loudness has its say.
+        significance: What makes a source significant: "likeness", how like the mixture it sounds,
+            as published; "loud_likeness", that times its amplitude: loudness has its say.
         keep_audio_text: Whether a copy of it is written beside the separator, so that the folder
             can move.
         prompt: How a label is told to it, with "{label}" in it.

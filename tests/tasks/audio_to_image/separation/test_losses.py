@@ -69,6 +69,23 @@ def test_a_sound_in_two_sources_is_as_good_as_whole_only_where_it_may_be_split()
         assert apart > mixit_loss(whole, references, split=False) + 20  # dB
 
 
+def test_what_is_clean_enough_has_little_left_to_teach():
+    """Against the plain ratio: as it is far below the bound, at most the bound far above it."""
+    reference = torch.randn(1, 1, 4000)
+    noise = torch.randn_like(reference)
+    noise -= (noise * reference).sum() / reference.square().sum() * reference
+    noise *= reference.norm() / noise.norm()
+    slopes = []
+    for level_db in (-5.0, 40.0):
+        amount = torch.tensor(10 ** (-level_db / 20), requires_grad=True)
+        estimates = torch.stack([reference[:, 0] + amount * noise[:, 0], 0 * reference[:, 0]], 1)
+        loss = mixit_loss(estimates, reference, split=False, most_db=20.0)
+        nothing = mixit_loss(estimates, 0 * reference, split=False, most_db=20.0)
+        assert bool(nothing.isfinite())
+        slopes.append(float(torch.autograd.grad(loss.sum(), amount)[0] * amount))  # a dB of noise
+    assert slopes[0] > 8 and 0 < slopes[1] < 0.1  # of 8.7, all that a plain ratio would have
+
+
 def test_mixit_has_the_gradient_of_the_best_way():
     estimates = torch.randn(1, 3, 300, requires_grad=True)
     with torch.no_grad():

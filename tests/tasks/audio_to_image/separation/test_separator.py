@@ -1,5 +1,6 @@
 """Any sound taken apart: short, long, silent, of any rate, and what does not fit."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from modalities.separation.network import SeparationNetwork
 from tasks.audio_to_image.separation.card import SeparatorCard
-from tasks.audio_to_image.separation.ranking import Ranker
+from tasks.audio_to_image.separation.ranking import Ranker, weigh
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.audio_to_image.separation.separator_files import load_separator, save_separator
 
@@ -61,6 +62,43 @@ def test_sources_are_ranked_by_how_like_the_mixture_they_sound(audio_text):
     assert ranking.shares[0] == pytest.approx(1 / 1.04, abs=1e-3)
     assert ranking.embeddings is not None and not ranking.embeddings[2].any()
     assert audio_text.batches == [4]  # the sources and their mixture, once
+
+
+def test_loudness_has_its_say_where_it_is_asked_to():
+    likeness = torch.tensor([[0.8, 0.7, -0.2, -1.0]], requires_grad=True)
+    energy = torch.tensor([[1.0, 8.0, 1.0, 0.0]], requires_grad=True)
+    assert weigh(likeness, energy, "likeness") is likeness
+    found = weigh(likeness, energy, "loud_likeness")
+    expected = torch.tensor([[0.8 * 0.1**0.5, 0.7 * 0.8**0.5, -0.2, -1.0]])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    found.sum().backward()
+    assert likeness.grad is not None and bool(likeness.grad.isfinite().all())
+    assert energy.grad is not None and bool(energy.grad.isfinite().all())
+    with pytest.raises(ValueError, match="loudness.*known: likeness, loud_likeness"):
+        weigh(likeness, energy, "loudness")
+
+
+class OthersLikeness:
+    """Says of two sources that the second is more like the mixture, whatever they are."""
+
+    name, identity, rate_hz, dim = "others", "others-2", RATE_HZ, 2
+
+    def embed_audio(self, waves: torch.Tensor) -> torch.Tensor:
+        cosines = torch.tensor([0.6, 0.8, 1.0])
+        return torch.stack([cosines, (1 - cosines.square()).sqrt()], 1)
+
+    def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
+        return torch.eye(2)[: len(texts)]
+
+
+def test_a_louder_source_goes_first_though_it_is_less_like_the_mixture():
+    loud, soft = (torch.from_numpy(tone(hz, 0.5)).float() for hz in (500, 2500))
+    orders = {}
+    for significance in ("likeness", "loud_likeness"):
+        ranker = Ranker(2, RATE_HZ, OthersLikeness(), significance)
+        ranker.add(torch.stack([loud, 0.3 * soft]))
+        orders[significance] = ranker.result().order
+    assert orders == {"likeness": (1, 0), "loud_likeness": (0, 1)}
 
 
 def test_louder_pieces_count_more_and_silent_ones_not_at_all(audio_text):
