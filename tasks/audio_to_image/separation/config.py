@@ -173,6 +173,8 @@ class SeparationConfig:
         task: "separation".
         data: Sounds to mix, of one folder or several, by names of your own.
         network: Sizes; the defaults are the published ones.
+        start: Name or folder of a separator whose weights the training begins with, one of the same
+            sizes; "" to begin with random ones.
         audio_text: Name, folder or checkpoint of the frozen model of sound and text by which
             sources find their texts and are ranked; "" for none.
         significance: What makes a source significant: "likeness", how like the mixture it sounds,
@@ -189,6 +191,7 @@ class SeparationConfig:
     task: str = "separation"
     data: dict[str, ClipOptions] = field(default_factory=dict)
     network: SeparatorOptions = field(default_factory=SeparatorOptions)
+    start: str = ""
     audio_text: str = ""
     significance: str = "likeness"
     keep_audio_text: bool = False

@@ -1,12 +1,13 @@
 """Trained separators on disk: a card, the network, and where asked for what ranks the sources."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modalities.empty_name import refuse_empty_name
 from modalities.network_file import load_network, save_network
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
-from tasks.audio_to_image.separation.card import CARD, SeparatorCard, read_card
+from tasks.audio_to_image.separation.card import CARD, SeparatorCard, find_shipped, read_card
 from tasks.cards import card_comes_last
 
 if TYPE_CHECKING:
@@ -53,6 +54,32 @@ def load_separator(folder: str | Path) -> tuple[SeparationNetwork, SeparatorCard
     folder = Path(folder)
     card = read_card(folder)
     return load_network(SeparationNetwork, SeparatorOptions, folder / NETWORK), card
+
+
+def copy_weights(name: str | Path, network: SeparationNetwork) -> None:
+    """Give a network the weights of a trained separator.
+
+    Args:
+        name: A folder that `mcgurk train` wrote; else the name of one that comes with mcgurk.
+        network: Of the same sizes.
+
+    Raises:
+        FileNotFoundError: The separator is not there, or not whole.
+        ValueError: It is damaged, or of other sizes.
+    """
+    trained, _ = load_separator(find_shipped(name) or Path(name).expanduser())
+    theirs, ours = asdict(trained.options), asdict(network.options)
+    other = [
+        f"{entry} {theirs[entry]}, not {ours[entry]}"
+        for entry in ours
+        if entry != "dropout" and theirs[entry] != ours[entry]
+    ]
+    if other:
+        raise ValueError(
+            f"{name}, the separator to start from, has {'; '.join(other)}; expected the same sizes. "
+            "Set those of network to its own, or start from none."
+        )
+    network.load_state_dict(trained.state_dict())
 
 
 def load_ranking_model(

@@ -17,7 +17,7 @@ from tasks.audio_to_image.separation.found_clips import find_clips
 from tasks.audio_to_image.separation.measuring import measure_separation
 from tasks.audio_to_image.separation.model import Batch, SeparationModel
 from tasks.audio_to_image.separation.ranking import embed_sounds, weigh
-from tasks.audio_to_image.separation.separator_files import save_separator
+from tasks.audio_to_image.separation.separator_files import copy_weights, save_separator
 
 if TYPE_CHECKING:
     from modalities.audio_text.models import AudioText
@@ -54,8 +54,11 @@ class Separation:
         self.audio_text = audio_text or _load_audio_text(config.audio_text)
         torch.manual_seed(config.loop.seed)
         loop = config.loop.in_steps(self.size)
+        network = SeparationNetwork(options)
+        if config.start:
+            copy_weights(config.start, network)
         self.model = SeparationModel(
-            SeparationNetwork(options),
+            network,
             config.loss,
             self.audio_text,
             self._embed_labels(),
@@ -114,6 +117,7 @@ class Separation:
         """Write the separator."""
         config, audio_text = self.config, self.audio_text
         steps = measured.get("step", config.loop.steps)
+        began = f", begun with {config.start}" if config.start else ""
         folders = ", ".join(f"{entry.dataset} {entry.folder}" for entry in config.data.values())
         card = SeparatorCard(
             audio_text=config.audio_text or (audio_text.name if audio_text else ""),
@@ -127,7 +131,7 @@ class Separation:
             mixtures=asdict(config.mixtures),
             data=f"{self.size} sounds of {folders}",
             licence=config.licence,
-            command=f"mcgurk train, {steps:.0f} steps, seed {config.loop.seed}",
+            command=f"mcgurk train, {steps:.0f} steps, seed {config.loop.seed}{began}",
             parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             scores={k: v for k, v in measured.items() if "sisdri" in k or k.startswith("rank_")},
             left_out=tuple(self.left_out),
