@@ -13,6 +13,8 @@ audio-to-image-weights: .venv/.dev
 	$(BIN)/python -m tools.render_sounds $(RENDERED)/pictures --count 8000 --seed 3 --size 32 --seconds 0.5
 	$(BIN)/python -m tools.train_audio_text configs/audio_to_image/scenes_separation.yaml $(RENDERED)/ear
 	$(BIN)/python -m tools.export_audio_to_image audio_text $(RENDERED)/ear $(HEARING)
+	$(BIN)/mcgurk train configs/audio_to_image/scenes_separation.yaml start="''" loss.split=true loss.most_db=60 \
+		loop.steps=2000 -o $(RENDERED)/split
 	$(BIN)/mcgurk train configs/audio_to_image/scenes_separation.yaml -o $(RENDERED)/separator
 	$(BIN)/python -m tools.export_audio_to_image separator $(RENDERED)/separator $(PAINTING)/separation/scenes
 	$(BIN)/mcgurk train configs/audio_to_image/scenes_base.yaml -o $(RENDERED)/base

@@ -77,6 +77,25 @@ def test_training_takes_tones_apart(experiment, tmp_path):
     assert separator.card.scores["sisdri_2"] == pytest.approx(measured["sisdri_2"])
 
 
+def test_a_training_can_begin_with_a_trained_separator(experiment, tmp_path):
+    train(Separation(experiment), LOOP, tmp_path, device="cpu")
+    trained = Separator.load(tmp_path, "cpu").network.state_dict()
+    begun = Separation(replace(experiment, start=str(tmp_path)))
+    for name, value in begun.model.network.state_dict().items():
+        torch.testing.assert_close(value, trained[name], atol=0, rtol=0)
+    more = tmp_path / "more"
+    train(begun, LOOP, more, device="cpu")
+    assert f"begun with {tmp_path}" in Separator.load(more, "cpu").card.command
+
+
+def test_what_a_training_cannot_begin_with_is_told(experiment, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Separation(replace(experiment, start=str(tmp_path / "none")))
+    wider = replace(experiment, network=replace(experiment.network, widths=(16, 16)))
+    with pytest.raises(ValueError, match=r"scenes.* has sources 3, not .*; expected the same sizes"):
+        Separation(replace(wider, network=replace(wider.network, sources=4), start="scenes"))
+
+
 def test_sources_and_mixture_are_embedded_in_one_pass_with_gradients(experiment, audio_text):
     config = replace(experiment, audio_text="pitch", loss=FULL)
     task = Separation(config, audio_text)
