@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from math import inf
 
+import numpy as np
+
 from data_prep.datasets.sounds.catalog import SOUND_DATASETS
 from fusion.contract.options import check_choice
 from modalities.separation.network import SeparatorOptions
@@ -59,6 +61,8 @@ class MixtureOptions:
         fewest: How many references a training mixture has at least, 1 or more.
         most: How many at most. With 2 of both and no gain it is what was published; the references
             that a mixture has less are silent ones.
+        weights: How often each number of references from `fewest` to `most` comes, one weight of 0
+            or more for each; () for all alike.
         clips: How many clips are added up to one reference at most, at random; the separator is not
             told their number, as MixIT can be taught by recordings of several sounds.
         apart: Clips of a mixture are different ones ("clip"), of different labels ("label"), or
@@ -72,6 +76,7 @@ class MixtureOptions:
 
     fewest: int = 2
     most: int = 2
+    weights: tuple[float, ...] = ()
     clips: int = 1
     apart: str = "label"
     gain_db: float = 0.0
@@ -87,6 +92,7 @@ class MixtureOptions:
                 f"mixtures.fewest is {self.fewest} and mixtures.most {self.most}; expected 1 or "
                 "more, and no fewer at most than at least."
             )
+        self._check_weights()
         if self.clips < 1 or self.count < 1 or not 0 <= self.gain_db <= MOST_GAIN_DB:
             raise ValueError(
                 f"mixtures has clips {self.clips}, count {self.count} and gain_db "
@@ -96,6 +102,21 @@ class MixtureOptions:
             raise ValueError(f"mixtures.speed is {self.speed:g}; expected 1 to 2.")
         if not self.measured or min(self.measured) < 1:
             raise ValueError(f"mixtures.measured is {self.measured}; expected numbers above 0.")
+
+    def _check_weights(self) -> None:
+        numbers, sound = self.most - self.fewest + 1, all(0 <= w < inf for w in self.weights)
+        if self.weights and not (len(self.weights) == numbers and sound and sum(self.weights)):
+            raise ValueError(
+                f"mixtures.weights is {self.weights}; expected {numbers} numbers of 0 or more, one "
+                f"for each from {self.fewest} to {self.most}, not all 0."
+            )
+
+    def draw_count(self, random: np.random.Generator) -> int:
+        """Return how many references a mixture has."""
+        if not self.weights:
+            return int(random.integers(self.fewest, self.most + 1))
+        shares = np.asarray(self.weights) / sum(self.weights)
+        return self.fewest + int(random.choice(len(shares), p=shares))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Separation:
     def load(self, index: int, random: np.random.Generator) -> Batch:
         """Return the references of a mixture with a clip in it, and its labels."""
         options = self.config.mixtures
-        count = int(random.integers(options.fewest, options.most + 1))
+        count = options.draw_count(random)
         found, labels = self.trained.draw(count, random, index, options.clips)
         references = np.zeros((options.most, found.shape[1]), np.float32)
         references[:count] = found

@@ -92,7 +92,9 @@ def test_what_a_training_cannot_begin_with_is_told(experiment, tmp_path):
     with pytest.raises(FileNotFoundError):
         Separation(replace(experiment, start=str(tmp_path / "none")))
     wider = replace(experiment, network=replace(experiment.network, widths=(16, 16)))
-    with pytest.raises(ValueError, match=r"scenes.* has sources 3, not .*; expected the same sizes"):
+    with pytest.raises(
+        ValueError, match=r"scenes.* has sources 3, not .*; expected the same sizes"
+    ):
         Separation(replace(wider, network=replace(wider.network, sources=4), start="scenes"))
 
 
