@@ -76,8 +76,8 @@ def copy_weights(name: str | Path, network: SeparationNetwork) -> None:
     ]
     if other:
         raise ValueError(
-            f"{name}, the separator to start from, has {'; '.join(other)}; expected the same sizes. "
-            "Set those of network to its own, or start from none."
+            f"{name}, the separator to start from, has {'; '.join(other)}; expected the same "
+            "sizes. Set those of network to its own, or start from none."
         )
     network.load_state_dict(trained.state_dict())
 
