@@ -53,7 +53,7 @@ PAGE = ROOT / "docs/audio_to_image.md"
 SHEET, CURVES = "audio_to_image_digits.webp", "audio_to_image_guidance.png"
 SPEAKER, UTTERANCES = "nicolas", 40
 # Rows of configs/audio_to_image/separation_study.yaml.
-MIXIT, FULL_LOSS = "MixIT alone", "full loss"
+ROWS = ("MixIT alone", "full loss", "each sound one source")
 GUIDANCES = (1.0, 1.5, 2.0, 3.0, 5.0)
 SHOWN = (5, 11)  # mixtures of one digit on the sheet, and of two
 APART, WHOLE = "separated sources", "the whole mixture"
@@ -134,7 +134,7 @@ def tell_words() -> list[str]:
         "the speech alone": [one.speech for one in utterances],
         "in music at 0 dB": [one.mixture for one in utterances],
     }
-    for row in (MIXIT, FULL_LOSS):
+    for row in ROWS:
         place = BUILT / "separation_study" / plain(row) / "0"
         separator = Separator.load(place, "cpu")
         heard[f"taken out of it, {row}"] = [take_talker(separator, u.mixture) for u in utterances]
