@@ -28,9 +28,8 @@ from tools.mix_digits import DigitOptions, mix_digits
 from tools.painted_digits import Scores
 from tools.publish_audio_to_image import (
     APART,
-    FULL_LOSS,
+    ROWS,
     GUIDANCES,
-    MIXIT,
     WHOLE,
     draw_guidance,
     write_digits,
@@ -112,11 +111,11 @@ def test_the_bound_stands_below_the_rows_of_the_study():
         bounds = {"bound_sisdri_2": 15.0, "bound_sisdri_3": 13.0}
         return Result(row, "", None, 0, {**dict(zip(names, values, strict=True)), **bounds})
 
-    rows = [result(MIXIT, 8, 6, 0.9, 0.7), result(FULL_LOSS, 7, 6.5, 0.95, 0.85)]
+    rows = [result(ROWS[0], 8, 6, 0.9, 0.7), result(ROWS[1], 7, 6.5, 0.95, 0.85)]
     table, _, aims = write_separation(rows)
     assert cells(table)[2:] == [
-        [MIXIT, "8.0", "6.0", "0.90", "0.70"],
-        [FULL_LOSS, "7.0", "6.5", "0.95", "0.85"],
+        [ROWS[0], "8.0", "6.0", "0.90", "0.70"],
+        [ROWS[1], "7.0", "6.5", "0.95", "0.85"],
         ["ideal ratio masks, the bound", "15.0", "13.0", "", ""],
     ]
     assert "8.0 dB for two sources (aim: 7 dB)" in aims and "0.85 for the order" in aims
