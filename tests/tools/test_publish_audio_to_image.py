@@ -28,8 +28,8 @@ from tools.mix_digits import DigitOptions, mix_digits
 from tools.painted_digits import Scores
 from tools.publish_audio_to_image import (
     APART,
-    ROWS,
     GUIDANCES,
+    ROWS,
     WHOLE,
     draw_guidance,
     write_digits,
