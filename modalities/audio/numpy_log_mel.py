@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from modalities.audio.hann import build_hann_window
 from modalities.audio.mel_filters import (
     CHUNK_FRAMES,
     FFT_SAMPLES,
@@ -24,8 +25,7 @@ class NumpyLogMel:
 
     def __init__(self, mel_bins: int = 80):
         self.filters = build_mel_filters(mel_bins).astype(np.float32)
-        turns = np.arange(FFT_SAMPLES) / FFT_SAMPLES
-        self.window = (0.5 - 0.5 * np.cos(2 * np.pi * turns)).astype(np.float32)
+        self.window = build_hann_window(FFT_SAMPLES)
 
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Compute the spectrogram of sound that is padded with silence, or cut, to 30 s.

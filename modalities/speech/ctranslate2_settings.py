@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LATEST_FIRST_TIMESTAMP = 50  # Whisper's first timestamp is at most 1.00 s
+from modalities.speech.vocabulary import LATEST_FIRST_TIMESTAMP
+
 LATEST_FIRST = "max_initial_timestamp_index"  # ours; CTranslate2 takes no notice of it
 
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modalities.speech.tokenizer import special_token
-from modalities.speech.vocabulary import FIRST_MULTILINGUAL_VOCABULARY
+from modalities.speech.vocabulary import FIRST_MULTILINGUAL_VOCABULARY, LATEST_FIRST_TIMESTAMP
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, WhisperConfig, WhisperTokenizer
 
 BLANK = 220  # a space alone
-LATEST_FIRST_TIMESTAMP = 50  # Whisper's first timestamp is at most 1.00 s
 
 Heads = Sequence[tuple[int, int]]
 

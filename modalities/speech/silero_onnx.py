@@ -1,11 +1,11 @@
 """Silero's speech detector in its own ONNX file, without torch."""
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modalities.audio.hann import build_hann_window
+from modalities.speech.silero_files import find_silero_file
 from modalities.speech.voice_activity import CONTEXT_SAMPLES, LEVEL_BINS
 
 MODEL = "data/silero_vad_16k_sequence.onnx"
@@ -28,8 +28,7 @@ class SileroOnnx:
 
     def __init__(self, session: Any):
         self.session = session
-        turns = np.arange(FFT_SAMPLES) / FFT_SAMPLES
-        self.window = (0.5 - 0.5 * np.cos(2 * np.pi * turns)).astype(np.float32)
+        self.window = build_hann_window(FFT_SAMPLES)
 
     def measure(self, chunks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the chunks as they are, and how loud they are; see `SpeechNetwork`."""
@@ -56,13 +55,9 @@ def load_silero_onnx() -> SileroOnnx:
     """
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
-    spec = importlib.util.find_spec("silero_vad")  # finds without importing
-    path = Path(spec.origin).parent / MODEL if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise ValueError(
-            "The ONNX file of the speech detector is missing; expected the wheel silero-vad 6.2.3 "
-            "or later. Install it, take the torch engine, or turn the detector off."
-        )
+    path = find_silero_file(
+        MODEL, "6.2.3 or later", "take the torch engine, or turn the detector off"
+    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = ONLY_ERRORS

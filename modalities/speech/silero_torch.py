@@ -1,14 +1,13 @@
 """Silero's speech detector in torch."""
 
-import importlib.util
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad
 
+from modalities.speech.silero_files import find_silero_file
 from modalities.speech.voice_activity import CONTEXT_SAMPLES, LEVEL_BINS
 
 MODEL = "data/silero_vad.jit"
@@ -75,13 +74,7 @@ def load_silero() -> SileroNetwork:
     Raises:
         ValueError: The wheel silero-vad is not installed, or holds no such model.
     """
-    spec = importlib.util.find_spec("silero_vad")
-    path = Path(spec.origin).parent / MODEL if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise ValueError(
-            "The weights of the speech detector are missing; expected the wheel silero-vad 6. "
-            "Install it, or turn the detector off."
-        )
+    path = find_silero_file(MODEL, "6", "or turn the detector off")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TorchScript is all that the wheel has
         stored = torch.jit.load(path, map_location="cpu").state_dict()

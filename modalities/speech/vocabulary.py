@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from modalities.speech.tokenizer import number_of, unreadable
 
 FIRST_MULTILINGUAL_VOCABULARY = 51_865
+LATEST_FIRST_TIMESTAMP = 50  # steps of 0.02 s: Whisper's first timestamp is at most 1.00 s
 
 
 @dataclass(frozen=True)

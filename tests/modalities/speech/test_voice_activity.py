@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modalities.speech import silero_onnx, silero_torch
+from modalities.speech import silero_files, silero_onnx
 from modalities.speech.silero_onnx import load_silero_onnx
 from modalities.speech.silero_torch import load_silero
 from modalities.speech.speech_spans import SpeechSpan, VoiceActivityConfig
@@ -205,7 +205,7 @@ def test_both_forms_hear_the_same(demo, shared_data):
 
 
 def test_missing_wheel_is_told(monkeypatch):
-    monkeypatch.setattr(silero_torch.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(silero_files.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="silero-vad"):
         load_silero()
 
