@@ -79,12 +79,12 @@ def separate(
 
 def show_sources(found: "SeparatedFile", folder: Path) -> None:
     """Print a line for each source, by rank, and one for the rest."""
+    from tasks.audio_to_image.separation.outputs import UNNAMED
     from tasks.cli.columns import print_columns
     from tasks.cli.ranked_sources import HEAD, tell_source
 
     rows = [
-        [*tell_source(one, one.probability is not None), str(folder / one.file)]
-        for one in found.sources
+        [*tell_source(one, one.name != UNNAMED), str(folder / one.file)] for one in found.sources
     ]
     if found.rest:
         rest = f"{100 * found.rest_share:.1f} %"

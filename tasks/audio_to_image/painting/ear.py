@@ -13,16 +13,13 @@ from torch.nn.functional import normalize
 from modalities.rates import RATE_HZ
 from modalities.tensor_hash import hash_weights
 from tasks.audio_to_image.separation.losses import SILENT
-from tasks.audio_to_image.separation.ranking import Ranking, embed_sounds
+from tasks.audio_to_image.separation.ranking import FAINT, Ranking, embed_sounds
 from tasks.devices import find_device
 
 if TYPE_CHECKING:
     from modalities.audio_text.models import AudioText
     from tasks.audio_to_image.separation.separator import Separator
 
-# Of the energy of all sources: what is below is taken for silence. What a separator leaves in the
-# sources that a mixture has not got would have embeddings as long as any other, and be painted.
-FAINT = 0.01
 WINDOW_S = 10  # that are embedded together where nothing is taken apart, as long as CLAP's clips
 
 
@@ -101,6 +98,8 @@ class Ear:
 
 def silence_faint(ranking: Ranking) -> Ranking:
     """Return a ranking with faint sources as silent ones, behind all others.
+
+    Their embeddings are as long as any other, and would be painted.
 
     Args:
         ranking: With embeddings.

@@ -23,8 +23,9 @@ class HeardSource:
     Attributes:
         rank: 1 for the most significant.
         name: The likest label of those that the separator was trained with; "source" where it has
-            none, "whole" where nothing was taken apart.
-        probability: How likely the name is among all labels, 0 to 1; None without labels.
+            none, "whole" where nothing was taken apart, "faint" for what is taken for silence.
+        probability: How likely the name is among all labels, 0 to 1; None without labels, and for
+            what is faint.
         score: How like the whole sound it is, a cosine, -1 where it is silent.
         share: Part of the energy of all sources, 0 to 1.
     """

@@ -17,7 +17,7 @@ from modalities.extras import import_extra
 from modalities.rates import RATE_HZ
 from modalities.whole_file import folder_when_whole, replace_when_whole
 from tasks.audio_to_image.separation.following import Followed, Report
-from tasks.audio_to_image.separation.ranking import Ranking
+from tasks.audio_to_image.separation.ranking import FAINT, Ranking
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.audio_to_image.separation.spectrogram import Caption, Spectrograms, draw_spectrograms
 
@@ -61,8 +61,10 @@ class SourceFile:
 
     Attributes:
         rank: 1 for the most significant.
-        name: The likest label; "source" without a model of sound and text.
-        probability: How likely the name is among all labels, 0 to 1; None without such a model.
+        name: The likest label, with "faint" before it where the share is below `FAINT`; "source"
+            without a model of sound and text.
+        probability: How likely the name is among all labels, 0 to 1; None without such a model, and
+            for what is faint.
         score: How significant it is: how like the whole mixture it sounds, a cosine, times its
             amplitude where the separator ranks so; without such a model its share.
         share: Part of the energy of all sources, 0 to 1.
@@ -159,10 +161,16 @@ def _check_picture() -> str:
 def choose_talker(sources: Sequence[SourceFile]) -> SourceFile:
     """Return the source that is speech by its name, or else the one of the highest rank.
 
+    Speech that is faint is not meant, as it is mostly what was left of other sources.
+
     Args:
         sources: One or more, by rank.
     """
-    speech = (one for one in sources if SPEECH & set(re.findall(r"\w+", one.name.lower())))
+    speech = (
+        one
+        for one in sources
+        if one.share >= FAINT and SPEECH & set(re.findall(r"\w+", one.name.lower()))
+    )
     return next(speech, sources[0])
 
 
@@ -261,6 +269,8 @@ def name_ranked(
 ) -> list[tuple[str, float | None]]:
     """Return what each source is called by rank, and how sure that is, "source" and None for not.
 
+    What is faint is called so, and sure of nothing.
+
     Args:
         separator: Knows names, where it has a model of sound and text.
         ranking: What it heard.
@@ -268,7 +278,12 @@ def name_ranked(
     """
     if ranking.embeddings is None or not (labels or separator.card.labels):
         return [(UNNAMED, None)] * len(ranking.order)
-    return [*separator.name_sources(ranking.embeddings.numpy(), labels)]
+    names = separator.name_sources(ranking.embeddings.numpy(), labels)
+    heard = ranking.embeddings.any(1).tolist()
+    return [
+        (f"faint {name}" if known else "faint", None) if 0 < share < FAINT else (name, chance)
+        for (name, chance), share, known in zip(names, ranking.shares, heard, strict=True)
+    ]
 
 
 def _join(paths: Sequence[Path], rest: Path, rate_hz: int) -> None:

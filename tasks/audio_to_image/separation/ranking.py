@@ -15,7 +15,10 @@ from tasks.audio_to_image.separation.losses import CERTAINTY, SILENT
 if TYPE_CHECKING:
     from modalities.audio_text.models import AudioText
 
-FAINT = 1e-6  # of the mixture's energy: a source below is silent
+UNHEARD = 1e-6  # of the mixture's energy: a source below is silent
+# Of the energy of all sources, 20 dB below them: what is below is mostly what a separator leaves in
+# a source that the mixture has not got, and sounds like whatever it is left over from.
+FAINT = 0.01
 LIKENESS, LOUD_LIKENESS = "likeness", "loud_likeness"
 SIGNIFICANCES = (LIKENESS, LOUD_LIKENESS)
 
@@ -77,7 +80,7 @@ class Ranker:
         if self.audio_text is None:
             return
         found = embed_sounds(self.audio_text, torch.cat([sources, mixture]), self.rate_hz).cpu()
-        heard = energy > FAINT * loudness
+        heard = energy > UNHEARD * loudness
         likeness = torch.where(heard, found[:-1] @ found[-1], -1.0)
         self.likeness += loudness * likeness
         self.embeddings += torch.where(heard, energy, 0.0)[:, None] * found[:-1]
@@ -148,7 +151,7 @@ def name_sounds(
     Args:
         audio_text: Embeds the labels.
         embeddings: One for each sound, [rows, dim]; of length 1, or 0 for silence.
-        labels: What they may be called, one or more.
+        labels: What they may be called, one or more; one that is there twice counts once.
         prompt: How a label is told, with "{label}" in it.
 
     Returns:
@@ -159,6 +162,7 @@ def name_sounds(
     """
     if not labels:
         raise ValueError("labels is empty; expected one or more names of sounds.")
+    labels = list(dict.fromkeys(labels))
     texts = audio_text.embed_text([prompt.replace("{label}", label) for label in labels])
     chances = (CERTAINTY * embeddings @ texts.cpu().T).softmax(1)  # [rows, labels]
     heard = embeddings.any(1).tolist()

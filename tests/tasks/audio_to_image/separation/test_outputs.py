@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data_prep.media import read_audio
@@ -18,10 +19,13 @@ from tasks.audio_to_image.separation.outputs import (
     OutputOptions,
     SourceFile,
     choose_talker,
+    name_ranked,
     separate_file,
 )
+from tasks.audio_to_image.separation.ranking import FAINT, Ranking
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.audio_to_image.separation.spectrogram import COLUMNS, Spectrograms
+from tasks.cli.separate import show_sources
 
 RATE_HZ = 16000
 PLAIN = OutputOptions(picture=False)
@@ -191,6 +195,47 @@ def test_a_spectrogram_shows_a_tone_where_and_when_it_is():
     assert middles[power.sum(1).argmax()] == pytest.approx(1000, rel=0.03)
     first = np.flatnonzero(power.sum(0) > 0.5 * power.sum(0).max())[0]
     assert first * found.column_s == pytest.approx(1, abs=0.05)
+
+
+def test_a_faint_source_is_told_as_faint_and_not_with_certainty(separator):
+    """It was called by what it is left over from, and that with 100 %."""
+    sounds = separator.audio_text.embed_text(["band 0", "band 5", "band 5"]).cpu()
+    sounds = torch.cat([sounds, torch.zeros(2, sounds.shape[1])])
+    shares = (0.985, FAINT, 0.002, 0.003, 0.0)
+    ranking = Ranking((0, 1, 2, 3, 4), (0.9, 0.8, 0.7, -1.0, -1.0), shares, sounds)
+    (first, sure), (second, edge), *rest = name_ranked(separator, ranking)
+    assert (first, second) == ("0", "5") and sure > 0.9 and edge > 0.9
+    assert rest == [("faint 5", None), ("faint", None), ("silence", 1.0)]
+
+
+def test_a_faint_source_is_told_so_in_files_table_and_json(
+    separator, tmp_path, monkeypatch, capsys
+):
+    def keep_most(self, mixture):
+        return torch.stack([0.96 * mixture, 0.04 * mixture, 0 * mixture], 1)
+
+    monkeypatch.setattr(SeparationNetwork, "forward", keep_most)
+    time_s = np.arange(RATE_HZ) / RATE_HZ
+    mixture = write(tmp_path / "mix.wav", 0.5 * np.sin(2 * np.pi * 300 * time_s))
+    found = separate_file(separator, mixture, tmp_path / "out")
+    names = [one.name for one in found.sources]
+    assert names[1] == f"faint {names[0]}" and names[2] == "silence"
+    assert found.sources[1].share < 0.002 and found.sources[1].file == f"2_faint_{names[0]}.wav"
+    told = json.loads((tmp_path / "out" / SEPARATION).read_text())["sources"][1]
+    assert (told["name"], told["probability"]) == (names[1], None)
+    show_sources(found, tmp_path / "out")
+    line = capsys.readouterr().out.splitlines()[2].split()
+    assert line[:5] == ["2", "faint", names[0], "0.2", "%"]  # and nothing below "sure"
+
+
+def test_faint_speech_is_not_taken_for_the_talker():
+    shares = {"rain": 0.6, "faint speech": FAINT / 2, "voice": 0.39}
+    sources = [
+        SourceFile(n, name, 0.9, 0.5, share, "")
+        for n, (name, share) in enumerate(shares.items(), 1)
+    ]
+    assert choose_talker(sources).name == "voice"
+    assert choose_talker(sources[:2]).name == "rain"
 
 
 @pytest.mark.parametrize(

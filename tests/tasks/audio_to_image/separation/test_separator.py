@@ -165,3 +165,9 @@ def test_what_is_missing_or_damaged_is_told(separator, tmp_path):
         load_separator(tmp_path)
     with pytest.raises(ValueError, match="NaN or infinite"):
         separator.separate(np.array([0.0, np.nan]), RATE_HZ)
+
+
+def test_a_label_that_is_given_twice_counts_once(separator):
+    found = separator.separate(tone(200, 1), RATE_HZ).embeddings
+    once = separator.name_sources(found, ("0", "5"))
+    assert separator.name_sources(found, ("0", "5", "0", "0")) == once and once[0][1] > 0.9
