@@ -8,6 +8,7 @@ from pathlib import Path
 from numpy.lib import format as npy
 
 from data_prep.questions.manifest import FOLDS, Question
+from modalities.spelling import count_things
 
 SHOWN = 3
 FEATURES = "features.npy"  # a file in the .npz
@@ -60,11 +61,12 @@ def missing_files(names: Sequence[str], rows: int, folder: Path, what: str) -> V
         names: What the files are called, without repeats.
         rows: How many rows need them.
         folder: Where they were looked for.
-        what: They are, as "images".
+        what: They are, as "image".
     """
     more = ", ..." if len(names) > SHOWN else ""
     return ValueError(
-        f"{len(names)} {what} of {rows} rows are not below {folder}: {', '.join(names[:SHOWN])}"
+        f"{count_things(len(names), what)} of {count_things(rows, 'row')} "
+        f"{'is' if len(names) == 1 else 'are'} not below {folder}: {', '.join(names[:SHOWN])}"
         f"{more}; expected all. Unpack the whole data set, say with --images where they are, or "
         "leave these rows out with --skip-missing."
     )

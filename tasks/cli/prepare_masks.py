@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modalities.spelling import count_things
 from tasks.cli.prepare_options import PrepareOptions
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def _print_rows(done: "PreparedMasks", manifest: Path) -> None:
     images = len({row.image for row in done.rows})
     folds = Counter(row.fold or "none" for row in done.rows)
     labels = Counter(row.label for row in done.rows)
-    print(f"{manifest}: {len(done.rows)} rows of {images} pictures.")
+    print(
+        f"{manifest}: {count_things(len(done.rows), 'row')} of {count_things(images, 'picture')}."
+    )
     print(f"Folds: {_list(folds)}. Labels: {_list(labels)}.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modalities.spelling import count_things
 from tasks.cli.prepare_options import PrepareOptions
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def prepare_questions(options: PrepareOptions) -> None:
     for note in remarks.told():
         print(note)
     if remarks.failed:
-        print(f"{len(remarks.failed)} rows are left out; {failed} says why.")
+        left_out = count_things(len(remarks.failed), "row")
+        print(f"{left_out} left out; {failed} says why.")
         print(tell_some(remarks.failed))
 
 
@@ -64,5 +66,5 @@ def _as_data(rows: "Sequence[Question]") -> dict[str, object]:
 def _print_rows(rows: "Sequence[Question]", manifest: Path) -> None:
     images = len({image for row in rows for image in row.images})
     folds = Counter(row.fold or "none" for row in rows)
-    print(f"{manifest}: {len(rows)} rows of {images} files.")
+    print(f"{manifest}: {count_things(len(rows), 'row')} of {count_things(images, 'file')}.")
     print(f"Folds: {', '.join(f'{name} {count}' for name, count in folds.items())}.")

@@ -8,6 +8,7 @@ import numpy as np
 
 from data_prep.json_lines import find_manifest
 from data_prep.questions.manifest import FOLDS, MANIFEST, TASKS, Question, read_questions
+from modalities.spelling import count_things
 from modalities.vision_language.vl_model import VisionLanguage
 from tasks.vision_language.config import QuestionDataOptions
 from tasks.vision_language.sources import check_file
@@ -119,9 +120,10 @@ def check_pictures(rows: Sequence[Question], *, skip: bool) -> tuple[list[Questi
     if bad and not skip:
         first = next(name for name in bad[0].images if name in missing)
         raise FileNotFoundError(
-            f"There is no {first}, which the row {bad[0].id!r} is about; {len(missing)} pictures "
-            f"of {len(bad)} rows are missing. Prepare the data again, or leave these rows out with "
-            "--skip-bad."
+            f"There is no {first}, which the row {bad[0].id!r} is about; "
+            f"{count_things(len(missing), 'picture')} of {count_things(len(bad), 'row')} "
+            f"{'is' if len(missing) == 1 else 'are'} missing. Prepare the data again, or leave "
+            "these rows out with --skip-bad."
         )
     lines = [f"{row.id}: there is no {next(n for n in row.images if n in missing)}" for row in bad]
     return [row for row in rows if not missing.intersection(row.images)], lines
@@ -200,15 +202,17 @@ def check_answers(
     if not skip:
         shown = next(text for text in bad[0].answers if text in unwritable)
         raise ValueError(
-            f"{len(unwritable)} answers of {len(bad)} rows have letters for which {model.name} has "
-            f"no token, as {shown!r} of {bad[0].id}; expected answers of its vocabulary. Take "
-            "another model, or leave these rows out with --skip-bad."
+            f"{count_things(len(unwritable), 'answer')} of {count_things(len(bad), 'row')}: there "
+            f"are letters for which {model.name} has no token, as {shown!r} of {bad[0].id}; "
+            "expected answers of its vocabulary. Take another model, or leave these rows out with "
+            "--skip-bad."
         )
     out = {row.id for row in bad}
     if len(out) == sum(map(len, train.values())):
         raise ValueError(
-            f"No answer of {len(out)} rows can be written by {model.name}, which has no token for "
-            f"letters in each, as in {bad[0].id}; expected some. Take another model."
+            f"No answer of {count_things(len(out), 'row')} can be written by {model.name}, which "
+            f"has no token for letters in each, as in {bad[0].id}; expected some. Take another "
+            "model."
         )
     kept = by_task([row for rows in train.values() for row in rows if row.id not in out])
     lines = [f"{row.id}: an answer that {model.name} has no tokens for" for row in bad]
@@ -234,7 +238,7 @@ def keep_learnt(parts: dict[str, ByTask]) -> tuple[dict[str, ByTask], list[str]]
     """
     learnt = parts["train"].keys()
     lines = [
-        f"{len(rows)} rows of {task} in {fold}: no row of {task} trains"
+        f"{count_things(len(rows), 'row')} of {task} in {fold}: no row of {task} trains"
         for fold, tasks in parts.items()
         for task, rows in tasks.items()
         if task not in learnt

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from data_prep.questions.manifest import Question
+from modalities.spelling import count_things
 from modalities.vision_language.vl_files import load_vision_language
 from tasks.training.batches import to_device
+from tasks.training.goals import check_known
 from tasks.training.options import GOALS
 from tasks.vision_language.answerer_files import save_answerer
 from tasks.vision_language.answers import answer_rows
@@ -201,14 +203,15 @@ def check_goals(config: VisionLanguageConfig, rows: Sequence[Question]) -> None:
     known = ["loss", *tasks, *([AVERAGE] if tasks else [])]
     known += ["validation_loss"] if any(any(row.answers.values()) for row in rows) else []
     for option in GOALS:
-        goal = getattr(config.loop, option)
-        if goal and goal.removeprefix("-") not in known:
+        try:
+            check_known(option, getattr(config.loop, option), known)
+        except ValueError as error:
             raise ValueError(
-                f"loop.{option} is {goal!r}, and {len(rows)} rows validate, which measure "
-                f"{', '.join(known)} alone; captions take two pictures or more. Add rows of the "
-                f"fold validation, hold a larger share of pictures back than data.validation="
-                f"{config.data.validation}, or do without: loop.{option}=''."
-            )
+                f"{error} So much do {count_things(len(rows), 'row')} measure that validate; "
+                "captions take two pictures or more. Add rows of the fold validation, hold a "
+                f"larger share of pictures back than data.validation={config.data.validation}, or "
+                f"do without: loop.{option}=''."
+            ) from None
 
 
 def first_rows(part: ByTask, most: int) -> list[Question]:

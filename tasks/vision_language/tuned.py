@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from fusion.adapters.interface import Adapters, attach
+from fusion.contract.options import build_options
 from fusion.contract.selection import selection_of
 from fusion.contract.sites import find_sites
+from fusion.methods.catalog import find_method
 from fusion.methods.hyperformer import select_task
 from fusion.procedures.sharing import tie
 from modalities.vision_language.vl_model import VisionLanguage
@@ -19,6 +21,7 @@ from tasks.vision_language.variants import (
     HYPERFORMER,
     NORMS,
     PREFIXES,
+    TUNINGS,
     Tuning,
     find_tuning,
 )
@@ -198,7 +201,7 @@ def tune(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name in names:
-            _attach(vl, tuning, family, set_options, name, len(tasks))
+            _attach(vl, method, set_options, name, len(tasks))
     if sharing in TIED:
         tie(Adapters(vl), names, TIED[sharing])
     for parameter in own:
@@ -258,13 +261,9 @@ def _take_words(options: dict[str, Any], method: str) -> list[str]:
 
 
 def _attach(
-    vl: VisionLanguage,
-    tuning: Tuning,
-    family: str,
-    options: Mapping[str, Any],
-    name: str,
-    tasks: int,
+    vl: VisionLanguage, method: str, options: Mapping[str, Any], name: str, tasks: int
 ) -> None:
+    tuning, family = TUNINGS[method], vl.model.config.model_type
     published = [dict(piece.options.get(family, {})) for piece in tuning.pieces]
     named = {option for of_piece in published for option in of_piece}
     for piece, of_piece in zip(tuning.pieces, published, strict=True):
@@ -272,7 +271,9 @@ def _attach(
             of_piece["tasks"] = tasks
         # Where pieces differ, an option is for those that are published with it.
         ours = {n: v for n, v in options.items() if n in of_piece or n not in named}
-        attach(vl, piece.method, {**of_piece, **ours}, piece.where or None, name=name)
+        kind = find_method(piece.method).Options
+        built = build_options(method, kind, {**of_piece, **ours})  # named as it was asked for
+        attach(vl, piece.method, built, piece.where or None, name=name)
 
 
 def _trained_of(vl: VisionLanguage, tuning: Tuning, method: str, norms: str) -> list[nn.Parameter]:

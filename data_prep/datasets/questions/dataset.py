@@ -77,7 +77,7 @@ class QuestionDataset:
         found = {name: media.find(name) for row in rows for name in row.images}
         missing = [name for name, path in found.items() if not path]
         lacking = [row for row in rows if not all(found[name] for name in row.images)]
-        what = "images" if self.suffixes is IMAGES else "features of videos"
+        what = "image" if self.suffixes is IMAGES else "file of features"
         if missing and not skip_missing:
             raise missing_files(missing, len(lacking), place, what)
         if self.suffixes is not IMAGES:

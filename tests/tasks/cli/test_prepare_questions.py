@@ -56,7 +56,7 @@ def test_missing_images_end_it_with_nothing_written(folder, tmp_path, capsys):
     (folder / "n1.jpg").unlink()
     assert prepare("gqa", folder, tmp_path / "out") == 2
     told = capsys.readouterr().err
-    assert "1 images of 1 rows are not below" in told and ": n1; expected all." in told
+    assert "1 image of 1 row is not below" in told and ": n1; expected all." in told
     assert told.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
@@ -64,7 +64,7 @@ def test_missing_images_are_left_out_where_asked(folder, tmp_path, capsys):
     (folder / "n1.jpg").unlink()
     assert prepare("gqa", folder, tmp_path / "out", "--skip-missing") == 0
     told = capsys.readouterr().out
-    assert "1 rows are left out" in told and "1: n1 is not below" in told
+    assert "1 row left out" in told and "1: n1 is not below" in told
     assert len((tmp_path / "out/failed.jsonl").read_text().splitlines()) == 1
     assert len(list(read_questions(tmp_path / "out/manifest.jsonl"))) == 2
 

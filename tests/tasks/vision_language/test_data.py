@@ -62,7 +62,9 @@ def test_rows_without_answers_are_not_learnt(write):
 def test_missing_pictures_are_told_before_anything_is_loaded(write, tmp_path):
     options = write()
     (tmp_path / "3.png").unlink()
-    with pytest.raises(FileNotFoundError, match=r"3\.png, which the row '3' is about; 1 pictures"):
+    with pytest.raises(
+        FileNotFoundError, match=r"3\.png, which the row '3' is about; 1 picture of"
+    ):
         find_questions(options)
     found = find_questions(write(skip_bad=True))
     assert not found.left_out  # it was written again

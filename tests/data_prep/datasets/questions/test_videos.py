@@ -93,7 +93,7 @@ def test_names_of_videos_may_differ_by_case_alone(folder):
         ({"ts": "soon"}, "has the ts 'soon'; expected start and end in seconds"),
         ({"q": ""}, "has no q; expected"),
         ({"a1": " "}, "has no a1; expected"),
-        ({"vid_name": "v2"}, "1 features of videos of 1 rows are not below .*: v2; expected all"),
+        ({"vid_name": "v2"}, "1 file of features of 1 row is not below .*: v2; expected all"),
     ],
 )
 def test_bad_questions_are_told(folder, change, told):
