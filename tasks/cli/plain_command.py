@@ -1,9 +1,11 @@
-"""What all commands have in common: a plain usage, and no value that is empty."""
+"""What all commands have in common: a plain usage, and no value that is empty or no number."""
 
-from typing import Any
+from inspect import unwrap
+from typing import Any, get_args, get_type_hints
 
 from typer.core import TyperCommand
 
+NUMBERS = {int: "a whole number, as 3", float: "a number, as 0.5"}
 SAID_ELSEWHERE = ("prompts", "questions", "changes")  # what these expect instead
 
 
@@ -24,7 +26,8 @@ class PlainCommand(TyperCommand):
         """Read what was typed.
 
         Raises:
-            ValueError: A value is empty, or an option that takes one value has several.
+            ValueError: A value is empty, or is no number where one is expected; or an option that
+                takes one value has several.
         """
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for option in order:
@@ -33,12 +36,32 @@ class PlainCommand(TyperCommand):
                 raise ValueError(
                     f"{option.opts[0]} is given {order.count(option)} times; expected once."
                 )
+        hints = get_type_hints(unwrap(self.callback)) if self.callback else {}
         for parameter in self.get_params(ctx):
             value = None if parameter.name in SAID_ELSEWHERE else given.get(parameter.name)
-            if "" not in (value if isinstance(value, list | tuple) else [value]):
-                continue
-            if parameter.param_type_name == "argument":
-                raise ValueError(f"{parameter.metavar} is empty; expected a value.")
-            name = parameter.opts[-1]
-            raise ValueError(f"{name} is empty; expected a value, or leave it out.")
+            for one in value if isinstance(value, list | tuple) else [value]:
+                _check_value(parameter, one, hints.get(parameter.name))
         return super().parse_args(ctx, args)
+
+
+def _check_value(parameter: Any, value: Any, hint: Any) -> None:
+    """Raise where a value, a text as it was typed, is empty, or is no number and should be."""
+    if value == "":
+        if parameter.param_type_name == "argument":
+            raise ValueError(f"{parameter.metavar} is empty; expected a value.")
+        raise ValueError(f"{parameter.opts[-1]} is empty; expected a value, or leave it out.")
+    kind = next((kind for kind in NUMBERS if kind in _kinds(hint)), None)
+    if kind is None or not isinstance(value, str):
+        return
+    try:
+        kind(value)
+    except ValueError:
+        argument = parameter.param_type_name == "argument"
+        name = parameter.metavar if argument else parameter.opts[-1]
+        raise ValueError(f"{name} is {value!r}; expected {NUMBERS[kind]}.") from None
+
+
+def _kinds(hint: Any) -> set[Any]:
+    """Return a type, or those that it is made of, as int and None of `list[int] | None`."""
+    parts = get_args(hint)
+    return set().union(*map(_kinds, parts)) if parts else {hint}

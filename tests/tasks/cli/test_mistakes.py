@@ -5,12 +5,16 @@ import random
 import shutil
 import subprocess
 import sys
+from inspect import unwrap
+from typing import get_type_hints
 
 import av
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from tasks.__main__ import run
+from tasks.cli import app
 
 
 def fails(capsys, *arguments: object) -> str:
@@ -309,3 +313,35 @@ def test_an_empty_value_is_not_the_current_folder(capsys, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     assert told in fails(capsys, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("classify", "a.wav", "--top", "x"), "--top is 'x'; expected a whole number, as 3."),
+        (("classify", "a.wav", "--top", "2.5"), "--top is '2.5'; expected a whole number, as 3."),
+        (
+            ("paint", "a.wav", "-o", "a.png", "--guidance", "3,5"),
+            "--guidance is '3,5'; expected a num",
+        ),
+        (
+            ("separate", "a.wav", "-o", "a", "--sources", "two"),
+            "--sources is 'two'; expected a whole",
+        ),
+        (("transcribe", "a.wav", "--workers", " "), "--workers is ' '; expected a whole number"),
+    ],
+)
+def test_what_is_no_number_is_told_with_what_came(capsys, arguments, told):
+    assert f"mcgurk: {told}" in fails(capsys, *arguments)
+
+
+def test_every_number_of_every_command_is_checked_in_our_words(capsys):
+    checked = set()
+    for name, command in get_command(app).commands.items():
+        hints = get_type_hints(unwrap(command.callback)) if command.callback else {}
+        for option in command.params:
+            if hints.get(option.name) in (int, int | None, float, float | None):
+                told = fails(capsys, name, option.opts[-1], "x")
+                assert f"{option.opts[-1]} is 'x'; expected a " in told
+                checked.add(option.opts[-1])
+    assert {"--top", "--steps", "--guidance", "--audio-track", "--sources"} <= checked
