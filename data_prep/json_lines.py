@@ -1,5 +1,6 @@
 """Manifests of any kind: one JSON object a line."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from json import JSONDecodeError
 from pathlib import Path
@@ -118,7 +119,12 @@ def write_file_entries(path: str | Path, entries: Iterable[FileEntry]) -> None:
 
     Raises:
         OSError: It cannot be written.
+        ValueError: Two have one id, so that it could not be read.
     """
+    entries = list(entries)
+    twice = [name for name, times in Counter(row.id for row in entries).items() if times > 1]
+    if twice:
+        raise ValueError(f"Two rows for {path} have the id {twice[0]!r}; expected one for each.")
     folder = Path(path).parent.resolve()
 
     def shorten(name: str) -> str:

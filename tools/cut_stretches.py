@@ -6,6 +6,7 @@ stretch is in both. A recording of one stretch alone trains. The files stay as t
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,23 +45,45 @@ def cut_stretches(sounds: Iterable[tuple[str, str]], seconds: float) -> list[Mix
 
     Raises:
         FileNotFoundError: A folder is not there.
-        ValueError: It holds no sound that is long enough, or the length is out of range.
+        ValueError: It holds no sound that is long enough, or one that another holds, too; a label
+            is empty, a recording damaged, or the length out of range.
     """
     if not seconds >= 0.1:
         raise ValueError(f"seconds is {seconds}; expected 0.1 s or more.")
     rows: list[MixedSound] = []
+    names: Counter[str] = Counter()
+    known: dict[Path, str] = {}
     for label, folder in sounds:
-        if not Path(folder).is_dir():
-            raise FileNotFoundError(f"There is no folder {folder}; expected recordings in it.")
-        before = len(rows)
-        for path in find_files(Path(folder), MEDIA):
-            place = path.relative_to(folder)
-            for number, fold in enumerate(_folds(int((probe(path).duration_s or 0) / seconds))):
-                start_s = number * seconds
-                key, media = f"{label}/{place}/{start_s:g}", str(path.resolve())
-                rows.append(MixedSound(key, media, (label,), fold, start_s, start_s + seconds))
-        if len(rows) == before:
+        if not label.strip():
+            raise ValueError(f"The sounds in {folder} have no label; expected a word, as 'noise'.")
+        names[label] += 1  # recordings in another folder of the same label may be called the same
+        name = label if names[label] == 1 else f"{label}-{names[label]}"
+        found = _cut_folder(name, label, folder, seconds, known)
+        if not found:
             raise ValueError(f"{folder} holds no sound of {seconds:g} s; expected one or more.")
+        rows += found
+    return rows
+
+
+def _cut_folder(
+    name: str, label: str, folder: str, seconds: float, known: dict[Path, str]
+) -> list[MixedSound]:
+    """Return the stretches of the recordings of a folder; `known` says where others are from."""
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}; expected recordings in it.")
+    rows = []
+    for path in find_files(Path(folder), MEDIA):
+        media = path.resolve()
+        if media in known:
+            raise ValueError(
+                f"{media} was taken as {known[media]!r} already; expected each recording once."
+            )
+        known[media] = label
+        place = path.relative_to(folder)
+        for number, fold in enumerate(_folds(int((probe(path).duration_s or 0) / seconds))):
+            start_s = number * seconds
+            key = f"{name}/{place}/{start_s:g}"
+            rows.append(MixedSound(key, str(media), (label,), fold, start_s, start_s + seconds))
     return rows
 
 

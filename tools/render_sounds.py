@@ -25,6 +25,7 @@ from tools.pieces import make_in_pieces
 
 PIECE = 20  # mixtures that one process renders at a time
 NUMBERS = 1_000_000  # mixtures of one seed at most
+LARGEST = 1024  # pixels of a picture's edge; it is drawn four times as large
 FOLDS = (*("train",) * 8, "validation", "test")  # in turn
 
 
@@ -37,7 +38,7 @@ class RenderOptions:
         seed: Another number, other mixtures.
         most_sources: One to so many sounds at once, 1 to 3.
         seconds: Length of a mixture, half a second or more.
-        size: Edge of a picture in pixels, 32 or more.
+        size: Edge of a picture in pixels, 32 to 1,024.
     """
 
     count: int = 2000
@@ -54,10 +55,10 @@ class RenderOptions:
             )
         if not 1 <= self.most_sources <= MOST:
             raise ValueError(f"most-sources is {self.most_sources}; expected 1 to {MOST}.")
-        if not 0.5 <= self.seconds <= 60 or self.size < 2 * SMALLEST:
+        if not (0.5 <= self.seconds <= 60 and 2 * SMALLEST <= self.size <= LARGEST):
             raise ValueError(
                 f"seconds is {self.seconds} and size {self.size}; expected 0.5 to 60 s and "
-                f"{2 * SMALLEST} pixels or more."
+                f"{2 * SMALLEST} to {LARGEST:,} pixels."
             )
 
 

@@ -27,10 +27,11 @@ from tasks.audio_to_image.separation.config import SeparationConfig
 from tasks.audio_to_image.separation.found_clips import find_clips
 from tasks.audio_to_image.separation.ranking import embed_sounds
 from tasks.cli.progress import progress_bar
-from tasks.config import read_config
+from tasks.config import read_config, read_name
 from tasks.training.loop import train
 from tasks.training.options import PRECISIONS, LoopOptions
 
+TASK = "separation"  # of the experiments whose sounds are learnt
 SHARPNESS = 10.0  # of cosines, where they are taken for what is heard
 MEASURED = 200  # sounds, and mixtures of two
 COLOUR_DB, BANDS = 12.0, 12  # how far bands are turned up or down, and how many there are
@@ -181,6 +182,20 @@ def colour(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.fft.irfft(spectrum * 10 ** (gains_db / 20), len(sound)).astype(np.float32)
 
 
+def read_separation(path: Path, changes: Sequence[str]) -> SeparationConfig:
+    """Read an experiment of separation.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is of another task, or sets what is not there or cannot be.
+    """
+    if (task := read_name(path, "task", (TASK,))) != TASK:
+        raise ValueError(
+            f"{path} is an experiment of {task}; expected one of {TASK}, whose sounds are learnt."
+        )
+    return read_config(SeparationConfig, path, changes)
+
+
 def main() -> None:
     """Train, and say where the embedding is."""
     parser = argparse.ArgumentParser(prog="python -m tools.train_audio_text", description=__doc__)
@@ -199,7 +214,7 @@ def main() -> None:
     try:
         loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100)
         loop = replace(loop, measure_every=max(1, given.steps // 3), precision=given.precision)
-        config = read_config(SeparationConfig, given.experiment, given.changes)
+        config = read_separation(given.experiment, given.changes)
         task = AudioTextLearning(
             config,
             given.dim,

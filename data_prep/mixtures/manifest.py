@@ -130,5 +130,10 @@ def write_mixtures(path: str | Path, rows: Iterable[MixedSound]) -> None:
 
     Raises:
         OSError: It cannot be written.
+        ValueError: A row is such that it could not be read, or two have one id.
     """
+    rows = list(rows)
+    for row in rows:
+        if fault := find_fault(row):
+            raise ValueError(f"The row {row.id!r} for {path} {fault}.")
     write_file_entries(path, rows)

@@ -25,7 +25,12 @@ def run_in_processes(
 
     Yields:
         Results, in the order in which they are ready.
+
+    Raises:
+        ValueError: Fewer workers than one.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers is {workers}; expected 1 or more, or none for as many as cores.")
     count = min(workers or os.cpu_count() or 1, len(items))
     if count <= 1:
         yield from map(work, items)

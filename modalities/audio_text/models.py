@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from modalities.audio.clap import CLAPS
 from modalities.audio_text.clap_audio_text import (
     ClapAudioText,
     load_clap_audio_text,
@@ -26,6 +27,8 @@ from modalities.audio_text.whisper_audio_text import (
 )
 from modalities.empty_name import refuse_empty_name
 from modalities.folder_contents import CONFIG, describe_folder
+from modalities.hub import is_hub_id
+from modalities.spelling import did_you_mean
 
 SHIPPED = {"scenes": Path(__file__).parent / "weights" / "scenes"}
 
@@ -84,6 +87,13 @@ def load_audio_text(name: str | Path = "clap-htsat-unfused") -> AudioText:
         raise ValueError(
             f"{path} holds {describe_folder(path)}; expected a model of sound and text: a CLAP as "
             f"transformers saves it ({CONFIG}), or a small one ({FILE}). Name the folder of one."
+        )
+    if not (path.is_dir() or str(name) in CLAPS or is_hub_id(str(name))):
+        known = (*SHIPPED, *CLAPS)
+        raise ValueError(
+            f"No model of sound and text {str(name)!r}: it is neither a folder, nor a checkpoint "
+            "(.pt), nor an id on the Hugging Face hub (OWNER/NAME). Known names: "
+            f"{', '.join(known)}.{did_you_mean(name, known)}"
         )
     return load_clap_audio_text(name)
 

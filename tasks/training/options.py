@@ -11,6 +11,7 @@ from tasks.training.schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 TOLD = 3  # how many entries in which experiments differ are told
+MOST_SEED = 2**32 - 1  # steps are drawn by multiples of it, which have to be numbers of torch
 GOALS = ("watch", "best")  # options that name what is measured
 LEAST = {  # what numbers of options are at least
     1: ("steps", "batch", "checkpoint_every", "accumulation"),
@@ -44,7 +45,7 @@ class LoopOptions:
         clip_value: Largest magnitude of each number of the gradient; a larger one is held there,
             which changes the gradient's direction as well. It goes before `clip_norm`. 0 holds
             none.
-        seed: Fixes the order of examples and all that is drawn in training.
+        seed: Fixes the order of examples and all that is drawn in training; below 2 to the 32nd.
         checkpoint_every: Steps between two checkpoints, 1 or more; looks at the validation data
             write one too.
         measure_every: Steps between two looks at the validation data; the last step is one. 0 for
@@ -112,6 +113,8 @@ class LoopOptions:
                     raise ValueError(
                         f"Option {name!r} is {getattr(self, name)}; expected {least} or more."
                     )
+        if self.seed > MOST_SEED:
+            raise ValueError(f"Option 'seed' is {self.seed}; expected 0 to {MOST_SEED:,}.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"Option 'betas' is {self.betas}; expected each 0 to below 1.")
         for name, known in (("schedule", SCHEDULES), ("precision", PRECISIONS)):

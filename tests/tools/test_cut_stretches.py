@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.media.wav import encode_wav
+from data_prep.mixtures.manifest import read_mixtures, write_mixtures
 from tools.cut_stretches import cut_stretches
 
 
@@ -39,3 +40,20 @@ def test_what_cannot_be_cut_is_told(sounds, tmp_path):
         cut_stretches([("noise", str(sounds))], 60)
     with pytest.raises(ValueError, match="expected 0.1 s or more"):
         cut_stretches([("noise", str(sounds))], 0)
+
+
+def test_folders_of_one_label_may_have_recordings_of_one_name(sounds, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "long.wav").write_bytes((sounds / "long.wav").read_bytes())
+    rows = cut_stretches([("noise", str(sounds)), ("noise", str(other))], 1.0)
+    assert {row.labels for row in rows} == {("noise",)}
+    write_mixtures(other / "manifest.jsonl", rows)
+    assert len(list(read_mixtures(other / "manifest.jsonl"))) == len(rows) == 9 + 7
+
+
+def test_a_recording_is_taken_once_and_has_a_label(sounds):
+    """Such manifests were written, and could not be read."""
+    with pytest.raises(ValueError, match="long.wav was taken as 'a' already; expected each rec"):
+        cut_stretches([("a", str(sounds)), ("b", str(sounds))], 1.0)
+    with pytest.raises(ValueError, match="have no label; expected a word"):
+        cut_stretches([(" ", str(sounds))], 1.0)

@@ -67,3 +67,22 @@ def test_it_says_how_much_there_is(monkeypatch, tmp_path, capsys):
 def test_what_cannot_be_rendered_is_refused(given, told):
     with pytest.raises(ValueError, match=told):
         RenderOptions(**given)
+
+
+@pytest.mark.parametrize("size", [31, 1025, 100_000_000])
+def test_pictures_are_of_a_size_that_can_be_drawn(size):
+    with pytest.raises(ValueError, match=f"size {size}; .* 32 to 1,024 pixels"):
+        RenderOptions(size=size)
+
+
+@pytest.mark.parametrize("workers", ["0", "-1"])
+def test_workers_are_one_or_more(monkeypatch, capsys, tmp_path, workers):
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path), "--count", "1", "--workers", workers])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .endswith(f"workers is {workers}; expected 1 or more, or none for as many as cores.")
+    )

@@ -12,7 +12,7 @@ from modalities.separation.network import SeparatorOptions
 from tasks.audio_to_image.separation.config import ClipOptions, MixtureOptions, SeparationConfig
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
-from tools.train_audio_text import COLOUR_DB, AudioTextLearning, colour
+from tools.train_audio_text import COLOUR_DB, AudioTextLearning, colour, read_separation
 
 RATE_HZ = 16000
 LOOP = LoopOptions(steps=30, batch=12, learning_rate=3e-3, warmup=0, measure_every=30)
@@ -82,3 +82,9 @@ def test_colour_changes_bands_by_so_much_at_most():
     for number in range(5):
         gains = np.abs(np.fft.rfft(colour(sound, np.random.default_rng(number))))
         assert np.abs(20 * np.log10(gains)).max() < COLOUR_DB + 0.1 and np.ptp(gains) > 0.1
+
+
+def test_an_experiment_of_another_task_is_refused(tmp_path):
+    (tmp_path / "base.yaml").write_text("task: painting\nstage: base\n")
+    with pytest.raises(ValueError, match="base.yaml is an experiment of painting; expected one of"):
+        read_separation(tmp_path / "base.yaml", ())

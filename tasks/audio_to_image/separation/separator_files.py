@@ -109,7 +109,7 @@ def load_ranking_model(
     if card.dim not in (0, model.dim) or card.identity not in ("", model.identity):
         raise ValueError(
             f"{folder} was trained with {card.audio_text} of {card.dim} features, and {model.name} "
-            f"is another model, of {model.dim}; expected the same. Take that one, or '' to rank "
-            "sources by their energy."
+            f"is another model, of {model.dim}; expected the same. Take that one, or rank sources "
+            "by their energy, without any: audio_text='', as a command --audio-text none."
         )
     return model

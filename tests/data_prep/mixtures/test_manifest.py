@@ -36,3 +36,18 @@ def test_a_damaged_row_is_told_with_its_line(tmp_path, change, told):
     (tmp_path / "manifest.jsonl").write_text(f"{ROW.to_json()}\n{json.dumps(data)}\n")
     with pytest.raises(ValueError, match=f"line 2 .*{told}"):
         list(read_mixtures(tmp_path / "manifest.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([MixedSound("a", "a.wav", ("",))], "The row 'a' .* has no labels, or an empty one"),
+        ([MixedSound("a", "a.wav", ("x",), start_s=2.0, end_s=1.0)], "begins at 2.0 s and ends"),
+        ([MixedSound("a", "a.wav", ("x",))] * 2, "have the id 'a'; expected one for each"),
+    ],
+)
+def test_what_could_not_be_read_is_not_written(tmp_path, rows, told):
+    path = tmp_path / "manifest.jsonl"
+    with pytest.raises(ValueError, match=told):
+        write_mixtures(path, rows)
+    assert not path.exists()

@@ -279,3 +279,11 @@ def test_one_that_comes_along_goes_by_its_name(tmp_path, monkeypatch):
         load_audio_text("scenes")
     save_audio_text(build("small"), tmp_path / "scenes")
     assert load_audio_text("scenes").name == "scenes"
+
+
+def test_a_path_that_is_not_there_is_told_with_all_names_before_any_library(monkeypatch):
+    monkeypatch.setattr("modalities.audio_text.models.load_clap_audio_text", None)
+    with pytest.raises(ValueError, match="Known names: scenes, clap-htsat-unfused"):
+        load_audio_text("/nowhere/model")
+    with pytest.raises(ValueError, match="Did you mean 'scenes'"):
+        load_audio_text("scenez")

@@ -115,3 +115,11 @@ def test_each_part_in_each_process_needs_an_example():
     LoopOptions(batch=4, accumulation=2).check_batch(2)
     with pytest.raises(ValueError, match="expected 6 or more, .* 3 processes times accumulation 2"):
         LoopOptions(batch=5, accumulation=2).check_batch(3)
+
+
+@pytest.mark.parametrize("seed", [2**32, 10**13, 10**30])
+def test_a_seed_that_torch_cannot_take_is_told_before_the_training(seed):
+    """Steps are drawn by a million times the seed: the error came from within torch."""
+    with pytest.raises(ValueError, match=f"'seed' is {seed}; expected 0 to 4,294,967,295"):
+        LoopOptions(seed=seed)
+    assert LoopOptions(seed=2**32 - 1).seed * 1_000_003 < 2**63
