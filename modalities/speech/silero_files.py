@@ -8,8 +8,8 @@ def find_silero_file(name: str, version: str, remedy: str) -> Path:
     """Find a file of the wheel silero-vad without importing it.
 
     Args:
-        name: Of the file, below the wheel's package.
-        version: Of the wheel that holds it, for the message.
+        name: Path of the file below the wheel's package.
+        version: The wheel's version that holds the file, for the message.
         remedy: What can be done without it, for the message.
 
     Raises:

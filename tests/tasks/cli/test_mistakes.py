@@ -328,7 +328,7 @@ def test_an_empty_value_is_not_the_current_folder(capsys, tmp_path, monkeypatch,
             ("separate", "a.wav", "-o", "a", "--sources", "two"),
             "--sources is 'two'; expected a whole",
         ),
-        (("transcribe", "a.wav", "--workers", " "), "--workers is ' '; expected a whole number"),
+        (("mix", "a", "--processes", " "), "--processes is ' '; expected a whole number, as 3."),
     ],
 )
 def test_what_is_no_number_is_told_with_what_came(capsys, arguments, told):
