@@ -8,6 +8,7 @@ import numpy as np
 
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MixedSound, Source
+from modalities.whole_file import replace_when_whole
 
 SOUNDS, SOURCES, IMAGES, ICONS = "sounds", "sources", "images", "icons"  # folders of files
 
@@ -72,8 +73,8 @@ def write_known(folder: Path, key: str, fold: str, mixture: KnownMixture) -> Mix
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    with replace_when_whole(path) as partial:
+        partial.write_bytes(data)
 
 
 def _encode_png(image: np.ndarray) -> bytes:
