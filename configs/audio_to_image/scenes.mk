@@ -19,10 +19,8 @@ audio-to-image-weights: .venv/.dev
 	$(BIN)/python -m tools.export_audio_to_image separator $(RENDERED)/separator $(PAINTING)/separation/scenes
 	$(BIN)/mcgurk train configs/audio_to_image/scenes_base.yaml -o $(RENDERED)/base
 	$(BIN)/python -m tools.export_audio_to_image denoiser $(RENDERED)/base $(DENOISING)
-	for how in apart whole; do $(BIN)/mcgurk train configs/audio_to_image/scenes_$$how.yaml \
-		-o $(RENDERED)/$$how || exit 1; done
+	$(BIN)/mcgurk train configs/audio_to_image/scenes_apart.yaml -o $(RENDERED)/apart
 	$(BIN)/python -m tools.painted_icons $(RENDERED)/painted \
-		--painter "sources, separated" $(RENDERED)/apart $(RENDERED)/heard_apart \
-		--painter "the mixture as a whole" $(RENDERED)/whole $(RENDERED)/heard_whole
+		--painter "sources, separated" $(RENDERED)/apart $(RENDERED)/heard_apart
 	$(BIN)/python -m tools.export_audio_to_image painter $(RENDERED)/apart $(PAINTING)/painting/scenes \
 		--scores $(RENDERED)/painted
