@@ -43,7 +43,7 @@ class RelaxedBernoulli:
     sigmoid(logits), whatever the temperature.
 
     Attributes:
-        temperature: Of the sample, above 0; near 0 it is all or nothing.
+        temperature: How soft the sample is, above 0; near 0 it is all or nothing.
         drawn: Whether training draws at all; Microsoft's later code does not.
 
     Raises:
@@ -173,7 +173,7 @@ class ConstantSubset:
 
     Attributes:
         k: How many, 1 or more.
-        weight: Of each; None for 1 / k. ReMix has 2 / (k rank), or 2 / sqrt(k rank).
+        weight: What each of them gets; None for 1 / k. ReMix has 2 / (k rank), or 2 / sqrt(k rank).
 
     Raises:
         ValueError: k is below 1 or, when called, above the experts.
