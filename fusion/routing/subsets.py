@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 MOST_ORDERS = 12  # experts of a set whose orders are summed over: 2 ^ 12 sums, kept at once
+SCANNED = 4  # experts up to which looking for each anew is quicker than to sort all
 
 
 def check_count(count: int, experts: int) -> None:
@@ -34,7 +35,14 @@ def highest(logits: Tensor, count: int) -> Tensor:
         ValueError: None at all, or more than there are.
     """
     check_count(count, logits.shape[-1])
-    return logits.sort(dim=-1, descending=True, stable=True).indices[..., :count]
+    if count > SCANNED:
+        return logits.sort(dim=-1, descending=True, stable=True).indices[..., :count]
+    left = logits.detach().clamp_min(torch.finfo(logits.dtype).min)  # above what is taken already
+    found = []
+    for _ in range(count):
+        found.append(left.argmax(-1, keepdim=True))
+        left = left.scatter(-1, found[-1], -torch.inf)
+    return torch.cat(found, -1)
 
 
 def draw_subset(logits: Tensor, count: int, generator: Generator | None = None) -> Tensor:

@@ -108,11 +108,11 @@ class SoftmaxTopK:
             check_count(self.k, logits.shape[-1])
         fine = _fine(logits) / self.temperature
         if self.k is None or (training and self.dense_in_training):
-            return _marked(fine.softmax(-1), logits)
+            return fine.softmax(-1).masked_fill(fine == -torch.inf, 0.0).to(logits.dtype)
         if self.renormalised:  # the kept ones' own softmax is just that, and does not underflow
-            return _marked(_softmax_of_highest(fine, self.k), logits)
-        kept = _at(fine, highest(fine, self.k), torch.ones((), dtype=fine.dtype))
-        return _marked(fine.softmax(-1) * kept, logits)
+            return _softmax_of_highest(fine, self.k).to(logits.dtype)
+        ids = highest(fine, self.k)
+        return _at(fine, ids, fine.softmax(-1).gather(-1, ids)).to(logits.dtype)
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ class TopKSoftmax:
         self, logits: Tensor, training: bool, generator: Generator | None = None
     ) -> Tensor:
         """Weigh experts, see `WeightRule`."""
-        fine = _fine(logits) / (1.0 if training else self.temperature)
-        return _marked(_softmax_of_highest(fine, self.k), logits)
+        fine = _fine(logits) if training else _fine(logits) / self.temperature
+        return _softmax_of_highest(fine, self.k).to(logits.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +208,7 @@ class ConstantSubset:
 
     def _weigh(self, logits: Tensor, ids: Tensor) -> Tensor:
         weight = 1 / self.k if self.weight is None else self.weight
-        return _marked(_at(logits, ids, torch.tensor(weight, dtype=logits.dtype)), logits)
+        return _at(logits, ids, logits.new_full(ids.shape, weight))
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,8 @@ class OneHot:
         self, logits: Tensor, training: bool, generator: Generator | None = None
     ) -> Tensor:
         """Weigh experts, see `WeightRule`."""
-        one = torch.ones((), dtype=logits.dtype)
-        return _marked(_at(logits, highest(logits, 1), one), logits)
+        ids = highest(logits, 1)
+        return _at(logits, ids, logits.new_ones(ids.shape))
 
 
 def _softmax_of_highest(logits: Tensor, k: int) -> Tensor:
@@ -234,15 +234,15 @@ def _softmax_of_highest(logits: Tensor, k: int) -> Tensor:
 
 
 def _at(logits: Tensor, ids: Tensor, values: Tensor) -> Tensor:
-    """Put values, one or [..., k], at the experts of `ids`, [..., k]; 0 elsewhere."""
-    values = values.to(logits.device).expand(ids.shape)
-    return torch.zeros_like(logits).scatter(-1, ids, values)
+    """Put values at the experts of `ids`, both [..., k]; 0 elsewhere, and at experts of -inf.
 
-
-def _marked(weights: Tensor, logits: Tensor) -> Tensor:
-    """Give experts at -inf no weight, and rows with a NaN nothing else."""
-    weights = weights.masked_fill(logits == -torch.inf, 0.0)
-    return weights.masked_fill(logits.isnan().any(-1, keepdim=True), torch.nan).to(logits.dtype)
+    A NaN comes first among the highest, so that the first of `ids` tells whether the row has one.
+    """
+    chosen = logits.gather(-1, ids).detach()
+    nothing = torch.zeros_like(chosen[..., :1])
+    nothing = nothing.masked_fill(chosen[..., :1].isnan(), torch.nan)  # [..., 1]
+    values = values.masked_fill(chosen == -torch.inf, 0.0) + nothing
+    return nothing.expand_as(logits).scatter(-1, ids, values)
 
 
 def _fine(logits: Tensor) -> Tensor:

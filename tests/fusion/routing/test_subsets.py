@@ -21,6 +21,17 @@ def test_of_equal_logits_the_first_is_taken():
     assert highest(logits.half(), 4).tolist() == [[1, 3, 4, 0], [0, 1, 2, 3]]
 
 
+@pytest.mark.parametrize("count", [2, 4, 5, 8])
+def test_the_highest_are_those_of_a_stable_sort(count):
+    """Few are looked for one by one, many sorted; among all that can be equal or -inf."""
+    logits = torch.randint(0, 4, (500, 8), generator=torch.Generator().manual_seed(0)).float()
+    logits = logits.masked_fill(logits == 0, -torch.inf)
+    expected = [
+        sorted(range(8), key=lambda expert: (-row[expert], expert)) for row in logits.tolist()
+    ]
+    assert highest(logits, count).tolist() == [order[:count] for order in expected]
+
+
 @pytest.mark.parametrize("count", [0, 5])
 def test_more_experts_than_there_are_or_none_are_refused_with_both_numbers(count):
     with pytest.raises(ValueError, match=f"k is {count}, the router has 4 experts"):
