@@ -24,6 +24,7 @@ from fusion.methods.prompts import DeepPrompts, ShallowPrompts
 from fusion.methods.scale_shift import ScaleShift
 from fusion.methods.shira import Shira
 from fusion.methods.sparse_tuning import SparseTuning
+from fusion.methods.tera import Tera
 from fusion.methods.vlsm import Vlsm
 from modalities.spelling import did_you_mean
 
@@ -34,6 +35,7 @@ METHODS: dict[str, type[Method]] = {
     "hydra": Hydra,
     "shira": Shira,
     "paca": Paca,
+    "tera": Tera,
     "sparse_tuning": SparseTuning,
     # vectors
     "ia3": Ia3,

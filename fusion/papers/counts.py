@@ -76,6 +76,7 @@ PUBLISHED = (
     Published("Dense-MoA 7 r 6", "AST", (Attached("dense_moa"),), 903_756),
     Published("Dense-MoA 15 r 6", "AST", (Attached("dense_moa", {"experts": 15}),), 1_936_620),
     Published("SSF, without the patch embedding", "AST", (Attached("scale_shift"),), 204_288),
+    Published("TeRA, ranks as large as the modes", "AST", (Attached("tera"),), 2_688),
     Published("IA3", "AST", (Attached("ia3"),), 12 * (2 * 768 + 3072)),
     Published("SHiRA as LoRA r 6", "AST", (Attached("shira", {"rank": 6}, ("q", "v")),), 221_184),
     Published("LT-SFT, first phase", "AST", (Attached("sparse_tuning"),), 85_056_000),

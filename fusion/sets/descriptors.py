@@ -56,8 +56,8 @@ class AutoencoderDescriptor(nn.Module):
         width: Features in between, 1 or more; SEMA has 128.
 
     Attributes:
-        mean: Of the errors of the training data's last steps.
-        spread: Their standard deviation.
+        mean: What the errors of the last steps of training were on average.
+        spread: The standard deviation of those errors.
 
     Source:
         SEMA, arXiv 2403.18886. That features are standardised first, and that Adam fits it, are
