@@ -37,11 +37,12 @@ def highest(logits: Tensor, count: int) -> Tensor:
     check_count(count, logits.shape[-1])
     if count > SCANNED:
         return logits.sort(dim=-1, descending=True, stable=True).indices[..., :count]
-    left = logits.detach().clamp_min(torch.finfo(logits.dtype).min)  # above what is taken already
-    found = []
-    for _ in range(count):
+    lowest = torch.finfo(logits.dtype).min  # above -inf, which marks what is taken already
+    left = logits.detach().clamp_min(lowest)  # a copy
+    found = [left.argmax(-1, keepdim=True)]
+    while len(found) < count:
+        left.scatter_(-1, found[-1], -torch.inf)
         found.append(left.argmax(-1, keepdim=True))
-        left = left.scatter(-1, found[-1], -torch.inf)
     return torch.cat(found, -1)
 
 
