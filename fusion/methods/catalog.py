@@ -63,6 +63,9 @@ METHODS: dict[str, type[Method]] = {
     "invertible": Invertible,
 }
 
+# Methods of higher storeys, which put themselves here when they are imported: `fusion.routing`.
+OF_HIGHER_STOREYS: dict[str, type[Method]] = {}
+
 
 def find_method(name: str) -> type[Method]:
     """Return a method.
@@ -70,11 +73,12 @@ def find_method(name: str) -> type[Method]:
     Raises:
         ValueError: No such method; the message lists those there are.
     """
-    if name not in METHODS:
-        guess = did_you_mean(name, METHODS)
-        known = ", ".join(sorted(METHODS))
+    methods = METHODS | OF_HIGHER_STOREYS
+    if name not in methods:
+        guess = did_you_mean(name, methods)
+        known = ", ".join(sorted(methods))
         raise ValueError(f"No adapter method {name!r}; known: {known}.{guess}")
-    return METHODS[name]
+    return methods[name]
 
 
 def our_method(name: str) -> type[Adapter]:

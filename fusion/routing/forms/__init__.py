@@ -1,0 +1,1 @@
+"""What an expert of a bank can be, a file each."""

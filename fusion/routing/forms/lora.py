@@ -1,0 +1,71 @@
+"""Experts that are LoRAs, whose outputs are added up."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from fusion.contract.sites import Site
+from fusion.routing.contract import ExpertForm, Routing
+
+
+@dataclass(frozen=True)
+class LoraExpertOptions:
+    """Options of LoRA experts.
+
+    Attributes:
+        rank: Of each expert; 1 or more.
+        alpha: What an expert adds is scaled by alpha / rank, or with `rank_stabilised` by alpha /
+            sqrt(rank).
+        rank_stabilised: rsLoRA.
+    """
+
+    rank: int = 8
+    alpha: float = 8.0
+    rank_stabilised: bool = False
+
+    @property
+    def scale(self) -> float:
+        """The factor of what an expert adds."""
+        return self.alpha / (sqrt(self.rank) if self.rank_stabilised else self.rank)
+
+
+class LoraExperts(ExpertForm):
+    """A and B of each expert; B starts at zero.
+
+    What they add is summed, so an expert alone is just its LoRA: ready-made ones can be put in.
+
+    Attributes:
+        down: A of each, [experts, rank, dim_in].
+        up: B of each, [experts, dim_out, rank].
+    """
+
+    Options = LoraExpertOptions
+    title = "LoRA (2021, arXiv 2106.09685)"
+    formula = "sum_e w_e (alpha / r) B_e A_e x"
+
+    def __init__(
+        self,
+        site: Site,
+        experts: int,
+        options: LoraExpertOptions,
+        shared: nn.Module | None = None,
+    ) -> None:
+        super().__init__(site, experts, options)
+        self.scale = options.scale
+        self.down = nn.Parameter(torch.empty(experts, options.rank, site.dim_in))
+        self.up = nn.Parameter(torch.zeros(experts, site.dim_out, options.rank))
+        nn.init.uniform_(self.down, -1 / sqrt(site.dim_in), 1 / sqrt(site.dim_in))
+
+    @classmethod
+    def count(cls, site: Site, experts: int, options: LoraExpertOptions) -> int:
+        """E r (d_in + d_out)."""
+        return experts * options.rank * (site.dim_in + site.dim_out)
+
+    def forward(self, inputs: Tensor, routing: Routing) -> Tensor:
+        """Add up what the experts make of each token."""
+        weights = routing.weights if routing.per_token else routing.weights[:, None]
+        narrow = torch.einsum("btd,erd->bter", inputs, self.down)
+        narrow = narrow * (self.scale * weights)[..., None]  # [batch, tokens, experts, rank]
+        return narrow.flatten(2) @ self.up.transpose(1, 2).flatten(0, 1)

@@ -1,0 +1,1 @@
+"""What can weigh the experts of a bank, a file each."""
