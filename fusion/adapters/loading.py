@@ -20,7 +20,7 @@ from fusion.adapters.peft_start import Start, find_starts
 from fusion.contract.method import OURS, PeftMethod
 from fusion.contract.selection import Part, selection_of
 from fusion.contract.sites import CONVOLUTIONS, unwrap
-from fusion.methods.catalog import METHODS
+from fusion.methods.catalog import find_method, method_of_type
 from fusion.methods.sparse_tuning import function_of
 
 # What PEFT keeps of an adapter's training alone.
@@ -109,8 +109,8 @@ def _attach_peft(
 ) -> Part:
     """Attach what PEFT has put on its copy of the model, under the same names."""
     kind = layout.config.peft_type
-    method = next(key for key, one in METHODS.items() if one.peft_type == kind)
-    found: Any = METHODS[method]
+    method = method_of_type(kind)
+    found: Any = find_method(method)
     assert issubclass(found, PeftMethod)
     options = found.options_of(layout.config, layout.layers, KEY)
     if starts:

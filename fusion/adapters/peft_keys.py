@@ -72,7 +72,12 @@ SHIRA = Keys(
     neutral=frozenset({*COMMON, "fan_in_fan_out", "init_weights", "mask_type", "random_seed"}),
     refused={},
 )
-KEYS = {"LORA": LORA, "IA3": IA3, "SHIRA": SHIRA}
+POLY = Keys(
+    honoured=frozenset({*PLACES, "exclude_modules", "r", "n_tasks", "n_skills", "n_splits"}),
+    neutral=frozenset({*COMMON, "init_weights", "poly_type"}),  # there is one type
+    refused={},
+)
+KEYS = {"LORA": LORA, "IA3": IA3, "SHIRA": SHIRA, "POLY": POLY}
 
 
 def check_keys(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:

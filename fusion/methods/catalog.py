@@ -91,3 +91,18 @@ def our_method(name: str) -> type[Adapter]:
     if not issubclass(method, Adapter):
         raise ValueError(f"Method {name!r} is PEFT's own; expected one of ours.")
     return method
+
+
+def method_of_type(peft_type: str) -> str:
+    """Return the name of the method that PEFT knows by a type of its own, such as "LORA".
+
+    Raises:
+        ValueError: There is none, or the storey that has it was not imported.
+    """
+    for name, method in (METHODS | OF_HIGHER_STOREYS).items():
+        if method.peft_type == peft_type:
+            return name
+    raise ValueError(
+        f"No adapter method of PEFT's type {peft_type} here; that of POLY comes with "
+        "fusion.routing.peers, which has to be imported."
+    )

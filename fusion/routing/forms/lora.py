@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fusion.contract.sites import Site
 from fusion.routing.contract import ExpertForm, Routing
+from fusion.routing.kernels import lora_of_rows, lora_of_tokens
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class LoraExperts(ExpertForm):
 
     Attributes:
         down: A of each, [experts, rank, dim_in].
-        up: B of each, [experts, dim_out, rank].
+        up: B of each, transposed, [experts, rank, dim_out].
     """
 
     Options = LoraExpertOptions
@@ -55,7 +56,7 @@ class LoraExperts(ExpertForm):
         super().__init__(site, experts, options)
         self.scale = options.scale
         self.down = nn.Parameter(torch.empty(experts, options.rank, site.dim_in))
-        self.up = nn.Parameter(torch.zeros(experts, site.dim_out, options.rank))
+        self.up = nn.Parameter(torch.zeros(experts, options.rank, site.dim_out))
         nn.init.uniform_(self.down, -1 / sqrt(site.dim_in), 1 / sqrt(site.dim_in))
 
     @classmethod
@@ -65,7 +66,13 @@ class LoraExperts(ExpertForm):
 
     def forward(self, inputs: Tensor, routing: Routing) -> Tensor:
         """Add up what the experts make of each token."""
-        weights = routing.weights if routing.per_token else routing.weights[:, None]
-        narrow = torch.einsum("btd,erd->bter", inputs, self.down)
-        narrow = narrow * (self.scale * weights)[..., None]  # [batch, tokens, experts, rank]
-        return narrow.flatten(2) @ self.up.transpose(1, 2).flatten(0, 1)
+        weights = self.scale * routing.weights
+        if not routing.per_token:
+            return lora_of_rows(inputs, self.down, self.up.mT, weights)
+        if routing.chosen is not None and routing.chosen < len(self.down):
+            return lora_of_tokens(inputs, self.down, self.up.mT, weights)
+        narrow = (
+            inputs @ self.down.flatten(0, 1).T
+        )  # all have weight: [batch, tokens, experts * rank]
+        narrow = narrow.unflatten(-1, self.down.shape[:2]) * weights[..., None]
+        return narrow.flatten(2) @ self.up.flatten(0, 1)

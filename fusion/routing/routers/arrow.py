@@ -45,7 +45,7 @@ class ArrowRouter(Router):
             )
         key = tuple(v for t in (form.down, form.up) for v in (id(t), t._version, t.data_ptr()))
         if key != self.seen:
-            self.vectors = first_singular_vectors(form.down, form.up)
+            self.vectors = first_singular_vectors(form.down, form.up.mT)
             self.seen = key
 
     def logits(self, features: Tensor, context: Context | None) -> Tensor:

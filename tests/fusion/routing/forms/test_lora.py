@@ -20,7 +20,7 @@ def form() -> LoraExperts:
 
 def added(form: LoraExperts, inputs, weights):
     """The sum of 2 w B A x, expert by expert; weights [batch, tokens, experts]."""
-    each = [inputs @ a.T @ b.T for a, b in zip(form.down, form.up, strict=True)]
+    each = [inputs @ a.T @ b for a, b in zip(form.down, form.up, strict=True)]
     return sum(2.0 * weights[..., number, None] * one for number, one in enumerate(each))
 
 
