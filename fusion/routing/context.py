@@ -19,7 +19,7 @@ class RouteContext:
         scenario: How probable each task is for a row, [batch, tasks], for a router of tasks.
         lengths: How many tokens are real of those that an encoder's sites read, [batch]; an average
             over a padded recording would be one over silence.
-        decoder_lengths: The same of a decoder's own tokens, [batch].
+        decoder_lengths: How many of a decoder's own tokens are real, [batch].
         weights: Weights of the experts, in place of the router's, [batch, experts].
 
     Raises:
@@ -75,7 +75,7 @@ def real_tokens(
     """Say which tokens of a site are real.
 
     Args:
-        context: Of the rows that are run.
+        context: What is known of the rows that are run; None where nothing is.
         tokens: How many the site reads.
         decodes: Whether they are a decoder's own, of which a later call may bring some only.
         site: Its name, for messages.

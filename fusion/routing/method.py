@@ -23,7 +23,7 @@ class Common(nn.Module):
 
     Args:
         sites: All of them, in the order of the model.
-        options: Of the bank.
+        options: Those of the bank.
 
     Attributes:
         routers: Shared ones, by the name of their group.

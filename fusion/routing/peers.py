@@ -21,7 +21,7 @@ class PeftPolyOptions:
     """Options of PEFT's Poly.
 
     Attributes:
-        rank: Of each skill; 1 or more.
+        rank: Columns of each skill's A and rows of its B; 1 or more.
         tasks: How many there are.
         skills: LoRAs at each module.
         heads: Parts that each is cut into; more than 1 is multi-head routing.

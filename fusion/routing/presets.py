@@ -18,7 +18,7 @@ class Preset:
     """A published method.
 
     Attributes:
-        options: Of its bank, as published or as its code has it.
+        options: Those of its bank, as published or as its code has it.
         where: The roles that it is put at; those that a model does not have are passed over.
         losses: Factors of what trains its router beside the task's own loss, by the names of
             `fusion.routing.training.LOSSES`.

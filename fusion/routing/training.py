@@ -55,9 +55,9 @@ def router_loss(
         trace: What was watched, see `Bank.route`.
         factors: By the names of `LOSSES`, as a preset has them. That of "entropy" may be negative,
             which makes rows flatter.
-        labels: See `Known.labels`; "labels" needs them.
-        tasks: See `Known.tasks`; "tasks" needs them.
-        costs: See `Known.costs`; "reward" needs them.
+        labels: Right experts, see `Known`; the loss "labels" needs them.
+        tasks: Tasks of the rows, [batch]; the loss "tasks" needs them.
+        costs: What draws led to, [draws, batch]; the loss "reward" needs them.
 
     Returns:
         Scalar, each loss a mean over decisions.

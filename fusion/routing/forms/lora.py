@@ -16,7 +16,7 @@ class LoraExpertOptions:
     """Options of LoRA experts.
 
     Attributes:
-        rank: Of each expert; 1 or more.
+        rank: Rows of each A and columns of each B; 1 or more.
         alpha: What an expert adds is scaled by alpha / rank, or with `rank_stabilised` by alpha /
             sqrt(rank).
         rank_stabilised: rsLoRA.

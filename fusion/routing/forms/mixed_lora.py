@@ -15,7 +15,7 @@ class MixedLoraOptions:
     """Options of LoRAs that are mixed in their parameters.
 
     Attributes:
-        rank: Of each, and of the mixture; 1 or more.
+        rank: Columns of each A and rows of each B, and of the mixture; 1 or more.
         heads: Parts that what is read and what is returned are cut into, each with weights of its
             own: 1 in Poly, more in MHR. Both widths are multiples of it.
     """

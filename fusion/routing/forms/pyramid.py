@@ -18,7 +18,7 @@ class PyramidOptions:
     """Options of pyramids of experts.
 
     Attributes:
-        rank: Of the shared matrix; 1 or more. The paper's is not known.
+        rank: Rank of the shared matrix; 1 or more. The paper's is not known.
         scales: Side of the kernel of each expert, one number an expert; 1 or more.
         base: What shares a matrix: "site" for none, "model" for all sites of the bank. Which one
             the paper means is not known.
@@ -43,7 +43,7 @@ class PyramidBase(nn.Module):
     Args:
         dim_in: Columns of Z.
         dim_out: Rows of Z.
-        rank: Of Z.
+        rank: Rank of Z.
     """
 
     def __init__(self, dim_in: int, dim_out: int, rank: int):
@@ -61,7 +61,7 @@ class PyramidExperts(ExpertForm):
     over of the result is cut off; that is ours. Kernels start at zero.
 
     Attributes:
-        kernels: Of each expert, [scale, scale].
+        kernels: One of each expert, [scale, scale].
     """
 
     Options = PyramidOptions

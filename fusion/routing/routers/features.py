@@ -19,7 +19,7 @@ class FeatureRouterOptions:
         bias: Whether it has one.
         router_start: Where the matrix starts: "normal" with N(0, std), "uniform" as torch's linear
             layers, or "zeros", which weighs all experts alike.
-        std: Of "normal".
+        std: Standard deviation of "normal".
     """
 
     bias: bool = False

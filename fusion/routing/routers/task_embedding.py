@@ -37,7 +37,7 @@ class TaskEmbeddingRouter(Router):
 
     Attributes:
         gate: [experts, dim].
-        embeddings: Of the tasks, [tasks, dim].
+        embeddings: One of each task, [tasks, dim].
     """
 
     Options = TaskEmbeddingOptions
