@@ -1,6 +1,5 @@
 """A Whisper that CTranslate2 computes, on the CPU and without torch."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from modalities.speech.tokenizer import find_tokenizer_file
 from modalities.speech.vocabulary import read_vocabulary
 from modalities.speech.warping import trace_times
 from modalities.speech.whisper_files import check_offline_hash
+from modalities.thread_count import count_threads
 
 MOST_THREADS = 8
 POSITIONS = "{side}/position_encodings/encodings"
@@ -68,7 +68,7 @@ class CTranslate2Engine:
         ctranslate2.set_log_level(50)  # that float16 is computed in float32 is meant
         try:
             return ctranslate2.models.Whisper(
-                str(self.folder), compute_type="float32", intra_threads=_count_threads()
+                str(self.folder), compute_type="float32", intra_threads=count_threads(MOST_THREADS)
             )
         except (RuntimeError, ValueError) as error:
             raise ValueError(
@@ -167,11 +167,3 @@ class CTranslate2Window:
         head = [*prompt, vocabulary.no_timestamps]
         told = [*head, *tokens, vocabulary.end_of_text]
         return trace_times(self.engine.attention(np.array(self.states)[0], told, states), len(head))
-
-
-def _count_threads() -> int:
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdigit() and int(asked):
-        return int(asked)
-    here = getattr(os, "sched_getaffinity", None)
-    return min(MOST_THREADS, len(here(0)) if here else os.cpu_count() or 1)

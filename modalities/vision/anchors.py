@@ -2,15 +2,13 @@
 
 from functools import lru_cache
 
-import torch
-from torch import Tensor
+import numpy as np
 
-# Per range: (stride in pixels, anchors per cell) of each map, in the order of the outputs.
-ANCHOR_MAPS = {"short": ((8, 2), (16, 6)), "full": ((4, 1),)}
+from modalities.vision.blazeface_shapes import SHAPES
 
 
 @lru_cache(maxsize=32)
-def build_anchors(range_: str, height: int, width: int) -> Tensor:
+def build_anchors(range_: str, height: int, width: int) -> np.ndarray:
     """List the anchor centres; all anchors have the size of the whole input.
 
     Args:
@@ -19,25 +17,23 @@ def build_anchors(range_: str, height: int, width: int) -> Tensor:
         width: Width of the network's input, pixels.
 
     Returns:
-        x and y in pixels of the input, [anchors, 2].
-
-    Source:
-        MediaPipe, face_detection_short_range.pbtxt and face_detection_full_range.pbtxt (the
-        options of SsdAnchorsCalculator, with fixed anchor size).
+        x and y in pixels of the input, float32 [anchors, 2]; not to be written to.
     """
     maps = []
-    for stride, per_cell in ANCHOR_MAPS[range_]:
-        rows, columns = torch.meshgrid(
-            (torch.arange(height // stride) + 0.5) * stride,
-            (torch.arange(width // stride) + 0.5) * stride,
+    for stride, per_cell in SHAPES[range_].anchor_maps:
+        rows, columns = np.meshgrid(
+            (np.arange(height // stride, dtype=np.float32) + 0.5) * stride,
+            (np.arange(width // stride, dtype=np.float32) + 0.5) * stride,
             indexing="ij",
         )
-        cells = torch.stack((columns, rows), -1).reshape(-1, 2)
-        maps.append(cells.repeat_interleave(per_cell, 0))
-    return torch.cat(maps)
+        cells = np.stack((columns, rows), -1).reshape(-1, 2)
+        maps.append(cells.repeat(per_cell, 0))
+    anchors = np.concatenate(maps)
+    anchors.setflags(write=False)
+    return anchors
 
 
-def decode_points(regressors: Tensor, anchors: Tensor) -> Tensor:
+def decode_points(regressors: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """Turn raw regressors into corners and keypoints.
 
     Args:
@@ -47,10 +43,10 @@ def decode_points(regressors: Tensor, anchors: Tensor) -> Tensor:
     Returns:
         Points in pixels of the input, [candidates, 8, 2]: top left, bottom right, six keypoints.
     """
-    points = regressors.reshape(-1, 8, 2).clone()
+    points = regressors.reshape(-1, 8, 2).copy()
     half_size = points[:, 1] / 2
     points += anchors[:, None]
-    centre = points[:, 0].clone()
+    centre = points[:, 0].copy()
     points[:, 0] = centre - half_size
     points[:, 1] = centre + half_size
     return points

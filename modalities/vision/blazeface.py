@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modalities.vision.blazeface_shapes import SHAPES
+
 SHORT_CHANNELS = (24, 24, 28, 32, 36, 42, 48, 56, 64, 72, 80, 88, 96, 96, 96, 96, 96)
-SHORT_STRIDED = (2, 5, 11)  # the blocks that halve height and width
 FULL_CHANNELS = (32, 32, 32, 48, 48, 64, 96, 128, 128, 144, 192, 256, 384, 384, 384, 384)
 FULL_BOTTLENECKS = (8, 8, 12, 12, 16, 24, 32, 32, 36, 48, 64, 96, 96, 96, 96)
-FULL_STRIDED = (2, 5, 8, 11)
 ENTRY_BLOCKS = 3  # of both networks: up to the first one that halves
 CACHED_PICTURES = 8  # tried 1 to 32
 
@@ -112,15 +112,7 @@ class Head(nn.Module):
 
 
 class BlazeFace(nn.Module):
-    """What both networks share: a stem, residual blocks, and how a batch enters them.
-
-    Attributes:
-        side: Height and width of the input that the network was trained on, pixels.
-        grid: Other heights and widths must be multiples of this.
-    """
-
-    side: int
-    grid: int
+    """What both networks share: a stem, residual blocks, and how a batch enters them."""
 
     def __init__(self, stem: SameConv, blocks: Iterable[Block]):
         super().__init__()
@@ -156,15 +148,12 @@ class BlazeFaceShort(BlazeFace):
         arXiv 1907.05047; the graph is that of MediaPipe's face_detection_short_range.tflite.
     """
 
-    side = 128
-    grid = 16
-
     def __init__(self):
         widths = zip(SHORT_CHANNELS[:-1], SHORT_CHANNELS[1:], strict=True)
         super().__init__(
             SameConv(3, SHORT_CHANNELS[0], 5, 2),
             (
-                Block(inputs, outputs, 2 if index in SHORT_STRIDED else 1)
+                Block(inputs, outputs, 2 if index in SHAPES["short"].strided else 1)
                 for index, (inputs, outputs) in enumerate(widths)
             ),
         )
@@ -184,10 +173,10 @@ class BlazeFaceShort(BlazeFace):
             logits, [batch, anchors].
         """
         fine = self.enter(images)
-        for block in self.blocks[ENTRY_BLOCKS : SHORT_STRIDED[-1]]:
+        for block in self.blocks[ENTRY_BLOCKS : SHAPES["short"].strided[-1]]:
             fine = block(fine)  # [batch, 88, 16, 16] in the end
         coarse = fine
-        for block in self.blocks[SHORT_STRIDED[-1] :]:
+        for block in self.blocks[SHAPES["short"].strided[-1] :]:
             coarse = block(coarse)  # [batch, 96, 8, 8]
         fine_regressors, fine_scores = self.fine_head(fine)
         coarse_regressors, coarse_scores = self.coarse_head(coarse)
@@ -204,15 +193,12 @@ class BlazeFaceFull(BlazeFace):
         The graph is that of MediaPipe's face_detection_full_range.tflite (the dense one).
     """
 
-    side = 192
-    grid = 32
-
     def __init__(self):
         widths = zip(FULL_CHANNELS[:-1], FULL_CHANNELS[1:], FULL_BOTTLENECKS, strict=True)
         super().__init__(
             SameConv(3, FULL_CHANNELS[0], 3, 2),
             (
-                Block(inputs, outputs, 2 if index in FULL_STRIDED else 1, bottleneck)
+                Block(inputs, outputs, 2 if index in SHAPES["full"].strided else 1, bottleneck)
                 for index, (inputs, outputs, bottleneck) in enumerate(widths)
             ),
         )
@@ -241,7 +227,7 @@ class BlazeFaceFull(BlazeFace):
         features = self.enter(images)
         pyramid: list[Tensor] = []
         for index, block in enumerate(self.blocks[ENTRY_BLOCKS:], ENTRY_BLOCKS):
-            if index in FULL_STRIDED:
+            if index in SHAPES["full"].strided:
                 pyramid.append(features)
             features = block(features)
         for merge, refinement, fine in zip(

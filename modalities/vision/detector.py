@@ -1,17 +1,21 @@
 """Find faces in pictures of any size with BlazeFace, many at a time."""
 
+import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
 from modalities.vision.anchors import build_anchors, decode_points
-from modalities.vision.blazeface import NETWORKS, BlazeFace
+from modalities.vision.blazeface_shapes import SHAPES
+from modalities.vision.face_network import FaceNetwork
 from modalities.vision.letterbox import Letterbox, letterbox, plan_letterbox
+
+if TYPE_CHECKING:
+    import torch
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 SUPPRESSION_OVERLAP = 0.3  # MediaPipe's: above it two boxes are one face
@@ -45,33 +49,26 @@ class FaceDetector:
     at the next line of the network's grid: the same faces, keypoints within about a pixel of the
     network's input, in two thirds of the time.
 
+    Args:
+        network: What scores the anchors.
+        range_: Which network it is, "short" or "full".
+        threshold: The least score of a face.
+
     Attributes:
         side: The longer side of the network's input, pixels.
         grid: Both sides of the network's input are multiples of this.
-        device: Where the network runs.
-        threshold: The least score of a face.
+
+    Raises:
+        ValueError: The threshold is no score.
     """
 
-    def __init__(
-        self,
-        network: BlazeFace,
-        range_: str,
-        device: str | torch.device = "cpu",
-        threshold: float = 0.5,
-    ):
+    def __init__(self, network: FaceNetwork, range_: str, threshold: float = 0.5):
         if not 0 < threshold < 1:
             raise ValueError(f"Threshold is {threshold}; expected a score between 0 and 1.")
-        try:
-            self.device = torch.device(device)
-            self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        except (RuntimeError, AssertionError) as error:  # torch raises either
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"Device {str(device)!r} cannot be used ({reason}); try cpu."
-            ) from error
+        self.network = network
         self.range = range_
-        self.side = network.side
-        self.grid = network.grid
+        self.side = SHAPES[range_].side
+        self.grid = SHAPES[range_].grid
         self.threshold = threshold
 
     def __call__(self, images: Sequence[np.ndarray] | np.ndarray) -> list[Faces]:
@@ -125,19 +122,13 @@ class FaceDetector:
             found += self._detect_batch(pictures[start : start + PICTURES_AT_ONCE])
         return found
 
-    @torch.inference_mode()
     def _detect_batch(self, pictures: np.ndarray) -> list[Faces]:
-        images = torch.from_numpy(np.ascontiguousarray(pictures)).to(self.device).float()
-        images = images.div_(127.5).sub_(1).permute(0, 3, 1, 2)  # channels last in memory
-        regressors, logits = self.network(images)
-        # Nearly all anchors see nothing; only the others are decoded and leave the device.
-        least = math.log(self.threshold / (1 - self.threshold))
-        picture, anchor = torch.nonzero(logits > least, as_tuple=True)
-        raw = regressors[picture, anchor].cpu()
-        scores = logits[picture, anchor].cpu().clamp_(-100, 100).sigmoid_().numpy()
+        # Nearly all anchors see nothing; only the others are decoded.
+        found = self.network(pictures, math.log(self.threshold / (1 - self.threshold)))
         anchors = build_anchors(self.range, *pictures.shape[1:3])
-        points = decode_points(raw, anchors[anchor.cpu()]).numpy()
-        counts = np.bincount(picture.cpu().numpy(), minlength=len(pictures))
+        points = decode_points(found.regressors, anchors[found.anchor])
+        scores = 1 / (1 + np.exp(-found.logits.clip(-80, 80)))
+        counts = np.bincount(found.picture, minlength=len(pictures))
         ends = np.cumsum(counts)
         return [
             suppress(points[end - count : end], scores[end - count : end])
@@ -200,9 +191,12 @@ def restore(faces: Faces, place: Letterbox) -> Faces:
 
 
 def load_face_detector(
-    range_: str = "short", device: str | torch.device = "cpu", threshold: float = 0.5
+    range_: str = "short", device: "str | torch.device" = "cpu", threshold: float = 0.5
 ) -> FaceDetector:
     """Load a face detector; its weights are in the package.
+
+    On the CPU onnxruntime computes it, and no torch is loaded, or torch where that is not
+    installed; on other devices torch.
 
     Args:
         range_: "short" (faces that fill a good part of the picture, fastest) or "full"
@@ -217,48 +211,17 @@ def load_face_detector(
         ValueError: No such range, or the weights are not those of this network.
         FileNotFoundError: The weights are not in the package.
     """
-    if range_ not in NETWORKS:
-        raise ValueError(f"No face detector {range_!r}; known: {', '.join(sorted(NETWORKS))}.")
-    keep_freed_memory()
-    network = NETWORKS[range_]()
-    load_weights(network, WEIGHTS_FOLDER / f"blazeface_{range_}.safetensors")
-    return FaceDetector(network.eval(), range_, device, threshold)
+    if range_ not in SHAPES:
+        raise ValueError(f"No face detector {range_!r}; known: {', '.join(sorted(SHAPES))}.")
+    path = WEIGHTS_FOLDER / f"blazeface_{range_}.safetensors"
+    return FaceDetector(_load_network(range_, path, device), range_, threshold)
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep what feature maps free, instead of giving it back at once.
+def _load_network(range_: str, path: Path, device: "str | torch.device") -> FaceNetwork:
+    if str(device) == "cpu" and importlib.util.find_spec("onnxruntime") is not None:
+        from modalities.vision.blazeface_onnx import OnnxFaceNetwork
 
-    glibc serves a large block by asking the system for fresh pages, which must be cleared, until
-    a block of that size has been freed once. Clearing took two fifths of the network's time.
-    Where the C library is another one this does nothing.
-    """
-    torch.empty(31 * 2**20, dtype=torch.uint8)  # never touched, so it costs no memory
+        return OnnxFaceNetwork(range_, path)
+    from modalities.vision.blazeface_torch import TorchFaceNetwork
 
-
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Load a safetensors file into a network, as float32.
-
-    Args:
-        network: A BlazeFace.
-        path: The file that `convert_blazeface` wrote.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged or belongs to another network.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No face detection weights at {path}; reinstall mcgurk, or write them with "
-            "python -m modalities.vision.convert_blazeface."
-        )
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{path} does not hold the weights of {type(network).__name__} ({reason}); reinstall "
-            "mcgurk, or write them with python -m modalities.vision.convert_blazeface."
-        ) from error
+    return TorchFaceNetwork(range_, path, device)

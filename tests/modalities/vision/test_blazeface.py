@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 
 from modalities.vision import convert_blazeface
 from modalities.vision.blazeface import NETWORKS, halve
-from modalities.vision.detector import WEIGHTS_FOLDER, load_weights
+from modalities.vision.blazeface_onnx import OnnxFaceNetwork
+from modalities.vision.blazeface_shapes import SHAPES
+from modalities.vision.blazeface_torch import load_weights
+from modalities.vision.detector import WEIGHTS_FOLDER
 
 CLIP = Path(__file__).parents[2] / "assets/white_house_address.mp4"
 STORED = Path(__file__).parent / "blazeface_outputs.npz"
@@ -37,15 +40,29 @@ def make_pictures(side: int) -> np.ndarray:
     rows, columns = np.mgrid[:side, :side]
     pattern = np.stack((rows * columns % 256, rows * 3 % 256, (rows + 2 * columns) % 256), -1)
     pictures = [np.repeat(crop[..., None], 3, -1) for crop in crops] + [pattern]
-    return np.stack(pictures).astype(np.float32) / 127.5 - 1
+    return np.stack(pictures).astype(np.uint8)
 
 
-def run_network(range_: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def normalise(pictures: np.ndarray) -> np.ndarray:
+    return pictures.astype(np.float32) / 127.5 - 1
+
+
+def run_torch(range_: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     network = NETWORKS[range_]().eval()
-    load_weights(network, WEIGHTS_FOLDER / f"blazeface_{range_}.safetensors")
+    load_weights(network, range_, WEIGHTS_FOLDER / f"blazeface_{range_}.safetensors")
     with torch.inference_mode():
-        regressors, scores = network(torch.from_numpy(pictures).permute(0, 3, 1, 2))
+        regressors, scores = network(torch.from_numpy(normalise(pictures)).permute(0, 3, 1, 2))
     return regressors.numpy(), scores.numpy()
+
+
+def run_onnxruntime(range_: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    network = OnnxFaceNetwork(range_, WEIGHTS_FOLDER / f"blazeface_{range_}.safetensors")
+    every = network(pictures, -np.inf)
+    shape = len(pictures), -1
+    return every.regressors.reshape(*shape, 16), every.logits.reshape(shape)
+
+
+NETWORK_RUNS = pytest.mark.parametrize("run_network", [run_torch, run_onnxruntime])
 
 
 def run_interpreter(range_: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +72,7 @@ def run_interpreter(range_: str, pictures: np.ndarray) -> tuple[np.ndarray, np.n
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     regressors, scores = [], []
-    for picture in pictures:
+    for picture in normalise(pictures):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])
         interpreter.invoke()
         outputs = [
@@ -80,7 +97,7 @@ def find_source() -> Path:
 def store() -> None:
     arrays = {}
     for range_ in RANGES:
-        regressors, scores = run_interpreter(range_, make_pictures(NETWORKS[range_].side))
+        regressors, scores = run_interpreter(range_, make_pictures(SHAPES[range_].side))
         # The surest anchors, where it counts, and a sample of all the others.
         best = np.argsort(-scores, 1)[:, :24]
         spread = np.arange(7, scores.shape[1], scores.shape[1] // 48)
@@ -91,9 +108,10 @@ def store() -> None:
     np.savez_compressed(STORED, **arrays)
 
 
+@NETWORK_RUNS
 @pytest.mark.parametrize("range_", RANGES)
-def test_outputs_equal_the_stored_ones_of_the_tflite_interpreter(range_):
-    regressors, scores = run_network(range_, make_pictures(NETWORKS[range_].side))
+def test_outputs_equal_the_stored_ones_of_the_tflite_interpreter(range_, run_network):
+    regressors, scores = run_network(range_, make_pictures(SHAPES[range_].side))
     stored = np.load(STORED)
     anchors = stored[f"{range_}_anchors"].astype(int)
     chosen = np.take_along_axis(regressors, anchors[..., None], 1)
@@ -101,17 +119,27 @@ def test_outputs_equal_the_stored_ones_of_the_tflite_interpreter(range_):
     np.testing.assert_allclose(scores, stored[f"{range_}_scores"], rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("range_, rows, columns", [("short", 80, 128), ("full", 128, 192)])
+def test_both_engines_give_the_same_in_pictures_that_are_no_squares(range_, rows, columns):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, rows, columns, 3), np.uint8)
+    for ours, theirs in zip(
+        run_onnxruntime(range_, pictures), run_torch(range_, pictures), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize("range_", RANGES)
 def test_stored_pictures_hold_a_face(range_):
     assert (np.load(STORED)[f"{range_}_scores"][:2].max(1) > 0).all()
 
 
+@NETWORK_RUNS
 @pytest.mark.parametrize("range_", RANGES)
-def test_outputs_equal_those_of_the_live_interpreter(range_):
+def test_outputs_equal_those_of_the_live_interpreter(range_, run_network):
     pytest.importorskip("ai_edge_litert")
     find_source()
-    side = NETWORKS[range_].side
-    noise = np.random.default_rng(0).uniform(-1, 1, (2, side, side, 3)).astype(np.float32)
+    side = SHAPES[range_].side
+    noise = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     pictures = np.concatenate((make_pictures(side), noise))
     for ours, theirs in zip(
         run_network(range_, pictures), run_interpreter(range_, pictures), strict=True
@@ -146,9 +174,10 @@ def test_shipped_weights_are_half_precision_and_small():
     assert all(value.dtype == torch.float16 for file in files for value in load_file(file).values())
 
 
+@NETWORK_RUNS
 @pytest.mark.parametrize("range_", RANGES)
-def test_a_batch_gives_what_single_pictures_give(range_):
-    side = NETWORKS[range_].side
+def test_a_batch_gives_what_single_pictures_give(range_, run_network):
+    side = SHAPES[range_].side
     pictures = np.concatenate((make_pictures(side),) * 4)  # more than enter the network at once
     batched = run_network(range_, pictures)
     for index in (0, 5, 11):

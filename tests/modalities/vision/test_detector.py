@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from modalities.vision import detector as detector_module
 from modalities.vision import load_face_detector
@@ -13,11 +14,19 @@ from modalities.vision.detector import suppress
 from modalities.vision.letterbox import letterbox, plan_letterbox
 
 RANGES = ("short", "full")
+DAMAGED = "blazeface_short.safetensors"
 
 
 @pytest.fixture(scope="module", params=RANGES)
 def detector(request):
     return load_face_detector(request.param)
+
+
+@pytest.fixture(params=["onnxruntime", "torch"])
+def engine(request, monkeypatch):
+    if request.param == "torch":
+        monkeypatch.setattr(detector_module.importlib.util, "find_spec", lambda name: None)
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -193,11 +202,23 @@ def test_a_threshold_that_is_no_score_is_refused(threshold):
         load_face_detector("short", threshold=threshold)
 
 
-def test_missing_and_damaged_weights_are_named(monkeypatch, tmp_path):
+def test_without_onnxruntime_torch_sees_the_same_faces(full_detector, pictures, monkeypatch):
+    monkeypatch.setattr(detector_module.importlib.util, "find_spec", lambda name: None)
+    torch_detector = load_face_detector("full")
+    assert type(torch_detector.network).__name__ == "TorchFaceNetwork"
+    assert type(full_detector.network).__name__ == "OnnxFaceNetwork"
+    for faces, again in zip(full_detector(pictures), torch_detector(pictures), strict=True):
+        same_faces(faces, again)
+
+
+def test_missing_and_damaged_weights_are_named(monkeypatch, tmp_path, engine):
     monkeypatch.setattr(detector_module, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(FileNotFoundError, match="blazeface_short.safetensors"):
         load_face_detector("short")
-    (tmp_path / "blazeface_short.safetensors").write_bytes(b"cut short")
+    (tmp_path / DAMAGED).write_bytes(b"cut short")
+    with pytest.raises(ValueError, match="does not hold the weights of BlazeFaceShort"):
+        load_face_detector("short")
+    save_file({"stem.weight": np.zeros((24, 3, 5, 5), np.float32)}, tmp_path / DAMAGED)
     with pytest.raises(ValueError, match="does not hold the weights of BlazeFaceShort"):
         load_face_detector("short")
 

@@ -1,0 +1,106 @@
+"""Write small networks as ONNX, for onnxruntime, without the package onnx.
+
+An ONNX file is a protocol buffer: fields, each a number and a value. The few that a graph of
+convolutions needs are written here by hand; the numbers are those of onnx.proto.
+"""
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+IR_VERSION, OPSET = 8, 17
+ELEMENTS = {"float32": 1, "uint8": 2, "int64": 7}  # onnx.proto's numbers of types
+FLOAT, INT, STRING, INTS = 1, 2, 3, 7  # likewise of attributes
+
+Attribute = float | int | str | Sequence[int]
+
+
+class OnnxGraph:
+    """A graph that grows node by node; values are known by their names."""
+
+    def __init__(self):
+        self._nodes: list[bytes] = []
+        self._arrays: list[bytes] = []
+        self._inputs: list[bytes] = []
+        self._outputs: list[bytes] = []
+
+    def add_input(self, name: str, dtype: str, shape: Sequence[int | str]) -> str:
+        """Take a value from outside; a side that is a word may have any length."""
+        self._inputs.append(_value_info(name, dtype, shape))
+        return name
+
+    def add_output(self, name: str, shape: Sequence[int | str]) -> None:
+        """Hand a float32 value out."""
+        self._outputs.append(_value_info(name, "float32", shape))
+
+    def add_array(self, values: np.ndarray) -> str:
+        """Keep an array in the graph, and return its name."""
+        name = f"array_{len(self._arrays)}"
+        values = np.asarray(values)
+        dims = b"".join(_number(1, side) for side in values.shape)
+        kind = _number(2, ELEMENTS[values.dtype.name])
+        self._arrays.append(dims + kind + _text(8, name) + _block(9, values.tobytes()))
+        return name
+
+    def add(self, operation: str, *inputs: str, name: str | None = None, **attributes: Attribute):
+        """Compute a value by an operator of ONNX, and return its name."""
+        name = name or f"value_{len(self._nodes)}"
+        given = b"".join(_text(1, value) for value in inputs)
+        options = b"".join(_block(5, _attribute(k, v)) for k, v in attributes.items())
+        self._nodes.append(given + _text(2, name) + _text(4, operation) + options)
+        return name
+
+    def to_bytes(self) -> bytes:
+        """Return what an .onnx file holds."""
+        graph = b"".join(
+            [
+                *(_block(1, node) for node in self._nodes),
+                _text(2, "graph"),
+                *(_block(5, array) for array in self._arrays),
+                *(_block(11, value) for value in self._inputs),
+                *(_block(12, value) for value in self._outputs),
+            ]
+        )
+        opset = _text(1, "") + _number(2, OPSET)
+        return _number(1, IR_VERSION) + _block(7, graph) + _block(8, opset)
+
+
+def _value_info(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
+    dims = b"".join(
+        _block(1, _text(2, side) if isinstance(side, str) else _number(1, side)) for side in shape
+    )
+    tensor = _number(1, ELEMENTS[dtype]) + _block(2, dims)
+    return _text(1, name) + _block(2, _block(1, tensor))
+
+
+def _attribute(name: str, value: Attribute) -> bytes:
+    if isinstance(value, str):
+        return _text(1, name) + _text(4, value) + _number(20, STRING)
+    if isinstance(value, int):
+        return _text(1, name) + _number(3, value) + _number(20, INT)
+    if isinstance(value, float):
+        packed = bytes([2 << 3 | 5]) + struct.pack("<f", value)
+        return _text(1, name) + packed + _number(20, FLOAT)
+    return _text(1, name) + b"".join(_number(8, item) for item in value) + _number(20, INTS)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value & (1 << 64) - 1)
+
+
+def _block(field: int, content: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(content)) + content
+
+
+def _text(field: int, text: str) -> bytes:
+    return _block(field, text.encode())
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; all bytes but the last have the highest bit set."""
+    parts = []
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])
