@@ -1,12 +1,15 @@
-"""Choose the frames in which faces are looked for, and look there."""
+"""Choose the frames in which faces are looked for, look there, and follow faces in between."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from data_prep.faces.following import FollowConfig, ShrunkPictures, follow
+from data_prep.faces.newcomers import has_newcomer
 from data_prep.faces.tracks import Detection, TrackConfig, match
 
 # Of the detector's six key points: both eyes, the nose tip and the mouth; not the ears.
@@ -40,15 +43,20 @@ class SamplingConfig:
     """How often faces are looked for.
 
     Attributes:
-        every: One frame out of so many, and the first and last of each shot.
-        motion: A face that moved further than this many face widths between two looks, came or
-            went, is looked for in between, too.
+        every: One frame out of so many, and the first and last of each shot. Where a face came or
+            went between two looks it is looked for in between, too.
+        unfollowed: The same where a face cannot be followed, or something new is seen.
+        motion: An unfollowed face that moved further than this many face widths between two looks
+            is looked for in between, too.
+        follow: How faces are followed from one look to the next.
         batch: Pictures handed to the detector at once.
         most_faces: Faces that are kept of one picture; where there are more, the widest.
     """
 
-    every: int = 5
+    every: int = 10
+    unfollowed: int = 5
     motion: float = 0.15
+    follow: FollowConfig = field(default_factory=FollowConfig)
     batch: int = 16
     most_faces: int = 8
 
@@ -57,7 +65,7 @@ Sample = tuple[int, list[Detection]]
 
 
 class Sampler:
-    """Looks for faces in few frames where nothing moves, in many where something does."""
+    """Looks for faces in few frames, in many where they cannot be followed from one to the next."""
 
     def __init__(self, detector: Detector, config: SamplingConfig, tracks: TrackConfig):
         self.detector = detector
@@ -89,17 +97,26 @@ class Sampler:
             picture: Gives a frame, uint8 [height, width].
 
         Returns:
-            The frames looked at, in order, and what was found there.
+            The frames looked at, and some to which faces were followed, in order, and the faces.
         """
         frames = {f for f in range(start, stop) if (f - self._shot_start) % self.config.every == 0}
         if ends:
             frames.add(stop - 1)
         known: dict[int, list[Detection]] = dict([self._last] if self._last else [])
         before = set(known)
+        pictures = ShrunkPictures(picture)
+        joined: dict[tuple[int, int], dict[int, list[Detection]]] = {}
         while frames:
             known.update(self.detect(sorted(frames), picture))
-            frames = self._between(known)
+            frames = set()
+            for first, second in pairwise(sorted(known)):
+                if (first, second) not in joined:
+                    link = (first, known[first]), (second, known[second])
+                    wanted, joined[first, second] = self._join(*link, pictures)
+                    frames |= wanted
         self._last = max(known.items()) if known else None
+        for link in pairwise(sorted(known)):
+            known.update(joined.get(link, {}))
         return [(frame, known[frame]) for frame in sorted(set(known) - before)]
 
     def detect(self, frames: list[int], picture: Callable[[int], np.ndarray]) -> list[Sample]:
@@ -135,24 +152,49 @@ class Sampler:
             for i in order
         ]
 
-    def _between(self, known: dict[int, list[Detection]]) -> set[int]:
-        """Frames half-way between two looks that do not fit together."""
-        frames = sorted(known)
-        return {
-            (first + second) // 2
-            for first, second in zip(frames, frames[1:], strict=False)
-            if second - first > 1 and self._differ(known[first], known[second])
-        }
+    def _join(
+        self, first: Sample, second: Sample, pictures: ShrunkPictures
+    ) -> tuple[set[int], dict[int, list[Detection]]]:
+        """Follow the faces from one look to the next.
 
-    def _differ(self, first: list[Detection], second: list[Detection]) -> bool:
-        if len(first) != len(second):
-            return True
-        pairs = match([f.box for f in first], [f.box for f in second], self._tracks)
-        return len(pairs) < len(first) or any(
-            np.abs(first[i].landmarks - second[j].landmarks).max()
-            > self.config.motion * first[i].box[2]
-            for i, j in pairs.items()
-        )
+        Returns:
+            The frames in between that have to be looked at; where there are none, the faces in some
+            frames in between.
+        """
+        (start, before), (stop, after) = first, second
+        if stop - start == 1:
+            return set(), {}
+        pairs = match([f.box for f in before], [f.box for f in after], self._tracks)
+        if not len(before) == len(after) == len(pairs):
+            return {(start + stop) // 2}, {}
+        rests = set(range(start + self.config.unfollowed, stop, self.config.unfollowed))
+        faces = [(before[i], after[j]) for i, j in pairs.items()]
+        paths = [follow((start, a), (stop, b), pictures, self.config.follow) for a, b in faces]
+        for (a, b), path in zip(faces, paths, strict=True):
+            moved = np.abs(a.landmarks - b.landmarks).max() > self.config.motion * a.box[2]
+            if path is None and (rests or moved):
+                return rests or {(start + stop) // 2}, {}
+        found: dict[int, list[Detection]] = {}
+        for path in paths:
+            for frame, face in (path or {}).items():
+                found.setdefault(frame, []).append(face)
+        return self._newcomers(start, stop, rests, [*before, *after], pictures), found
+
+    def _newcomers(
+        self,
+        start: int,
+        stop: int,
+        rests: set[int],
+        faces: list[Detection],
+        pictures: ShrunkPictures,
+    ) -> set[int]:
+        """Frames that show something that the looks before and after them do not."""
+        if not rests:
+            return rests
+        others = [pictures(start), pictures(stop)]
+        whole = np.tile(others[0].shape[::-1] * pictures.factors(start), 2)
+        known = [face.box / whole for face in faces]
+        return {frame for frame in rests if has_newcomer(pictures(frame), others, known)}
 
 
 def load_default_detector() -> Detector:

@@ -37,11 +37,12 @@ class TrackConfig:
 
 @dataclass(frozen=True)
 class Detection:
-    """One face in one frame: box [4], landmarks [4, 2], score."""
+    """One face in one frame: box [4], landmarks [4, 2], score; `followed` if not the detector's."""
 
     box: np.ndarray
     landmarks: np.ndarray
     score: float
+    followed: bool = False
 
     @property
     def row(self) -> np.ndarray:
@@ -129,12 +130,13 @@ class OpenTrack:
         self._done = self.start
 
     def add(self, frame: int, found: Detection) -> None:
-        """Take the next detection and interpolate up to it."""
+        """Take the next sight and interpolate up to it."""
         steps = frame - self.last_frame
         self._rows.extend(interpolate(self.last.row, found.row, steps))
-        self._detected.extend([False] * (steps - 1) + [True])
+        self._detected.extend([False] * (steps - 1) + [not found.followed])
         self.last_frame, self.last = frame, found
-        self.scores.append(found.score)
+        if not found.followed:
+            self.scores.append(found.score)
 
     def close(self, stop: int) -> None:
         """End the track: nothing is known of it at frame `stop` and later."""

@@ -16,8 +16,7 @@ from modalities.rates import VIDEO_RATE_HZ
 from modalities.speech.speech_spans import SpanFinder, SpeechSpan, VoiceActivityConfig
 
 if TYPE_CHECKING:
-    from modalities.speech.silero_torch import SileroNetwork
-    from modalities.speech.voice_activity import SpeechDetector
+    from modalities.speech.voice_activity import SpeechDetector, SpeechNetwork
 
 NOBODY = -1
 LONGEST = 50  # frames; longer stretches of speech are cut where they are quietest
@@ -222,8 +221,9 @@ def _open_detector() -> "SpeechDetector":
 
 
 @cache
-def _network() -> "SileroNetwork":
-    """Load the network, once a process."""
-    from modalities.speech.silero_torch import load_silero
+def _network() -> "SpeechNetwork":
+    """Load the network, once a process, without torch where that can be."""
+    from modalities.speech.engines import CTRANSLATE2, load_speech_network
 
-    return load_silero()
+    network, _ = load_speech_network(CTRANSLATE2)
+    return network

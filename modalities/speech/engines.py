@@ -26,7 +26,7 @@ class Choice:
     note: str | None = None
 
 
-def choose_engine(asked: str, device: str, *, adapted: bool = False, looks: bool = False) -> Choice:
+def choose_engine(asked: str, device: str, *, adapted: bool = False) -> Choice:
     """Choose an engine.
 
     Args:
@@ -34,7 +34,6 @@ def choose_engine(asked: str, device: str, *, adapted: bool = False, looks: bool
             CPU, and torch elsewhere.
         device: "auto", "cpu", "cuda" or "mps".
         adapted: Whether adapters take part.
-        looks: Whether pictures are looked at, for which torch is loaded anyhow.
 
     Raises:
         ValueError: No such engine, or it cannot do that.
@@ -47,7 +46,7 @@ def choose_engine(asked: str, device: str, *, adapted: bool = False, looks: bool
     if asked != AUTOMATIC:
         known = ", ".join([AUTOMATIC, *ENGINES])
         raise ValueError(f"No engine {asked!r}; known: {known}.")
-    if adapted or looks or device not in (AUTOMATIC, "cpu"):
+    if adapted or device not in (AUTOMATIC, "cpu"):
         return Choice(TORCH)
     if importlib.util.find_spec("ctranslate2") is None:
         return Choice(TORCH, f"ctranslate2 is not installed, torch does its work; {INSTALL}")

@@ -101,11 +101,10 @@ class _Heard:
 
 
 def _open_finder(device: str) -> FaceFinder:
-    """Load the detector; what is wrong with the files has been told before torch is loaded."""
+    """Load the detector; what is wrong with the files has been told before."""
     from tasks.avsr.pipeline import load_faces
-    from tasks.devices import find_device
 
-    return FaceFinder(load_faces(find_device(device)))
+    return FaceFinder(load_faces(device))
 
 
 def check_paths(

@@ -13,6 +13,7 @@ from modalities.speech.decoding import DecodingOptions, WindowDecoder
 from modalities.speech.engine import Engine
 from modalities.speech.engines import (
     AUTOMATIC,
+    CTRANSLATE2,
     TORCH,
     choose_engine,
     load_engine,
@@ -22,7 +23,7 @@ from modalities.speech.voice_activity import SpeechNetwork
 from modalities.speech.window_reader import WindowReader
 from tasks.avsr.inputs.media import Input, ReadyMouth, Source, open_input
 from tasks.avsr.outputs.transcript import Segment, Transcript
-from tasks.avsr.session import AVSROptions, Means, Progress, Session, looks_at
+from tasks.avsr.session import AVSROptions, Means, Progress, Session
 from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import PieceRecogniser
 
@@ -45,8 +46,8 @@ class AVSRPipeline:
         device: "auto", "cpu", "cuda" or "mps".
         options: Language, voice activity, video, word times.
         engine: What computes Whisper: "torch", or "ctranslate2", which knows the CPU alone and no
-            adapters. "auto" takes ctranslate2 for sound alone where there is no GPU and no sets
-            are given, and torch for all else; a model in another form is converted once for it.
+            adapters. "auto" takes ctranslate2 where there is no GPU and no sets are given,
+            and torch for all else; a model in another form is converted once for it.
 
     Attributes:
         notes: What the user may want to know of the engines, sentences.
@@ -71,17 +72,15 @@ class AVSRPipeline:
         self.asked_device, self.asked_engine = device, engine
         choice = choose_engine(engine, device, adapted=adapter_sets is not None)
         self.notes: list[str] = [choice.note] if choice.note else []
-        self.readers: dict[str, WindowReader] = {}  # by engine
-        self.networks: dict[str, SpeechNetwork] = {}  # likewise
         self.sets: PieceRecogniser | None = None
-        self.engine_name = self._load(choice.name)
+        self.engine_name, self.reader = self._load(choice.name)
         # Adapters come after the decoder has laid out the frozen matrices.
         self.sets = (
             self._load_sets(adapter_sets) if isinstance(adapter_sets, Path) else adapter_sets
         )
 
-    def _load(self, name: str) -> str:
-        """Load an engine, or torch where the model is not for it; return which."""
+    def _load(self, name: str) -> tuple[str, WindowReader]:
+        """Load an engine, or torch where the model is not for it; return which, and its reader."""
         try:
             engine = self._load_engine(name)
         except NotForCTranslate2:
@@ -91,8 +90,7 @@ class AVSRPipeline:
         # Which speech has been read is told by the words, so that they are aligned even unasked.
         words = self.options.words or self.options.voice_activity
         options = DecodingOptions(language=self.options.language, words=words)
-        self.readers[name] = WindowReader(WindowDecoder(engine, options))
-        return name
+        return name, WindowReader(WindowDecoder(engine, options))
 
     def _load_engine(self, name: str) -> Engine:
         return load_engine(name, self.model, str(self.device) if name == TORCH else "cpu")
@@ -101,7 +99,7 @@ class AVSRPipeline:
         from modalities.speech.torch_engine import TorchEngine
         from tasks.avsr.sets.set_recogniser import SetRecogniser
 
-        engine = self.readers[TORCH].decoder.engine
+        engine = self.reader.decoder.engine
         assert isinstance(engine, TorchEngine)
         return SetRecogniser(engine.whisper, folder)
 
@@ -115,29 +113,25 @@ class AVSRPipeline:
     @cached_property
     def face_detector(self) -> "FaceDetector":
         """The face detector, loaded once for all inputs."""
-        return load_faces(self.device)
+        return load_faces("cpu" if self.engine_name == CTRANSLATE2 else self.asked_device)
 
     def _open(self, media: Input, progress: Progress | None) -> Session:
-        name = self.engine_name
-        if self.asked_engine == AUTOMATIC and looks_at(self.options, media):
-            name = TORCH if TORCH in self.readers else self._load(TORCH)
-        reader = self.readers[name]
         means = Means(
             self.options,
-            reader.decoder,
-            reader,
+            self.reader.decoder,
+            self.reader,
             self.sets,
-            lambda: self._speech_network(name),
+            lambda: self.speech_network,
             lambda: self.face_detector,
         )
         return Session(means, media, progress)
 
-    def _speech_network(self, engine: str) -> SpeechNetwork:
-        """Load Silero's network, once for all inputs of an engine."""
-        if engine not in self.networks:
-            self.networks[engine], note = load_speech_network(engine)
-            self.notes += [note] if note else []
-        return self.networks[engine]
+    @cached_property
+    def speech_network(self) -> SpeechNetwork:
+        """Silero's network, loaded once for all inputs."""
+        network, note = load_speech_network(self.engine_name)
+        self.notes += [note] if note else []
+        return network
 
     def transcribe(
         self,
@@ -191,17 +185,19 @@ class AVSRPipeline:
         yield from self._open(media, None).run()
 
 
-def choose_for(media: Input, options: AVSROptions, asked: str) -> str:
-    """Return the engine to ask a pipeline for that will have this input alone.
+def load_faces(device: str) -> "FaceDetector":
+    """Load the detector that sees small faces too.
 
-    Where pictures are looked at, torch has to be loaded anyhow, and the automatic choice takes it
-    without loading another engine first.
+    Args:
+        device: "auto", "cpu", "cuda" or "mps"; torch is loaded for a GPU alone.
+
+    Raises:
+        ValueError: No such device, or not on this machine.
     """
-    return TORCH if asked == AUTOMATIC and looks_at(options, media) else asked
-
-
-def load_faces(device: "torch.device") -> "FaceDetector":
-    """Load the detector that sees small faces too."""
     from modalities.vision import load_face_detector
 
-    return load_face_detector("full", device=str(device))
+    if device != "cpu" and choose_engine(AUTOMATIC, device).name == TORCH:
+        from tasks.devices import find_device
+
+        return load_face_detector("full", find_device(device))
+    return load_face_detector("full")

@@ -79,11 +79,6 @@ class Means:
     face_detector: "Callable[[], FaceDetector]"
 
 
-def looks_at(options: AVSROptions, media: Input) -> bool:
-    """Tell whether the pictures of an input are looked at."""
-    return options.video and media.has_video
-
-
 class Session:
     """One input on its way through the pipeline; holds a window of sound and little more.
 
@@ -101,7 +96,7 @@ class Session:
         detector = SpeechDetector(means.speech_network()) if options.voice_activity else None
         self.feeder = WindowFeeder(detector)
         self.finder: MouthSource | None = None
-        if looks_at(options, media):
+        if options.video and media.has_video:
             self.finder = _open_finder(means, media, detector)
         self.watched = 0  # pictures
         self.loudest = 0.0

@@ -59,7 +59,7 @@ def transcribe(
     separate: Separate = None,
     engine: Annotated[
         str,
-        typer.Option(help="What computes Whisper: auto, ctranslate2 (sound alone, CPU) or torch."),
+        typer.Option(help="What computes Whisper: auto, ctranslate2 (no sets, CPU) or torch."),
     ] = "auto",
     device: Device = "auto",
     as_json: AsJson = False,
@@ -85,11 +85,10 @@ def transcribe(
     if separate is not None:
         check_separator(separate)
     # A bad file is told before a model is loaded.
-    media = open_input(file, ready=ready, audio_track=audio_track)
-    from tasks.avsr.pipeline import AVSROptions, AVSRPipeline, choose_for
+    open_input(file, ready=ready, audio_track=audio_track)
+    from tasks.avsr.pipeline import AVSROptions, AVSRPipeline
 
     options = AVSROptions(language=language, voice_activity=vad, video=video)
-    engine = choose_for(media, options, engine)
     pipeline = AVSRPipeline(model, sets, device, options, engine)
     with open_talkers(separate, device, audio_track, as_json) as find_talker:
         talker = find_talker(file)

@@ -81,6 +81,7 @@ HEARS = {
         ("cv2", "peft", "matplotlib", "onnxruntime"),
     ),
     "pictures not looked at": ((CLIP, "--no-video"), ("torch", "transformers", "cv2", "peft")),
+    "pictures": ((CLIP,), ("torch", "transformers", "peft", "matplotlib")),
 }
 
 
@@ -91,6 +92,12 @@ def test_transcribing_loads_what_it_uses(tmp_path, arguments, unused):
     write_sound(tmp_path / "jfk.wav")
     arguments = ("transcribe", *arguments, "--device", "cpu")
     assert not loaded(tmp_path, 0, *arguments, quiet=False) & set(unused)
+
+
+def test_mouths_are_cropped_without_torch(tmp_path):
+    pytest.importorskip("onnxruntime")
+    arguments = ("crop", CLIP, "-o", "mouth.mp4", "--device", "cpu")
+    assert not loaded(tmp_path, 0, *arguments, quiet=False) & set(HEAVY)
 
 
 def test_a_waveform_of_another_rate_loads_no_torch(tmp_path):

@@ -173,7 +173,7 @@ def test_a_long_file_is_chosen_for_piece_by_piece(adapted, utterances, demo_clip
         return Mouths(crops[frames], mask[frames])
 
     def plain(sound, _):
-        decoder = adapted.readers["torch"].decoder
+        decoder = adapted.reader.decoder
         return decoder.decode(decoder.engine.log_mel(sound), -(-len(sound) // 160))
 
     found, _ = listen(waveform, cut_pieces(waveform, spans), look, adapted.sets, plain)
