@@ -1,5 +1,7 @@
 """Cut an upright, equally large picture of the mouth out of a frame."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -16,26 +18,29 @@ def fit_similarity(landmarks: np.ndarray, layout: np.ndarray) -> np.ndarray:
     """Turn and scale that bring landmarks nearest to a layout, by least squares.
 
     Args:
-        landmarks: [points, 2].
+        landmarks: [..., points, 2].
         layout: [points, 2].
 
     Returns:
-        float64 [2, 2]; its columns have equal length and right angles, without mirroring.
+        float64 [..., 2, 2]; its columns have equal length and right angles, without mirroring.
 
     Raises:
-        ValueError: All landmarks lie on one point.
+        ValueError: All landmarks of a face lie on one point.
 
     Source:
         Umeyama, Least-squares estimation of transformation parameters between two point
         patterns, PAMI 1991; in the plane a complex division.
     """
-    source = (landmarks - landmarks.mean(axis=0)) @ [1.0, 1.0j]
+    places = np.asarray(landmarks) @ [1.0, 1.0j]
+    source = places - places.mean(axis=-1, keepdims=True)
     target = (layout - layout.mean(axis=0)) @ [1.0, 1.0j]
-    spread = np.vdot(source, source).real
-    if not spread > 0:
-        raise ValueError(f"Landmarks {landmarks.tolist()} lie on one point; expected a face.")
-    factor = np.vdot(source, target) / spread
-    return np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    spread = (np.abs(source) ** 2).sum(axis=-1)
+    if not np.all(spread > 0):
+        flat = np.asarray(landmarks)[~(spread > 0)].reshape(-1, *np.shape(layout))[0]
+        raise ValueError(f"Landmarks {flat.tolist()} lie on one point; expected a face.")
+    factor = (source.conj() * target).sum(axis=-1) / spread
+    rows = np.stack([factor.real, -factor.imag, factor.imag, factor.real], axis=-1)
+    return rows.reshape(*factor.shape, 2, 2)
 
 
 def mouth_transform(
@@ -44,17 +49,18 @@ def mouth_transform(
     """The affine map from a frame to a crop.
 
     Args:
-        landmarks: [4, 2], right eye, left eye, nose tip, mouth centre.
+        landmarks: [..., 4, 2], right eye, left eye, nose tip, mouth centre.
         side: Side of the crop in pixels.
         centre: Point of the mean face at the centre of the crop, from the mouth.
 
     Returns:
-        float64 [2, 3], from pixels of the frame to pixels of the crop.
+        float64 [..., 2, 3], from pixels of the frame to pixels of the crop.
     """
     turn = fit_similarity(landmarks, MEAN_FACE)
     middle = (side - 1) / 2
-    shift = middle - np.asarray(centre) - turn @ landmarks[MOUTH]
-    return np.concatenate([turn, shift[:, None]], axis=1)
+    mouth = np.asarray(landmarks)[..., MOUTH, :, None]
+    shift = middle - np.asarray(centre)[:, None] - turn @ mouth
+    return np.concatenate([turn, shift], axis=-1)
 
 
 def crop_mouth(gray: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -70,18 +76,26 @@ def crop_mouth(gray: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return warp(gray, mouth_transform(landmarks), CROP_SIDE)
 
 
-def crop_upper_face(gray: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-    """Cut out eyes and forehead, which move with the head but not with speech.
+def crop_faces(
+    grays: Sequence[np.ndarray], landmarks: np.ndarray
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Cut a face out of several frames.
 
     Args:
-        gray: uint8 [height, width].
-        landmarks: [4, 2], as for `crop_mouth`.
+        grays: Frames, uint8 [height, width].
+        landmarks: [frames, 4, 2], as for `crop_mouth`.
 
     Returns:
-        uint8 [48, 48], at half the scale of `crop_mouth`.
+        Of each frame the crop of `crop_mouth`; and eyes and forehead, which move with the head but
+        not with speech, uint8 [48, 48], at half the scale.
     """
-    transform = mouth_transform(landmarks, CROP_SIDE, UPPER_FACE) / 2
-    return warp(gray, transform, CROP_SIDE // 2)
+    mouths = mouth_transform(landmarks)
+    uppers = mouths / 2
+    uppers[..., 2] -= np.asarray(UPPER_FACE) / 2
+    return (
+        [warp(*pair, CROP_SIDE) for pair in zip(grays, mouths, strict=True)],
+        [warp(*pair, CROP_SIDE // 2) for pair in zip(grays, uppers, strict=True)],
+    )
 
 
 def warp(gray: np.ndarray, transform: np.ndarray, side: int) -> np.ndarray:

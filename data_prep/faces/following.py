@@ -25,7 +25,8 @@ class FollowConfig:
 
     Attributes:
         step: Frames from one position to the next; in between they are interpolated.
-        motion: Where a face moves further than so many face widths in a step, it is halved.
+        motion: Where a face moves by so many face widths in a step otherwise than before, or gets
+            lost in it, the step is halved.
         drift: How far what was followed may lie off the detector's next sight, in face widths.
     """
 
@@ -102,22 +103,27 @@ def _find_shifts(
 ) -> dict[int, np.ndarray] | None:
     """How far a face has moved since the first frame, [2] in shrunk pixels; last the second one."""
     points = _find_corners(pictures(start), box)
-    before, shift = start, np.zeros(2, np.float32)
+    before, shift, speed = start, np.zeros(2, np.float32), np.zeros(2, np.float32)
     shifts: dict[int, np.ndarray] = {}
     waiting = [stop, *range(start + config.step, stop, config.step)[::-1]]
     while waiting and points is not None:
         frame = waiting[-1]
         place = box[:2] + box[2:] / 2 + shift
         found = _find_step(pictures(before), pictures(frame), points, place, float(box[2]))
-        if found is None:
-            return None
-        step, tracked = found
-        if float(np.hypot(*step)) > config.motion * box[2] and frame - before > 1:
+        frames = frame - before
+        if frames > 1 and (found is None or _is_far(found[0] - speed * frames, box, config)):
             waiting.append((before + frame) // 2)
             continue
-        before, shift, points = frame, shift + step, tracked
+        if found is None:
+            return None
+        step, points = found
+        before, shift, speed = frame, shift + step, step / frames
         shifts[waiting.pop()] = shift
     return None if waiting else shifts
+
+
+def _is_far(shift: np.ndarray, box: np.ndarray, config: FollowConfig) -> bool:
+    return float(np.hypot(*shift)) > config.motion * box[2]
 
 
 def _find_corners(picture: np.ndarray, box: np.ndarray) -> np.ndarray | None:

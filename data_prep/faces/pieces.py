@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_prep.faces.crops import crop_mouth, crop_upper_face, is_inside
+from data_prep.faces.crops import crop_faces, is_inside
 from data_prep.faces.results import NO_TRACK, FaceTrack, MouthChunk
 from data_prep.faces.talking import Evidence, RunningScore, TalkConfig
 from data_prep.faces.tracks import OpenTrack, Stretch
@@ -67,10 +67,10 @@ class Candidate:
             self.start_frame = stretch.start_frame
         height, width = picture(stretch.start_frame).shape
         valid = is_inside(stretch.landmarks, height, width)
-        for offset, points in enumerate(stretch.landmarks):
-            gray = picture(stretch.start_frame + offset)
-            self.mouths.append(crop_mouth(gray, points))
-            self.upper.append(crop_upper_face(gray, points))
+        grays = [picture(stretch.start_frame + offset) for offset in range(len(valid))]
+        mouths, upper = crop_faces(grays, stretch.landmarks)
+        self.mouths.extend(mouths)
+        self.upper.extend(upper)
         self.valid.extend(valid.tolist())
         self.record.stretches.append(stretch)
         self.record.valid.append(valid)

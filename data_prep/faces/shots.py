@@ -57,16 +57,17 @@ def shrink(gray: np.ndarray) -> np.ndarray:
 
 
 def _histogram(thumbnail: np.ndarray) -> np.ndarray:
-    bins = (
-        ((thumbnail - thumbnail.mean() + 128.0) * (BINS / 256.0)).astype(np.int64).clip(0, BINS - 1)
-    )
+    bins = ((thumbnail - thumbnail.mean() + 128.0) * (BINS / 256.0)).astype(np.int64)
+    np.minimum(np.maximum(bins, 0, out=bins), BINS - 1, out=bins)
     return np.bincount(bins.ravel(), minlength=BINS) / thumbnail.size
 
 
 def _change(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """How much each part changed, beyond a change of light that all parts share."""
     difference = first - second
-    return np.abs(difference - np.median(difference))
+    half = difference.size // 2  # np.median takes thrice the time
+    middle = np.partition(difference.ravel(), (half - 1, half))[half - 1 : half + 1].mean()
+    return np.abs(difference - middle)
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -168,6 +169,46 @@ def test_tracks_are_numbered_by_appearance(square_detector, draw, show):
     pictures = [draw((20, 80, 50))] * 30 + [draw((20, 80, 50), (200, 80, 26))] * 30
     finder, _ = find(square_detector, show(pictures))
     assert [(t.track, t.start_frame < 5) for t in finder.tracks()] == [(0, True), (1, False)]
+
+
+@pytest.fixture
+def grain(draw):
+    """Draw squares that have something to follow in them, as faces have."""
+    coarse = np.random.default_rng(5).integers(225, 256, (10, 10), np.uint8)
+    pattern = cv2.resize(coarse, (60, 60), interpolation=cv2.INTER_NEAREST)
+
+    def draw_grain(*squares):
+        picture = draw(*squares)
+        for x, y, side in squares:
+            picture[y : y + side, x : x + side] = pattern[:side, :side]
+        return picture
+
+    return draw_grain
+
+
+def test_swaying_face_is_followed_with_few_looks(square_detector, grain, show):
+    places = [100 + round(14 * np.sin(i / 4)) for i in range(101)]
+    finder, chunks = find(square_detector, show([grain((x, 80, 60)) for x in places]))
+    (face,) = finder.tracks()
+    assert join(chunks)[1].all() and square_detector.pictures == face.detected.sum() == 11
+    np.testing.assert_allclose(face.boxes[:, 0], places, atol=3.5)
+    assert np.median(abs(face.boxes[:, 0] - places)) < 1
+
+
+def test_face_that_shows_itself_between_two_looks_is_found(square_detector, grain, show):
+    one, two = grain((40, 80, 60)), grain((40, 80, 60), (220, 60, 50))
+    finder, _ = find(square_detector, show([one] * 13 + [two] * 5 + [one] * 33))
+    guest = finder.tracks()[1]
+    assert 9 <= guest.start_frame <= 13 and 18 <= guest.stop_frame <= 22
+    assert finder.totals.frames_looked_at < 20
+
+
+def test_one_who_leaves_ends_while_the_other_is_followed(square_detector, grain, show):
+    both, left = grain((40, 80, 60), (220, 60, 50)), grain((40, 80, 60))
+    finder, _ = find(square_detector, show([both] * 33 + [left] * 38))
+    stays, leaves = finder.tracks()
+    assert (stays.start_frame, stays.stop_frame) == (0, 71)
+    assert leaves.start_frame == 0 and 33 <= leaves.stop_frame <= 37
 
 
 def test_replay_gives_the_landmarks_of_the_crops(square_detector, draw, show):

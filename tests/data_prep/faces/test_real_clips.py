@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep.faces import FaceFinder, build_report
+from data_prep.faces import FaceFinder, FinderConfig, build_report
+from data_prep.faces.sampling import SamplingConfig
 
 
 def find(detector, pictures, waveform):
@@ -189,6 +190,29 @@ def test_tilted_head_gives_upright_crops(detector, read_clip, show, grid, angle)
     pairs = zip(plain.crops[::10], tilted.crops[::10], strict=True)
     likeness = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]
     assert min(likeness) > 0.75
+
+
+@pytest.mark.parametrize("degrees", [0, 20])
+def test_followed_mouths_are_where_a_look_at_every_frame_sees_them(
+    detector, read_clip, show, grid, degrees
+):
+    pictures, sound = read_clip(grid[0])
+    height, width = pictures[0].gray().shape
+    swayed = []
+    for index, picture in enumerate(pictures):
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees * np.sin(index / 6), 1.0)
+        swayed.append(cv2.warpAffine(picture.gray(), turn, (width, height)))
+    every = FinderConfig(sampling=SamplingConfig(every=1))
+    often, seldom = (FaceFinder(detector, config) for config in (every, FinderConfig()))
+    for finder in (often, seldom):
+        finder.push(show(swayed), sound)
+        finder.flush()
+    (expected,), (found,) = often.tracks(), seldom.tracks()
+    assert seldom.totals.frames_looked_at <= len(pictures) / 4
+    scale = 72 / np.linalg.norm(expected.landmarks[:, 1] - expected.landmarks[:, 0], axis=1)
+    off = np.linalg.norm(found.landmarks[:, 3] - expected.landmarks[:, 3], axis=1) * scale
+    assert np.median(off) < 1.5 and off.max() < 4  # pixels of a crop of 96
+    assert (found.chosen == expected.chosen).all()
 
 
 def test_mirrored_picture_gives_mirrored_crops(detector, read_clip, show, grid):

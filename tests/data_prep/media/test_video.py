@@ -5,8 +5,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from data_prep.media import letterbox_area, probe, read_audio, stream_video
+from data_prep.media.orientation import Orientation
+from data_prep.media.picture import Picture, PictureConverter
 
 ONE = 1 << 16
 QUARTER_TURNS = {  # display matrix a b c d, and how numpy makes the same turn
@@ -197,3 +200,16 @@ def test_original_grid_clips_have_75_frames(shared_data: Path):
         assert (info.video.width, info.video.height, info.audio.channels) == (360, 288, 2)
         frames = list(stream_video(path))
         assert len(frames) == 75 and not any(frame.repeated for frame in frames)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+@pytest.mark.parametrize("told", [ColorRange.UNSPECIFIED, ColorRange.MPEG, ColorRange.JPEG])
+def test_brightness_is_what_swscale_makes_of_it(pixel_format, told):
+    picture = av.VideoFrame(270, 30, pixel_format)
+    picture.color_range = told
+    plane = picture.planes[0]
+    rows = np.arange(plane.height * plane.line_size).reshape(plane.height, -1) % 256
+    plane.update(rows.astype(np.uint8).tobytes())
+    expected = VideoReformatter().reformat(picture, format="gray", dst_color_range="JPEG")
+    gray = Picture(picture, PictureConverter(270, 30, Orientation())).gray()
+    np.testing.assert_array_equal(gray, expected.to_ndarray())
