@@ -22,6 +22,6 @@ def rows(given: Namespace) -> list[Row]:
                 "the same without its video",
                 lambda: watching.transcribe(clip),
                 lambda: listening.transcribe(clip),
-                "<= 2.5",
+                "<= 1.35",
             )
         ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ MOST_POINTS, LEAST_POINTS = 24, 6
 QUALITY, DISTANCE = 0.05, 2.0  # of corners: strength beside the strongest, pixels between them
 NEAR, NEAR_WIDTH = 1.0, 30.0  # pixels off the common shift, more in faces wider than that
 LEAST_NEAR = 0.6  # of the points, which are no further off
+AS_COMPLEX = np.array([1, 1j])
 FLOW = {"winSize": (11, 11), "maxLevel": 2, "minEigThreshold": 1e-3}
 
 
@@ -33,6 +35,25 @@ class FollowConfig:
     step: int = 5
     motion: float = 0.1
     drift: float = 0.15
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Turn, scale and shift in the plane of shrunk pixels, x + i y."""
+
+    turn: complex
+    shift: complex
+
+    def move(self, places: Any) -> Any:
+        """Move complex places."""
+        return self.turn * places + self.shift
+
+
+@dataclass(frozen=True)
+class Step(Motion):
+    """A motion from one picture to the next, and the points that share it, there: [points, 2]."""
+
+    points: np.ndarray
 
 
 class ShrunkPictures:
@@ -84,46 +105,44 @@ def follow(
     """
     (start, face), (stop, end) = first, last
     factors = pictures.factors(start)
-    shifts = _find_shifts(start, stop, face.box / np.tile(factors, 2), pictures, config)
-    if shifts is None:
+    motions = _find_motions(start, stop, face.box / np.tile(factors, 2), pictures, config)
+    if motions is None:
         return None
-    # A face that also turns, nods or comes nearer differs by what is not a shift.
-    rest = end.row - face.row - _of_all(shifts.pop(stop) * factors)
-    if np.abs(rest[4:]).max() > config.drift * end.box[2]:
+    rows = {frame: _move(face, motion, factors) for frame, motion in motions.items()}
+    off = end.row - rows.pop(stop)
+    if np.abs(off[4:]).max() > config.drift * end.box[2]:
         return None
     path = {}
-    for frame, shift in shifts.items():
-        part = (frame - start) / (stop - start)
-        path[frame] = _followed(face, face.row + _of_all(shift * factors) + part * rest)
+    for frame, row in rows.items():
+        row = row + off * ((frame - start) / (stop - start))
+        path[frame] = Detection(row[:4], row[4:].reshape(-1, 2), face.score, followed=True)
     return path
 
 
-def _find_shifts(
+def _find_motions(
     start: int, stop: int, box: np.ndarray, pictures: ShrunkPictures, config: FollowConfig
-) -> dict[int, np.ndarray] | None:
-    """How far a face has moved since the first frame, [2] in shrunk pixels; last the second one."""
+) -> dict[int, Motion] | None:
+    """How a face moves from the first frame to later ones, the last of which is the second."""
     points = _find_corners(pictures(start), box)
-    before, shift, speed = start, np.zeros(2, np.float32), np.zeros(2, np.float32)
-    shifts: dict[int, np.ndarray] = {}
+    middle = complex(*(box[:2] + box[2:] / 2))
+    before, turn, shift, speed = start, 1 + 0j, 0j, 0j
+    motions: dict[int, Motion] = {}
     waiting = [stop, *range(start + config.step, stop, config.step)[::-1]]
     while waiting and points is not None:
         frame = waiting[-1]
-        place = box[:2] + box[2:] / 2 + shift
+        frames, place = frame - before, turn * middle + shift
         found = _find_step(pictures(before), pictures(frame), points, place, float(box[2]))
-        frames = frame - before
-        if frames > 1 and (found is None or _is_far(found[0] - speed * frames, box, config)):
+        moved = None if found is None else found.move(place) - place
+        lost = moved is None or abs(moved - speed * frames) > config.motion * box[2]
+        if lost and frames > 1:
             waiting.append((before + frame) // 2)
             continue
-        if found is None:
+        if found is None or moved is None:
             return None
-        step, points = found
-        before, shift, speed = frame, shift + step, step / frames
-        shifts[waiting.pop()] = shift
-    return None if waiting else shifts
-
-
-def _is_far(shift: np.ndarray, box: np.ndarray, config: FollowConfig) -> bool:
-    return float(np.hypot(*shift)) > config.motion * box[2]
+        before, speed, points = frame, moved / frames, found.points
+        turn, shift = found.turn * turn, found.turn * shift + found.shift
+        motions[waiting.pop()] = Motion(turn, shift)
+    return None if waiting else motions
 
 
 def _find_corners(picture: np.ndarray, box: np.ndarray) -> np.ndarray | None:
@@ -142,12 +161,12 @@ def _find_corners(picture: np.ndarray, box: np.ndarray) -> np.ndarray | None:
 
 
 def _find_step(
-    before: np.ndarray, after: np.ndarray, points: np.ndarray, place: np.ndarray, width: float
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the common shift of points, [2], and where those that share it are now."""
+    before: np.ndarray, after: np.ndarray, points: np.ndarray, place: complex, width: float
+) -> Step | None:
+    """Find how points around a place move from one picture to the next; None if they get lost."""
     reach = width * (0.5 + AROUND)
-    left, top = (max(0, int(middle - reach)) for middle in place)
-    right, bottom = (max(0, int(middle + reach)) for middle in place)
+    left, top = max(0, int(place.real - reach)), max(0, int(place.imag - reach))
+    right, bottom = max(0, int(place.real + reach)), max(0, int(place.imag + reach))
     part = slice(top, bottom), slice(left, right)
     if min(before[part].shape) < LEAST_POINTS:
         return None
@@ -155,21 +174,27 @@ def _find_step(
     tracked, found, _ = cv2.calcOpticalFlowPyrLK(
         before[part], after[part], points - corner, None, **FLOW
     )
-    steps = tracked + corner - points
+    tracked = tracked + corner
     seen = found[:, 0] == 1
     if np.count_nonzero(seen) < LEAST_POINTS:
         return None
-    step = np.median(steps[seen], axis=0)
-    near = seen & (np.abs(steps - step).max(axis=1) < NEAR * max(1.0, width / NEAR_WIDTH))
+    steps = tracked - points
+    off = np.abs(steps - np.median(steps[seen], axis=0)).max(axis=1)
+    near = seen & (off < NEAR * max(1.0, width / NEAR_WIDTH))
     if np.count_nonzero(near) < max(LEAST_POINTS, LEAST_NEAR * len(points)):
         return None
-    return steps[near].mean(axis=0), (tracked + corner)[near]
+    # By least squares, as `crops.fit_similarity`.
+    old, new = (points[near] @ AS_COMPLEX, tracked[near] @ AS_COMPLEX)
+    centre, now = old.mean(), new.mean()
+    old, new = old - centre, new - now
+    turn = complex(np.vdot(old, new) / max(np.vdot(old, old).real, 1e-6))
+    return Step(turn, complex(now - turn * centre), tracked[near])
 
 
-def _of_all(shift: np.ndarray) -> np.ndarray:
-    """The change of a face's row, [12], that a shift of it is."""
-    return np.concatenate([shift, np.zeros(2), np.tile(shift, 4)])
-
-
-def _followed(face: Detection, row: np.ndarray) -> Detection:
-    return Detection(row[:4], row[4:].reshape(-1, 2), face.score, followed=True)
+def _move(face: Detection, motion: Motion, factors: np.ndarray) -> np.ndarray:
+    """Move the row of a face, [12] in pixels of the pictures, as in shrunk ones."""
+    size = face.box[2:] * abs(motion.turn)
+    spots = np.concatenate([[face.box[:2] + face.box[2:] / 2], face.landmarks]) / factors
+    moved = motion.move(spots @ AS_COMPLEX)
+    spots = np.stack([moved.real, moved.imag], axis=1) * factors
+    return np.concatenate([spots[0] - size / 2, size, spots[1:].ravel()])

@@ -58,6 +58,19 @@ def test_a_face_that_goes_and_comes_back_is_followed_there_and_back(scale):
         assert face.followed
 
 
+def test_a_head_that_tilts_and_comes_back_is_followed_there_and_back():
+    angles = [np.radians(12) * np.sin(np.pi * t / 10) for t in range(11)]
+    still, face = film([(100, 80)])[0], face_at((100, 80))
+    turns = [cv2.getRotationMatrix2D((130, 110), -np.degrees(a), 1) for a in angles]
+    pictures = [cv2.warpAffine(still, turn, (320, 240), borderValue=120) for turn in turns]
+    path = path_of([(100, 80)] * 11, pictures)
+    assert path and 5 in path
+    for frame, found in path.items():
+        cos, sin = np.cos(angles[frame]), np.sin(angles[frame])
+        expected = (face.landmarks - (130, 110)) @ np.array([[cos, sin], [-sin, cos]]) + (130, 110)
+        np.testing.assert_allclose(found.landmarks, expected, atol=1)
+
+
 def test_fast_motion_is_followed_in_smaller_steps():
     slow = path_of([(100 + t / 2, 80) for t in range(11)])
     fast = path_of([(60 + 11 * t, 80) for t in range(11)])
