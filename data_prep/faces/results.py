@@ -48,7 +48,8 @@ class FaceTrack:
         start_frame: First frame, at 25 Hz.
         boxes: float32 [frames, 4], x, y, width, height in pixels of the pictures pushed.
         landmarks: float32 [frames, 4, 2], smoothed: right eye, left eye, nose tip, mouth centre.
-        detected: bool [frames], True where the detector saw it, False where interpolated.
+        detected: bool [frames], True where the detector saw it, False where it was followed or
+            interpolated.
         valid: bool [frames], True where the mouth is inside the picture.
         chosen: bool [frames], True where it was taken as the talker.
         median_score: Median score of the detector, 0 to 1.
