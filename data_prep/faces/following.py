@@ -171,8 +171,9 @@ def _find_step(
     if min(before[part].shape) < LEAST_POINTS:
         return None
     corner = np.array([left, top], np.float32)
+    guess: Any = None  # OpenCV's types ask for one
     tracked, found, _ = cv2.calcOpticalFlowPyrLK(
-        before[part], after[part], points - corner, None, **FLOW
+        before[part], after[part], points - corner, guess, **FLOW
     )
     tracked = tracked + corner
     seen = found[:, 0] == 1

@@ -1,5 +1,7 @@
 """Decoded pictures turned upright, with square pixels, in the size and colours wanted."""
 
+from typing import Any
+
 import av
 import numpy as np
 from av.video.frame import VideoFrame as DecodedPicture
@@ -63,7 +65,7 @@ class PictureConverter:
         kind = (picture.format.name, int(picture.color_range), int(picture.colorspace))
         if kind not in self._full_ranges:
             self._full_ranges[kind] = self._find_full_range(picture)
-        plane = picture.planes[0]
+        plane: Any = picture.planes[0]  # a buffer, which its types do not say
         luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         return cv2.LUT(luma[: picture.height, : picture.width], self._full_ranges[kind])
 

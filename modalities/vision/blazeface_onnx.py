@@ -58,7 +58,7 @@ class OnnxFaceNetwork:
         return Candidates(picture, anchor, regressors[picture, anchor], logits[picture, anchor])
 
     def _run(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        regressors, logits = self._session.run(None, {"pictures": pictures})
+        regressors, logits = map(np.asarray, self._session.run(None, {"pictures": pictures}))
         return regressors, logits
 
 

@@ -34,7 +34,7 @@ class OnnxGraph:
         """Hand a float32 value out."""
         self._outputs.append(_value_info(name, "float32", shape))
 
-    def add_array(self, values: np.ndarray) -> str:
+    def add_array(self, values: np.ndarray | np.generic) -> str:
         """Keep an array in the graph, and return its name."""
         name = f"array_{len(self._arrays)}"
         values = np.asarray(values)
