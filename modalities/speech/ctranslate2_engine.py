@@ -1,36 +1,47 @@
 """A Whisper that CTranslate2 computes, on the CPU and without torch."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from modalities.audio.numpy_log_mel import NumpyLogMel
-from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, ModelIndex, read_index
+from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, read_index
 from modalities.speech.ctranslate2_settings import Settings, read_settings
-from modalities.speech.engine import Attempt, Sampling, cycle_end
-from modalities.speech.numpy_attention import NumpyAttention
+from modalities.speech.drafts import Draft
+from modalities.speech.engine import Attempt, Sampling
+from modalities.speech.numpy_decoder import Memory, NumpyDecoder
 from modalities.speech.numpy_weights import NumpyWeights
+from modalities.speech.onnx_encoder import OnnxEncoder
+from modalities.speech.token_rules import TokenRules
 from modalities.speech.tokenizer import find_tokenizer_file
-from modalities.speech.vocabulary import read_vocabulary
+from modalities.speech.vocabulary import Vocabulary, read_vocabulary
 from modalities.speech.warping import trace_times
 from modalities.speech.whisper_files import check_offline_hash
 from modalities.thread_count import count_threads
 
 MOST_THREADS = 8
+# A guess with fewer right tokens is made anew; it is no longer than twice what has been said and
+# so much more, lest a text that CTranslate2 never guesses right takes the square of its length.
+LEAST_RIGHT, GUESS = 3, 32
 POSITIONS = "{side}/position_encodings/encodings"
 
 
 class CTranslate2Engine:
-    """Hears and writes with CTranslate2, in float32.
+    """Hears with onnxruntime and writes with CTranslate2, all in float32 in the end.
+
+    CTranslate2 drafts in int8, which reads a quarter of the memory for each token. NumPy reads what
+    it drafted in float32, all tokens at once; from the first one that float32 would not have
+    written, it is drafted anew. What is written is what float32 writes.
 
     Args:
         folder: A complete folder of CTranslate2, see `is_complete`.
         name: What the user asked for.
 
     Raises:
-        ImportError: CTranslate2 is not installed.
+        ImportError: CTranslate2 or onnxruntime is not installed.
         ValueError: The folder is damaged, or not a Whisper.
     """
 
@@ -38,37 +49,35 @@ class CTranslate2Engine:
         self.name = name
         self.folder = folder
         self.settings: Settings = read_settings(folder / "config.json")
-        with ThreadPoolExecutor(1) as pool:  # hashing leaves the interpreter free meanwhile
-            checked = pool.submit(check_offline_hash, folder)
-            index = read_index(folder / "model.bin")
-            if index.name != "WhisperSpec":
-                raise ValueError(
-                    f"{folder} holds a {index.name}; expected a WhisperSpec. Name a Whisper."
-                )
-            size = index.entries["decoder/embeddings/weight"].shape[0]
-            self.max_tokens = index.entries[POSITIONS.format(side="decoder")].shape[0]
-            self.vocabulary = read_vocabulary(find_tokenizer_file(folder, size), size)
-            self.attention = self._attention(index)
-            self.model = self.open()
-        checked.result()
-        self.log_mel = NumpyLogMel(self.model.n_mels)
-
-    def _attention(self, index: ModelIndex) -> NumpyAttention:
-        """Open what tells when words are said."""
+        index = read_index(folder / "model.bin")
+        if index.name != "WhisperSpec":
+            raise ValueError(
+                f"{folder} holds a {index.name}; expected a WhisperSpec. Name a Whisper."
+            )
+        size, dim = index.entries["decoder/embeddings/weight"].shape
+        self.max_tokens = index.entries[POSITIONS.format(side="decoder")].shape[0]
         weights = NumpyWeights(index)
-        dim = index.entries["decoder/embeddings/weight"].shape[1]
         known = "decoder/num_heads" in index.entries
         heads = weights.number("decoder/num_heads") if known else dim // HEAD_DIM
-        return NumpyAttention(weights, self.settings.alignment_heads or [], heads)
+        with ThreadPoolExecutor(2) as pool:  # both leave the interpreter free meanwhile
+            checked = pool.submit(check_offline_hash, folder)
+            opened = pool.submit(self.open, "int8")
+            self.vocabulary = read_vocabulary(find_tokenizer_file(folder, size), size)
+            self.encoder = OnnxEncoder(weights, heads, count_threads(MOST_THREADS))
+        checked.result()
+        self.model = opened.result()
+        self.decoder = NumpyDecoder(weights, self.settings.alignment_heads or [], heads)
+        self.rules = _rules(self.settings, self.vocabulary)
+        self.log_mel = NumpyLogMel(self.encoder.mel_bins)
 
-    def open(self) -> Any:
-        """Load the model as a library object of its own."""
+    def open(self, kind: str) -> Any:
+        """Load the model as a library object of its own, to compute in "int8" or "float32"."""
         import ctranslate2  # pyright: ignore[reportMissingImports]
 
-        ctranslate2.set_log_level(50)  # that float16 is computed in float32 is meant
+        ctranslate2.set_log_level(50)  # that float16 is computed in another type is meant
         try:
             return ctranslate2.models.Whisper(
-                str(self.folder), compute_type="float32", intra_threads=count_threads(MOST_THREADS)
+                str(self.folder), compute_type=kind, intra_threads=count_threads(MOST_THREADS)
             )
         except (RuntimeError, ValueError) as error:
             raise ValueError(
@@ -78,38 +87,42 @@ class CTranslate2Engine:
 
     def hear(self, mel: np.ndarray) -> "CTranslate2Window":
         """Run the encoder on [mel_bins, 3000]."""
-        import ctranslate2  # pyright: ignore[reportMissingImports]
+        return CTranslate2Window(self, self.encoder(mel[None])[0])
 
-        row = np.ascontiguousarray(mel[None], np.float32)
-        return CTranslate2Window(self, self.model.encode(ctranslate2.StorageView.from_array(row)))
+    def guess(self, states: Any, tokens: list[int], limit: int) -> list[int]:
+        """Write likely tokens in int8.
+
+        Args:
+            states: What the encoder made.
+            tokens: The prompt, and what has been said after it.
+            limit: The most tokens after the prompt.
+
+        Returns:
+            The tokens after the prompt, what has been said too, without the end of text.
+        """
+        return self.generate(self.model, states, tokens, limit).sequences_ids[0]
 
     def generate(
-        self, model: Any, states: Any, prompt: list[int], limit: int, **settings: Any
-    ) -> Attempt:
-        """Write tokens one after the other.
+        self, model: Any, states: Any, tokens: list[int], limit: int, **settings: Any
+    ) -> Any:
+        """Write tokens one after the other, and return what the library tells of them.
 
         Args:
             model: The one of this engine, or another one of the same folder.
             states: What the encoder made.
-            prompt: The tokens before the text.
-            limit: The most tokens.
+            tokens: The prompt, and what has been said after it.
+            limit: The most tokens after the prompt.
             settings: How they are drawn; without, the likeliest one is taken.
         """
-        limit = min(limit, self.max_tokens - len(prompt) + 1)
-        result = model.generate(
+        return model.generate(
             states,
-            [prompt],
+            [tokens],
             beam_size=1,
             length_penalty=0,  # the score is then a sum
             max_length=2 * limit,  # half of it is for a prompt of text before
             max_initial_timestamp_index=self.settings.latest_first_timestamp,
-            return_scores=True,
-            return_no_speech_prob=True,
             **settings,
         )[0]
-        tokens = result.sequences_ids[0]
-        ended = len(tokens) < limit
-        return Attempt(tokens, result.scores[0] / (len(tokens) + ended), result.no_speech_prob)
 
 
 class CTranslate2Window:
@@ -117,45 +130,75 @@ class CTranslate2Window:
 
     Args:
         engine: What heard it.
-        states: Encoder output, as the library keeps it.
+        states: Encoder output, float32 [1500, dim].
     """
 
-    def __init__(self, engine: CTranslate2Engine, states: Any):
+    def __init__(self, engine: CTranslate2Engine, states: np.ndarray):
         self.engine = engine
         self.states = states
 
+    @cached_property
+    def memory(self) -> Memory:
+        """What the decoder's layers hear in it."""
+        return self.engine.decoder.hear(self.states)
+
+    @cached_property
+    def view(self) -> Any:
+        """The states as CTranslate2 takes them."""
+        import ctranslate2  # pyright: ignore[reportMissingImports]
+
+        return ctranslate2.StorageView.from_array(self.states[None])
+
     def guess_language(self) -> str:
         """Return the code of the likeliest language."""
-        best, _ = self.engine.model.detect_language(self.states)[0][0]
-        return best.strip("<|>")
+        vocabulary, decoder = self.engine.vocabulary, self.engine.decoder
+        (scores,) = decoder.score(decoder.read(self.memory, [vocabulary.start_of_text]))
+        return max(vocabulary.languages, key=lambda code: scores[vocabulary.languages[code]])
 
     def write(self, prompt: list[int], limit: int | None) -> Attempt:
         """Decode greedily; see `HeardWindow`."""
-        engine = self.engine
-        most = engine.max_tokens if limit is None else limit
-        attempt = engine.generate(engine.model, self.states, prompt, most)
-        end = None if limit is None else cycle_end(attempt.tokens)
-        if end is None:
-            return attempt
-        return engine.generate(engine.model, self.states, prompt, end)
+        engine, decoder = self.engine, self.engine.decoder
+        most = engine.max_tokens - len(prompt) + 1
+        most = most if limit is None else min(limit, most)
+        draft = Draft(engine.rules, engine.vocabulary, len(prompt), most, circles=limit is None)
+        guess: list[int] = []
+        right = 0
+        while not draft.finished:
+            before = len(draft.said)
+            if right >= LEAST_RIGHT:
+                guess = draft.mend(guess)
+            else:
+                room = 2 * before + GUESS if before else most
+                guess = engine.guess(self.view, [*prompt, *draft.said], min(most, room))
+            rows = decoder.read(self.memory, [*prompt, *guess][: engine.max_tokens])
+            draft.follow(guess, rows, decoder.score)
+            right = len(draft.said) - before
+        return draft.attempt()
 
     def sample(self, prompt: list[int], limit: int, sampling: Sampling) -> Attempt:
         """Draw at rising temperatures; see `HeardWindow`."""
         import ctranslate2  # pyright: ignore[reportMissingImports]
 
         engine = self.engine
+        limit = min(limit, engine.max_tokens - len(prompt) + 1)
         ctranslate2.set_random_seed(sampling.seed)
-        model = engine.open()  # a seed counts for threads that begin after it
+        model = engine.open("float32")  # a seed counts for threads that begin after it
         attempt: Attempt | None = None
         for temperature in sampling.temperatures:
-            attempt = engine.generate(
+            drawn = engine.generate(
                 model,
-                self.states,
+                self.view,
                 prompt,
                 limit,
                 sampling_topk=0,
                 sampling_temperature=temperature,
+                return_scores=True,
+                return_no_speech_prob=True,
             )
+            tokens = drawn.sequences_ids[0]
+            ended = len(tokens) < limit
+            mean = drawn.scores[0] / (len(tokens) + ended)
+            attempt = Attempt(tokens, mean, drawn.no_speech_prob)
             if not sampling.finds_bad(attempt, engine.vocabulary.size):
                 break
         assert attempt is not None
@@ -166,4 +209,15 @@ class CTranslate2Window:
         vocabulary = self.engine.vocabulary
         head = [*prompt, vocabulary.no_timestamps]
         told = [*head, *tokens, vocabulary.end_of_text]
-        return trace_times(self.engine.attention(np.array(self.states)[0], told, states), len(head))
+        return trace_times(self.engine.decoder.attention(self.memory, told, states), len(head))
+
+
+def _rules(settings: Settings, vocabulary: Vocabulary) -> TokenRules:
+    never = {*(settings.suppressed or []), vocabulary.no_timestamps}
+    return TokenRules(
+        sorted(never),
+        sorted(never | {*(settings.suppressed_at_start or [])}),
+        vocabulary.first_timestamp,
+        vocabulary.end_of_text,
+        settings.latest_first_timestamp,
+    )

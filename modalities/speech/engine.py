@@ -127,11 +127,6 @@ class Engine(Protocol):
         ...
 
 
-def cycle_end(tokens: list[int]) -> int | None:
-    """Return how many tokens there are when a short stretch has come several times over, if so."""
-    return next((n for n in range(1, len(tokens) + 1) if cycles(tokens[:n])), None)
-
-
 def cycles(tokens: list[int]) -> bool:
     """Tell whether the end of the tokens is a short stretch, several times over."""
     for length in range(1, LONGEST_CYCLE + 1):

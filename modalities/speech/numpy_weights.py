@@ -1,12 +1,17 @@
-"""The matrices of CTranslate2's model.bin as arrays, each copied when it is asked for."""
+"""The matrices of CTranslate2's model.bin as arrays."""
 
 import numpy as np
 
 from modalities.speech.ctranslate2_file import EXPECTED, Entry, ModelIndex
 
+MOST_KEPT = 2**26  # bytes of float32, enough for the decoder of a tiny or base Whisper
+KEPT = "decoder/layer_"
+
 
 class NumpyWeights:
     """Gives variables in float32, dequantised where they are quantised.
+
+    The decoder's layers are read several times for each window, and kept as far as there is room.
 
     Args:
         index: What a model.bin holds, and where; the file stays mapped.
@@ -14,13 +19,24 @@ class NumpyWeights:
 
     def __init__(self, index: ModelIndex):
         self.index = index
+        self.kept: dict[str, np.ndarray] = {}
+        self.kept_bytes = 0
 
     def weight(self, name: str) -> np.ndarray:
-        """Return a copy of a variable.
+        """Return a variable; it is not to be changed.
 
         Raises:
             ValueError: There is no such variable.
         """
+        if name in self.kept:
+            return self.kept[name]
+        values = self._read(name)
+        if name.startswith(KEPT) and self.kept_bytes + values.nbytes <= MOST_KEPT:
+            self.kept[name] = values
+            self.kept_bytes += values.nbytes
+        return values
+
+    def _read(self, name: str) -> np.ndarray:
         entry = self._entry(name)
         values = _read(self.index, entry)
         if entry.dtype in ("int8", "int16"):
@@ -42,15 +58,25 @@ class NumpyWeights:
         spread = np.sqrt(np.square(centred).mean(-1, keepdims=True) + 1e-5)
         return centred / spread * self.weight(f"{name}/gamma") + self.weight(f"{name}/beta")
 
-    def rows(self, name: str, numbers: list[int]) -> np.ndarray:
+    def rows(self, name: str, numbers: list[int] | slice) -> np.ndarray:
         """Return some rows of a table alone, [numbers, dim]."""
+        rows, scale = self.scaled_rows(name, numbers)
+        return rows if scale is None else rows / np.reshape(scale, (-1, 1))
+
+    def scaled_rows(
+        self, name: str, numbers: list[int] | slice
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return rows as they are stored, and what they are to be divided by, if anything.
+
+        Returns:
+            float32 [numbers, dim], and [numbers] or [1].
+        """
         entry = self._entry(name)
-        values = _view(self.index, entry)[numbers]
-        rows = _to_float32(values, entry.dtype)
-        if entry.dtype in ("int8", "int16"):
-            scale = _read(self.index, self._entry(f"{name}_scale")).reshape(-1, 1)
-            rows /= scale if len(scale) == 1 else scale[numbers]
-        return rows
+        rows = _to_float32(_view(self.index, entry)[numbers], entry.dtype)
+        if entry.dtype not in ("int8", "int16"):
+            return rows, None
+        scale = _read(self.index, self._entry(f"{name}_scale")).reshape(-1)
+        return rows, scale if len(scale) == 1 else scale[numbers]
 
     def _entry(self, name: str) -> Entry:
         if name not in self.index.entries:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from modalities.speech.decoding import WindowDecoder
-from modalities.speech.engine import Sampling, cycle_end
+from modalities.speech.engine import Sampling, cycles
 from modalities.speech.engines import load_engine
 
 pytest.importorskip("ctranslate2")
@@ -96,7 +96,35 @@ def test_drawing_ends_with_the_first_result_that_looks_good(window):
     assert hot.tokens != greedy.tokens
 
 
-def test_circles_are_left_where_torch_leaves_them():
-    assert cycle_end([1, 2, 3]) is None
-    assert cycle_end([7, *[5] * 60]) is None  # too short a stretch to be sure
-    assert cycle_end([7, *[1, 2, 3, 4, 5, 6, 8, 9] * 9]) == 41
+def test_circles_are_those_of_a_short_stretch():
+    assert not cycles([1, 2, 3])
+    assert not cycles([7, *[5] * 60])  # too short a stretch to be sure
+    assert not cycles([7, *[1, 2, 3, 4, 5, 6, 8, 9] * 5][:-1])
+    assert cycles([7, *[1, 2, 3, 4, 5, 6, 8, 9] * 5])
+
+
+@pytest.mark.parametrize("guess", [[], [50_363], [50_363, 11, 12, 13] * 20, None])
+def test_a_wrong_guess_changes_nothing(window, engine, monkeypatch, guess):
+    expected = window.write(START, 40)
+    draft = engine.guess
+
+    def mislead(states, tokens, limit):
+        said = tokens[len(START) :]
+        if guess is None:  # every third token is wrong
+            right = draft(states, tokens, limit)
+            return said + [t if n % 3 else 11 for n, t in enumerate(right[len(said) :])]
+        return [*said, *guess]
+
+    monkeypatch.setattr(engine, "guess", mislead)
+    found = window.write(START, 40)
+    assert found.tokens == expected.tokens and len(found.tokens) > 20
+    assert found.log_probability == pytest.approx(expected.log_probability, abs=1e-4)
+    assert found.no_speech == pytest.approx(expected.no_speech, abs=1e-5)
+
+
+def test_a_text_is_written_by_few_guesses(window, engine, monkeypatch):
+    calls = []
+    draft = engine.guess
+    monkeypatch.setattr(engine, "guess", lambda *given: calls.append(1) or draft(*given))
+    window.write(START, 100)
+    assert len(calls) == 1

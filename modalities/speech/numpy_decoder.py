@@ -1,10 +1,10 @@
-"""Whisper's decoder in NumPy, as far as the attention of its alignment heads.
+"""Whisper's decoder in NumPy, for tokens that are known: their scores, and where they look.
 
-CTranslate2 shares the attention out over the stretch that holds sound alone, and gives nothing but
-the path that it finds through it; ours is shared out over the whole window, as Whisper decodes.
+CTranslate2 tells neither: it gives no scores but those of what it writes, and shares the attention
+out over the stretch that holds sound alone, where Whisper shares it out over the whole window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,10 +13,14 @@ from modalities.speech.numpy_weights import NumpyWeights
 # Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: the error is below 1.5e-7.
 ERF_SLOPE = 0.3275911
 ERF_TERMS = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+EMBEDDINGS, PROJECTION = "decoder/embeddings/weight", "decoder/projection/weight"
+BLOCK = 4096  # rows of the vocabulary that are held in float32 at once
+
+Memory = list[tuple[np.ndarray, np.ndarray]]  # by layer, keys and values [heads, states, head_dim]
 
 
-class NumpyAttention:
-    """Reads tokens at once and tells where the alignment heads look.
+class NumpyDecoder:
+    """Reads many tokens at once, so that each matrix is read once for all of them.
 
     Args:
         weights: The variables of a Whisper.
@@ -28,32 +32,70 @@ class NumpyAttention:
         self.weights = weights
         self.heads = [(int(layer), int(head)) for layer, head in heads]
         self.count = count
+        entries = weights.index.entries
+        self.layers = sum(
+            f"decoder/layer_{n}/ffn/linear_0/weight" in entries for n in range(len(entries))
+        )
+        self.projection = PROJECTION if PROJECTION in entries else EMBEDDINGS
 
-    def __call__(self, states: np.ndarray, tokens: list[int], width: int) -> np.ndarray:
+    def hear(self, states: np.ndarray) -> Memory:
+        """Prepare what a window says to each layer: [states, dim]."""
+        names = [f"decoder/layer_{layer}/attention/linear_1" for layer in range(self.layers)]
+        pairs = [self._split(self.weights.apply(name, states), 2) for name in names]
+        return [(keys, values) for keys, values in pairs]
+
+    def read(self, memory: Memory, tokens: list[int]) -> np.ndarray:
+        """Read tokens, and return what the last layer makes of each, [tokens, dim].
+
+        Args:
+            memory: What `hear` prepared.
+            tokens: One at least.
+        """
+        *_, (_, hidden) = self._read(memory, tokens, self.layers)
+        return self.weights.normalise("decoder/layer_norm", hidden)
+
+    def score(self, rows: np.ndarray) -> np.ndarray:
+        """Score what may follow what was read: [tokens, dim] -> logits [tokens, vocabulary]."""
+        size = self.weights.index.entries[self.projection].shape[0]
+        logits = np.empty((len(rows), size), np.float32)
+        for start in range(0, size, BLOCK):
+            block = slice(start, min(start + BLOCK, size))
+            table, scale = self.weights.scaled_rows(self.projection, block)
+            np.matmul(rows, table.T, out=logits[:, block])
+            if scale is not None:
+                logits[:, block] /= scale
+        return logits
+
+    def attention(self, memory: Memory, tokens: list[int], width: int) -> np.ndarray:
         """Give the attention that each token pays to the first states.
 
         Args:
-            states: Encoder output, float32 [states, dim].
+            memory: What `hear` prepared.
             tokens: All that is read.
             width: How many states are told of.
 
         Returns:
             float32 [heads, tokens, width].
         """
+        layers = 1 + max(layer for layer, _ in self.heads)
+        found = [attention for attention, _ in self._read(memory, tokens, layers)]
+        return np.stack([found[layer][head, :, :width] for layer, head in self.heads])
+
+    def _read(
+        self, memory: Memory, tokens: list[int], layers: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give of each layer the attention to the sound, and the rows after it, [tokens, dim]."""
         weights = self.weights
-        hidden = weights.rows("decoder/embeddings/weight", tokens)
-        places = list(range(len(tokens)))
+        hidden = weights.rows(EMBEDDINGS, tokens)
+        places = slice(0, len(tokens))
         hidden = hidden + weights.rows("decoder/position_encodings/encodings", places)
-        found: dict[int, np.ndarray] = {}
-        last = max(layer for layer, _ in self.heads)
-        for layer in range(last + 1):
+        for layer in range(layers):
             name = f"decoder/layer_{layer}"
             hidden = hidden + self._own_attention(name, hidden)
-            found[layer], heard = self._cross_attention(name, hidden, states)
-            if layer < last:
-                hidden = hidden + heard
-                hidden = hidden + self._feed_forward(name, hidden)
-        return np.stack([found[layer][head, :, :width] for layer, head in self.heads])
+            attention, heard = self._cross_attention(name, hidden, *memory[layer])
+            hidden = hidden + heard
+            hidden = hidden + self._feed_forward(name, hidden)
+            yield attention, hidden
 
     def _own_attention(self, name: str, hidden: np.ndarray) -> np.ndarray:
         weights, name = self.weights, f"{name}/self_attention"
@@ -64,13 +106,12 @@ class NumpyAttention:
         return weights.apply(f"{name}/linear_1", _join(_softmax(scores) @ values))
 
     def _cross_attention(
-        self, name: str, hidden: np.ndarray, states: np.ndarray
+        self, name: str, hidden: np.ndarray, keys: np.ndarray, values: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the attention, [heads, tokens, states], and what it brings."""
         weights, name = self.weights, f"{name}/attention"
         normed = weights.normalise(f"{name}/layer_norm", hidden)
         (queries,) = self._split(weights.apply(f"{name}/linear_0", normed), 1)
-        keys, values = self._split(weights.apply(f"{name}/linear_1", states), 2)
         attention = _softmax(_scores(queries, keys))
         return attention, weights.apply(f"{name}/linear_2", _join(attention @ values))
 

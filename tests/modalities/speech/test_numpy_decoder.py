@@ -6,7 +6,7 @@ import torch
 
 from modalities.speech.ctranslate2_file import read_index
 from modalities.speech.ctranslate2_tensors import read_model
-from modalities.speech.numpy_attention import NumpyAttention
+from modalities.speech.numpy_decoder import NumpyDecoder
 from modalities.speech.numpy_weights import NumpyWeights
 
 HEADS = [(0, 1), (1, 0), (1, 1)]
@@ -22,9 +22,24 @@ def test_attention_is_that_of_transformers(small_whisper, write_folder):
             torch.tensor([TOKENS]), encoder_hidden_states=states, output_attentions=True
         ).cross_attentions
     expected = np.stack([expected[layer][0, head, :, :700].numpy() for layer, head in HEADS])
-    found = NumpyAttention(weights, HEADS, 2)(states[0].numpy(), TOKENS, 700)
+    decoder = NumpyDecoder(weights, HEADS, 2)
+    found = decoder.attention(decoder.hear(states[0].numpy()), TOKENS, 700)
     assert found.shape == (3, len(TOKENS), 700)
     assert np.abs(found - expected).max() < 1e-4 * expected.max()
+
+
+def test_scores_are_those_of_transformers(small_whisper, write_folder):
+    weights = NumpyWeights(read_index(write_folder() / "model.bin"))
+    states = torch.randn(1, 1500, 128)
+    with torch.inference_mode():
+        hidden = small_whisper.model.decoder(
+            torch.tensor([TOKENS]), encoder_hidden_states=states
+        ).last_hidden_state
+        expected = small_whisper.proj_out(hidden)[0].numpy()
+    decoder = NumpyDecoder(weights, HEADS, 2)
+    found = decoder.score(decoder.read(decoder.hear(states[0].numpy()), TOKENS))
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("to", ["float32", "float16", "int8"])
