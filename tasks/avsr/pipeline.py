@@ -20,6 +20,7 @@ from modalities.speech.engines import (
     load_speech_network,
 )
 from modalities.speech.voice_activity import SpeechNetwork
+from modalities.speech.whisper_files import is_merged
 from modalities.speech.window_reader import WindowReader
 from tasks.avsr.inputs.media import Input, ReadyMouth, Source, open_input
 from tasks.avsr.outputs.transcript import Segment, Transcript
@@ -46,8 +47,8 @@ class AVSRPipeline:
         device: "auto", "cpu", "cuda" or "mps".
         options: Language, voice activity, video, word times.
         engine: What computes Whisper: "torch", or "ctranslate2", which knows the CPU alone and no
-            adapters. "auto" takes ctranslate2 where there is no GPU and no sets are given,
-            and torch for all else; a model in another form is converted once for it.
+            adapters. "auto" takes ctranslate2 where there is no GPU and no sets are given or merged
+            into the model, and torch for all else; a model in another form is converted once for it.
 
     Attributes:
         notes: What the user may want to know of the engines, sentences.
@@ -70,7 +71,8 @@ class AVSRPipeline:
             adapter_sets = find_collection(adapter_sets)
         self.model, self.options = model, options
         self.asked_device, self.asked_engine = device, engine
-        choice = choose_engine(engine, device, adapted=adapter_sets is not None)
+        adapted = adapter_sets is not None
+        choice = choose_engine(engine, device, adapted=adapted, merged=is_merged(model))
         self.notes: list[str] = [choice.note] if choice.note else []
         self.sets: PieceRecogniser | None = None
         self.engine_name, self.reader = self._load(choice.name)
@@ -129,9 +131,7 @@ class AVSRPipeline:
     @cached_property
     def speech_network(self) -> SpeechNetwork:
         """Silero's network, loaded once for all inputs."""
-        network, note = load_speech_network(self.engine_name)
-        self.notes += [note] if note else []
-        return network
+        return load_speech_network(self.engine_name)
 
     def transcribe(
         self,

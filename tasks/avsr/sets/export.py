@@ -1,10 +1,12 @@
 """Take a set out of a collection: merged into the frozen weights, or as files that PEFT reads."""
 
+import json
 import shutil
 from pathlib import Path
 
 from fusion.sets.card import SetCard, read_card
 from modalities.outputs import check_output_folder
+from modalities.speech.whisper_files import MERGED
 from modalities.whole_file import check_new_folder, folder_when_whole
 from tasks.avsr.sets.collection import find_collection, read_collection
 
@@ -63,6 +65,8 @@ def merge_set(collection: str | Path, name: str, output: str | Path) -> SetCard:
     with folder_when_whole(output) as partial:
         merged.save_pretrained(partial)
         whisper.tokenizer.save_pretrained(partial)
+        told = json.dumps({"set": name, "model": card.model})
+        (partial / MERGED).write_text(told, encoding="utf-8")
     return card
 
 

@@ -21,9 +21,10 @@ def test_what_is_not_adapted_goes_to_ctranslate2():
     assert choose_engine("auto", "auto") == choose_engine("auto", "cpu") == CTRANSLATE2
 
 
+@pytest.mark.parametrize("needs", [{"adapted": True}, {"merged": True}])
 @pytest.mark.parametrize("device", ["auto", "cpu"])
-def test_sets_go_to_torch(device):
-    assert choose_engine("auto", device, adapted=True) == TORCH
+def test_sets_and_merged_ones_go_to_torch(device, needs):
+    assert choose_engine("auto", device, **needs) == TORCH
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps", "tpu"])
@@ -39,7 +40,7 @@ def test_a_gpu_goes_to_torch_unless_the_cpu_is_asked_for(monkeypatch):
 
 def test_an_engine_that_is_named_is_taken():
     assert choose_engine("torch", "cuda", adapted=True) == TORCH
-    assert choose_engine("ctranslate2", "cpu") == CTRANSLATE2
+    assert choose_engine("ctranslate2", "cpu", merged=True) == CTRANSLATE2
 
 
 def test_what_ctranslate2_cannot_do_is_refused():
@@ -54,21 +55,19 @@ def test_an_unknown_engine_lists_the_known_ones():
         choose_engine("onnx", "auto")
 
 
-def test_without_ctranslate2_torch_does_its_work_with_a_note(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+@pytest.mark.parametrize("missing", ["ctranslate2", "onnxruntime"])
+def test_without_a_package_torch_does_its_work_with_a_note(monkeypatch, missing):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else name)
     choice = choose_engine("auto", "auto")
-    assert choice.name == "torch" and "pip install ctranslate2" in str(choice.note)
+    assert choice.name == "torch"
+    assert f"{missing} is not installed, torch does its work; pip install" in str(choice.note)
     assert choose_engine("auto", "auto", adapted=True).note is None
-    with pytest.raises(ValueError, match="not installed. pip install ctranslate2.*or take torch"):
+    with pytest.raises(ValueError, match=f"{missing} is not installed. pip install ctranslate2"):
         choose_engine("ctranslate2", "auto")
 
 
-def test_without_onnxruntime_torch_listens_with_a_note(monkeypatch):
-    def fail():
-        raise ImportError
-
+def test_the_detector_goes_with_the_engine(monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr("modalities.speech.silero_onnx.load_silero_onnx", fail)
-    network, note = load_speech_network("ctranslate2")
-    assert type(network).__name__ == "SileroNetwork" and "onnxruntime is not" in str(note)
-    assert load_speech_network("torch")[1] is None
+    pytest.importorskip("onnxruntime")
+    assert type(load_speech_network("ctranslate2")).__name__ == "SileroOnnx"
+    assert type(load_speech_network("torch")).__name__ == "SileroNetwork"

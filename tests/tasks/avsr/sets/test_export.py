@@ -8,6 +8,7 @@ from fusion.adapters import Adapters, attach
 from fusion.sets.card import SetCard
 from fusion.sets.files import save_set
 from modalities.speech.whisper import load_whisper
+from modalities.speech.whisper_files import is_merged
 from tasks.avsr.sets.collection import Collection, write_collection
 from tasks.avsr.sets.export import merge_set
 
@@ -43,6 +44,7 @@ def test_a_set_of_any_method_that_merges_becomes_a_plain_whisper(
 ):
     folder, adapters = collect(method, options)
     merge_set(folder, "one", tmp_path / "merged")
+    assert is_merged(tmp_path / "merged")
     merged = WhisperForConditionalGeneration.from_pretrained(tmp_path / "merged").eval()
     mel = torch.randn(1, 80, 3000, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
