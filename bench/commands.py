@@ -1,6 +1,5 @@
 """Whole commands against scripts of peers that write the same, each in a process of its own."""
 
-import subprocess
 import sys
 import tempfile
 from argparse import Namespace
@@ -8,18 +7,10 @@ from pathlib import Path
 from statistics import median
 
 from bench.compare import Row
+from bench.peak import ROOT, run_command
 from modalities.speech.whisper_files import offline_folder
 
-ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 7
-# A small process starts the command: what is told of a child's memory begins with its parent's.
-LAUNCHER = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-taken = time.perf_counter() - start
-print(taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-"""
 WHAT = "whole process: mcgurk transcribe {name} -o x.srt"
 PEER = "a script of faster-whisper int8 with VAD and words"
 
@@ -34,26 +25,13 @@ def rows(given: Namespace) -> list[Row]:
         theirs = ["-m", "bench.faster_whisper_command", str(offline_folder()), str(sound), output]
         commands = [[sys.executable, *ours], [sys.executable, *theirs]]
         for command in commands:
-            run(command)
-        rounds = [[run(command) for command in commands] for _ in range(ROUNDS)]
+            run_command(command)
+        rounds = [[run_command(command) for command in commands] for _ in range(ROUNDS)]
     what = WHAT.format(name=sound.name)
     return [
         _row(f"{what}, time", [(ours[0], theirs[0]) for ours, theirs in rounds], "s", "<= 1.2"),
         _row(f"{what}, peak memory", [(a[1], b[1]) for a, b in rounds], "MB", "<= 1.5"),
     ]
-
-
-def run(command: list[str]) -> tuple[float, float]:
-    """Run a command, and return its seconds and its peak memory in MB."""
-    output = subprocess.run(
-        [sys.executable, "-S", "-c", LAUNCHER, *command],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    taken_s, peak_mb = map(float, output.stdout.split())
-    return taken_s, peak_mb
 
 
 def _row(what: str, pairs: list[tuple[float, float]], unit: str, target: str) -> Row:

@@ -1,20 +1,40 @@
-"""Peak memory of a process that was started for it."""
+"""Time and peak memory of whole processes, each started for it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-STATUS = Path("/proc/self/status")
+ROOT = Path(__file__).resolve().parents[1]
+# What the system tells of a child's memory begins with that of the process that started it,
+# however small the child is; so a small process starts it.
+LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+taken = time.perf_counter() - start
+print(taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
 
 
-def peak_mb() -> float:
-    """Return the most memory that this process has had resident, in MB; Linux alone tells it.
+def run_command(command: list[str]) -> tuple[float, float]:
+    """Run a command in the project's folder, and return its seconds and its peak memory in MB.
 
-    resource's ru_maxrss begins with that of the process that started this one, however small this
-    one is.
+    Raises:
+        subprocess.CalledProcessError: It failed; what it wrote on stderr is told.
     """
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+    # Installed programs have their bytecode; ours is not to be compiled anew each time.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    output = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCHER, *command],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    taken_s, peak_mb = map(float, output.stdout.split())
+    return taken_s, peak_mb
 
 
 def run_for_peak(code: str, *arguments: str) -> float:
@@ -24,8 +44,4 @@ def run_for_peak(code: str, *arguments: str) -> float:
         code: What it runs; anything that it prints is not looked at.
         arguments: Its sys.argv after the first.
     """
-    told = code + "\nfrom bench.peak import peak_mb\nprint()\nprint(peak_mb())\n"
-    output = subprocess.run(
-        [sys.executable, "-c", told, *arguments], check=True, capture_output=True, text=True
-    )
-    return float(output.stdout.splitlines()[-1])
+    return run_command([sys.executable, "-c", code, *arguments])[1]
