@@ -223,7 +223,6 @@ def _open_detector() -> "SpeechDetector":
 @cache
 def _network() -> "SpeechNetwork":
     """Load the network, once a process, without torch where that can be."""
-    from modalities.speech.engines import CTRANSLATE2, load_speech_network
+    from modalities.speech.engines import AUTOMATIC, choose_engine, load_speech_network
 
-    network, _ = load_speech_network(CTRANSLATE2)
-    return network
+    return load_speech_network(choose_engine(AUTOMATIC, "cpu").name)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from modalities.audio.numpy_log_mel import NumpyLogMel
-from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, read_index
+from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, ModelIndex, read_index
 from modalities.speech.ctranslate2_settings import Settings, read_settings
+from modalities.speech.draft_folder import find_draft_folder
 from modalities.speech.drafts import Draft
 from modalities.speech.engine import Attempt, Sampling
 from modalities.speech.numpy_decoder import Memory, NumpyDecoder
@@ -61,7 +62,7 @@ class CTranslate2Engine:
         heads = weights.number("decoder/num_heads") if known else dim // HEAD_DIM
         with ThreadPoolExecutor(2) as pool:  # both leave the interpreter free meanwhile
             checked = pool.submit(check_offline_hash, folder)
-            opened = pool.submit(self.open, "int8")
+            opened = pool.submit(self.open, "int8", index)
             self.vocabulary = read_vocabulary(find_tokenizer_file(folder, size), size)
             self.encoder = OnnxEncoder(weights, heads, count_threads(MOST_THREADS))
         checked.result()
@@ -70,16 +71,22 @@ class CTranslate2Engine:
         self.rules = _rules(self.settings, self.vocabulary)
         self.log_mel = NumpyLogMel(self.encoder.mel_bins)
 
-    def open(self, kind: str) -> Any:
-        """Load the model as a library object of its own, to compute in "int8" or "float32"."""
+    def open(self, kind: str, index: ModelIndex | None = None) -> Any:
+        """Load the model as a library object of its own.
+
+        Args:
+            kind: What it is to compute in, "int8" or "float32".
+            index: Of the model, where a kept copy in int8 serves.
+        """
         import ctranslate2  # pyright: ignore[reportMissingImports]
 
         ctranslate2.set_log_level(50)  # that float16 is computed in another type is meant
+        folder = self.folder if index is None else find_draft_folder(self.folder, index)
         try:
             return ctranslate2.models.Whisper(
-                str(self.folder), compute_type=kind, intra_threads=count_threads(MOST_THREADS)
+                str(folder), compute_type=kind, intra_threads=count_threads(MOST_THREADS)
             )
-        except (RuntimeError, ValueError) as error:
+        except (IndexError, RuntimeError, ValueError) as error:
             raise ValueError(
                 f"CTranslate2 cannot read {self.folder} ({error}); {EXPECTED} The torch engine may "
                 "read it."

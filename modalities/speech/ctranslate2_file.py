@@ -41,11 +41,13 @@ class ModelIndex:
 
     Attributes:
         name: What the variables are for, such as "WhisperSpec".
+        revision: Of how such variables are laid out.
         entries: By the names of the variables, aliases too.
         contents: The file, mapped.
     """
 
     name: str
+    revision: int
     entries: dict[str, Entry]
     contents: mmap.mmap = field(repr=False)
 
@@ -81,14 +83,14 @@ class _Reader:
         version = self._number("I")
         if not OLDEST_BINARY_VERSION <= version <= NEWEST_BINARY_VERSION:
             raise self._damage(f"has the version {version}, not {NEWEST_BINARY_VERSION} or below")
-        name, _revision = self._text(), self._number("I")
+        name, revision = self._text(), self._number("I")
         entries = dict(self._variable(version) for _ in range(self._number("I")))
         if version >= 3:
             for _ in range(self._number("I")):
                 self._alias(entries)
         if rest := len(self.contents) - self.position:
             raise self._damage(f"goes on for {rest} bytes after its end")
-        return ModelIndex(name, entries, self.contents)
+        return ModelIndex(name, revision, entries, self.contents)
 
     def _damage(self, what: str) -> ValueError:
         return ValueError(f"{self.path} {what}; {EXPECTED}")

@@ -43,7 +43,7 @@ def find_ctranslate2_folder(name: str | Path) -> Path:
     path = find_whisper(name)
     if is_complete(path):
         return path
-    kept = cache_folder() / _fingerprint(path)
+    kept = cache_folder() / fingerprint(path)
     if not is_complete(kept):
         from modalities.speech.whisper import load_whisper
 
@@ -138,7 +138,7 @@ def _note_latest_first(path: Path, settings: Any) -> None:
     path.write_text(json.dumps(stored), encoding="utf-8")
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Return a name that changes where a file of the model does."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     told = [FORMAT, str(path.resolve())]

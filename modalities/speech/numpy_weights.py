@@ -44,6 +44,10 @@ class NumpyWeights:
             values /= scale.reshape(-1, *[1] * (values.ndim - 1))
         return values
 
+    def stored(self, name: str) -> np.ndarray:
+        """Return a variable as the file holds it."""
+        return _view(self.index, self._entry(name))
+
     def number(self, name: str) -> int:
         """Return a single whole number."""
         return int(_view(self.index, self._entry(name)))
