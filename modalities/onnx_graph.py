@@ -1,110 +1,143 @@
-"""Graphs that onnxruntime reads, written without a library of their own.
+"""Write networks as ONNX, for onnxruntime, without the package onnx.
 
-Source:
-    onnx/onnx.proto3, and Protocol Buffers, Encoding.
+An ONNX file is a protocol buffer: fields, each a number and a value. The few that are needed are
+written here by hand; the numbers are those of onnx.proto.
 """
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-FORMAT, OPERATORS, MICROSOFT = 9, 18, "com.microsoft"  # the oldest that know all we use
-FLOAT32, EXTERNAL = 1, 1
-VARINT, BYTES, FIXED32 = 0, 2, 5  # how protobuf lays out a field
-FLOAT_ATTRIBUTE, INT_ATTRIBUTE, INTS_ATTRIBUTE = 1, 2, 7
-Attribute = int | float | Sequence[int]
+IR_VERSION, OPSET, MICROSOFT = 9, 18, "com.microsoft"  # the oldest that know all we use
+ELEMENTS = {"float32": 1, "uint8": 2, "int64": 7}  # onnx.proto's numbers of types
+FLOAT, INT, STRING, INTS = 1, 2, 3, 7  # likewise of attributes
+EXTERNAL = 1  # data that is not in the graph
+
+Attribute = float | int | str | Sequence[int]
 
 
-@dataclass
 class OnnxGraph:
-    """A graph that grows node by node.
+    """A graph that grows node by node; values are known by their names.
 
     Attributes:
-        weights: float32 arrays by name; they are handed over beside the graph, not in it.
+        weights: float32 arrays by name that are handed over beside the graph, not in it.
     """
 
-    weights: dict[str, np.ndarray] = field(default_factory=dict)
-    nodes: list[bytes] = field(default_factory=list)
+    def __init__(self):
+        self.weights: dict[str, np.ndarray] = {}
+        self._nodes: list[bytes] = []
+        self._arrays: list[bytes] = []
+        self._inputs: list[bytes] = []
+        self._outputs: list[bytes] = []
 
-    def weight(self, values: np.ndarray) -> str:
-        """Add a weight, and return its name."""
+    def add_input(self, name: str, dtype: str, shape: Sequence[int | str]) -> str:
+        """Take a value from outside; a side that is a word may have any length."""
+        self._inputs.append(_value_info(name, dtype, shape))
+        return name
+
+    def add_output(self, name: str, shape: Sequence[int | str]) -> None:
+        """Hand a float32 value out."""
+        self._outputs.append(_value_info(name, "float32", shape))
+
+    def add_array(self, values: np.ndarray | np.generic) -> str:
+        """Keep an array in the graph, and return its name."""
+        name = f"array_{len(self._arrays)}"
+        values = np.asarray(values)
+        dims = b"".join(_number(1, side) for side in values.shape)
+        kind = _number(2, ELEMENTS[values.dtype.name])
+        self._arrays.append(dims + kind + _text(8, name) + _block(9, values.tobytes()))
+        return name
+
+    def add_weight(self, values: np.ndarray) -> str:
+        """Keep a float32 array beside the graph, and return its name."""
         name = f"weight_{len(self.weights)}"
         self.weights[name] = np.ascontiguousarray(values, np.float32)
         return name
 
-    def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Attribute) -> str:
-        """Add a node of one output, and return the name of that.
+    def add(
+        self,
+        operation: str,
+        *inputs: str,
+        name: str | None = None,
+        domain: str = "",
+        **attributes: Attribute,
+    ) -> str:
+        """Compute a value, and return its name.
 
         Args:
-            operator: Its name in ONNX.
-            inputs: Names of weights, outputs and inputs of the graph.
-            domain: Who defines the operator; ONNX itself without.
-            attributes: What it is set to.
+            operation: Name of an operator.
+            inputs: Names of values.
+            name: Of what comes out; None for one that tells nothing.
+            domain: Who defines the operator: ONNX itself without, or `MICROSOFT`.
+            attributes: What the operator is set to.
         """
-        output = f"value_{len(self.nodes)}"
-        parts = [_bytes(1, name) for name in inputs] + [_bytes(2, output), _bytes(4, operator)]
-        parts += [_bytes(5, _attribute(name, value)) for name, value in attributes.items()]
-        self.nodes.append(b"".join([*parts, _bytes(7, domain)]))
-        return output
+        name = name or f"value_{len(self._nodes)}"
+        given = b"".join(_text(1, value) for value in inputs)
+        options = b"".join(_block(5, _attribute(k, v)) for k, v in attributes.items())
+        node = given + _text(2, name) + _text(4, operation) + options + _text(7, domain)
+        self._nodes.append(node)
+        return name
 
-    def finish(self, source: tuple[str, Sequence[int | str]], result: str) -> bytes:
-        """Write the graph.
-
-        Args:
-            source: Name and axes of its input, a size or a name each.
-            result: The output that is wanted.
-        """
-        graph = [_bytes(1, node) for node in self.nodes] + [_bytes(2, "graph")]
-        graph += [_bytes(5, _outside(name, a.shape)) for name, a in self.weights.items()]
-        graph += [_bytes(11, _value(*source)), _bytes(12, _value(result, None))]
-        known = [_bytes(8, _operators("", OPERATORS)), _bytes(8, _operators(MICROSOFT, 1))]
-        return b"".join([_number(1, FORMAT), _bytes(7, b"".join(graph)), *known])
-
-
-def _varint(number: int) -> bytes:
-    written = bytearray()
-    while number > 127:
-        written.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*written, number])
+    def to_bytes(self) -> bytes:
+        """Return what an .onnx file holds."""
+        graph = b"".join(
+            [
+                *(_block(1, node) for node in self._nodes),
+                _text(2, "graph"),
+                *(_block(5, array) for array in self._arrays),
+                *(_block(5, _outside(name, a.shape)) for name, a in self.weights.items()),
+                *(_block(11, value) for value in self._inputs),
+                *(_block(12, value) for value in self._outputs),
+            ]
+        )
+        operators = (_text(1, "") + _number(2, OPSET), _text(1, MICROSOFT) + _number(2, 1))
+        known = b"".join(_block(8, version) for version in operators)
+        return _number(1, IR_VERSION) + _block(7, graph) + known
 
 
-def _number(field_number: int, value: int) -> bytes:
-    return _varint(field_number << 3 | VARINT) + _varint(value)
-
-
-def _bytes(field_number: int, value: bytes | str) -> bytes:
-    raw = value.encode() if isinstance(value, str) else value
-    return _varint(field_number << 3 | BYTES) + _varint(len(raw)) + raw
-
-
-def _operators(domain: str, version: int) -> bytes:
-    return _bytes(1, domain) + _number(2, version)
-
-
-def _attribute(name: str, value: Attribute) -> bytes:
-    if isinstance(value, float):
-        number = _varint(2 << 3 | FIXED32) + struct.pack("<f", value)
-        return _bytes(1, name) + number + _number(20, FLOAT_ATTRIBUTE)
-    if isinstance(value, int):
-        return _bytes(1, name) + _number(3, value) + _number(20, INT_ATTRIBUTE)
-    numbers = b"".join(_number(8, number) for number in value)
-    return _bytes(1, name) + numbers + _number(20, INTS_ATTRIBUTE)
-
-
-def _value(name: str, axes: Sequence[int | str] | None) -> bytes:
-    """Describe a float32 tensor; its axes where they are known."""
-    tensor = _number(1, FLOAT32)
-    if axes is not None:
-        sizes = [_number(1, a) if isinstance(a, int) else _bytes(2, a) for a in axes]
-        tensor += _bytes(2, b"".join(_bytes(1, size) for size in sizes))
-    return _bytes(1, name) + _bytes(2, _bytes(1, tensor))
+def _value_info(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
+    dims = b"".join(
+        _block(1, _text(2, side) if isinstance(side, str) else _number(1, side)) for side in shape
+    )
+    tensor = _number(1, ELEMENTS[dtype]) + _block(2, dims)
+    return _text(1, name) + _block(2, _block(1, tensor))
 
 
 def _outside(name: str, shape: Sequence[int]) -> bytes:
-    """Describe a weight that lies outside of the graph."""
-    axes = b"".join(_number(1, size) for size in shape)
-    place = _bytes(13, _bytes(1, "location") + _bytes(2, "beside"))
-    return axes + _number(2, FLOAT32) + _bytes(8, name) + place + _number(14, EXTERNAL)
+    """Describe a float32 array that lies beside the graph."""
+    dims = b"".join(_number(1, side) for side in shape)
+    place = _block(13, _text(1, "location") + _text(2, "beside"))
+    return dims + _number(2, ELEMENTS["float32"]) + _text(8, name) + place + _number(14, EXTERNAL)
+
+
+def _attribute(name: str, value: Attribute) -> bytes:
+    if isinstance(value, str):
+        return _text(1, name) + _text(4, value) + _number(20, STRING)
+    if isinstance(value, int):
+        return _text(1, name) + _number(3, value) + _number(20, INT)
+    if isinstance(value, float):
+        packed = bytes([2 << 3 | 5]) + struct.pack("<f", value)
+        return _text(1, name) + packed + _number(20, FLOAT)
+    return _text(1, name) + b"".join(_number(8, item) for item in value) + _number(20, INTS)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value & (1 << 64) - 1)
+
+
+def _block(field: int, content: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(content)) + content
+
+
+def _text(field: int, text: str) -> bytes:
+    return _block(field, text.encode())
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; all bytes but the last have the highest bit set."""
+    parts = []
+    while value > 127:
+        parts.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*parts, value])

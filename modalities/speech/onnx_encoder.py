@@ -33,9 +33,9 @@ class OnnxEncoder:
 
         graph = OnnxGraph()
         self.mel_bins = weights.index.entries["encoder/conv1/weight"].shape[1]
-        written = graph.finish(
-            ("mel", ("batch", self.mel_bins, FRAMES)), _write_encoder(graph, weights, heads)
-        )
+        graph.add_input("mel", "float32", ("batch", self.mel_bins, FRAMES))
+        heard = _write_encoder(graph, weights, heads)
+        graph.add_output(heard, ("batch", "states", "dim"))
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = ONLY_ERRORS
@@ -46,7 +46,7 @@ class OnnxEncoder:
         outside = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.weights.values()]
         options.add_external_initializers(list(graph.weights), outside)
         self.session: Any = onnxruntime.InferenceSession(
-            written, options, providers=["CPUExecutionProvider"]
+            graph.to_bytes(), options, providers=["CPUExecutionProvider"]
         )
 
     def __call__(self, mel: np.ndarray) -> np.ndarray:
@@ -58,50 +58,52 @@ def _write_encoder(graph: OnnxGraph, weights: NumpyWeights, heads: int) -> str:
     """Add all nodes of the encoder; return the name of what it gives."""
     sound = _convolve(graph, weights, "encoder/conv1", "mel", 1)
     sound = _convolve(graph, weights, "encoder/conv2", sound, 2)
-    hidden = graph.node("Transpose", sound, perm=[0, 2, 1])  # [batch, states, dim]
-    places = graph.weight(weights.weight("encoder/position_encodings/encodings"))
-    hidden = graph.node("Add", hidden, places)
+    hidden = graph.add("Transpose", sound, perm=[0, 2, 1])  # [batch, states, dim]
+    places = graph.add_weight(weights.weight("encoder/position_encodings/encodings"))
+    hidden = graph.add("Add", hidden, places)
     layer = 0
     while f"encoder/layer_{layer}/ffn/linear_0/weight" in weights.index.entries:
         name = f"encoder/layer_{layer}"
-        hidden = graph.node("Add", hidden, _attend(graph, weights, name, hidden, heads))
-        hidden = graph.node("Add", hidden, _feed_forward(graph, weights, name, hidden))
+        hidden = graph.add("Add", hidden, _attend(graph, weights, name, hidden, heads))
+        hidden = graph.add("Add", hidden, _feed_forward(graph, weights, name, hidden))
         layer += 1
     return _normalise(graph, weights, "encoder/layer_norm", hidden)
 
 
 def _convolve(graph: OnnxGraph, weights: NumpyWeights, name: str, values: str, stride: int) -> str:
-    kernel, bias = (graph.weight(weights.weight(f"{name}/{part}")) for part in ("weight", "bias"))
-    values = graph.node("Conv", values, kernel, bias, pads=[1, 1], strides=[stride])
-    return graph.node("Gelu", values, domain=MICROSOFT)
+    kernel, bias = (
+        graph.add_weight(weights.weight(f"{name}/{part}")) for part in ("weight", "bias")
+    )
+    values = graph.add("Conv", values, kernel, bias, pads=[1, 1], strides=[stride])
+    return graph.add("Gelu", values, domain=MICROSOFT)
 
 
 def _attend(graph: OnnxGraph, weights: NumpyWeights, name: str, hidden: str, heads: int) -> str:
     name = f"{name}/self_attention"
     normed = _normalise(graph, weights, f"{name}/layer_norm", hidden)
     parts = np.split(weights.weight(f"{name}/linear_0/weight"), 3)  # queries, keys, values
-    seen = [graph.node("MatMul", normed, graph.weight(part.T)) for part in parts]
-    bias = graph.weight(weights.weight(f"{name}/linear_0/bias"))
-    found = graph.node("MultiHeadAttention", *seen, bias, domain=MICROSOFT, num_heads=heads)
+    seen = [graph.add("MatMul", normed, graph.add_weight(part.T)) for part in parts]
+    bias = graph.add_weight(weights.weight(f"{name}/linear_0/bias"))
+    found = graph.add("MultiHeadAttention", *seen, bias, domain=MICROSOFT, num_heads=heads)
     return _apply(graph, weights, f"{name}/linear_1", found)
 
 
 def _feed_forward(graph: OnnxGraph, weights: NumpyWeights, name: str, hidden: str) -> str:
     normed = _normalise(graph, weights, f"{name}/ffn/layer_norm", hidden)
-    wide = graph.node(
-        "MatMul", normed, graph.weight(weights.weight(f"{name}/ffn/linear_0/weight").T)
+    wide = graph.add(
+        "MatMul", normed, graph.add_weight(weights.weight(f"{name}/ffn/linear_0/weight").T)
     )
-    bias = graph.weight(weights.weight(f"{name}/ffn/linear_0/bias"))
-    wide = graph.node("BiasGelu", wide, bias, domain=MICROSOFT)
+    bias = graph.add_weight(weights.weight(f"{name}/ffn/linear_0/bias"))
+    wide = graph.add("BiasGelu", wide, bias, domain=MICROSOFT)
     return _apply(graph, weights, f"{name}/ffn/linear_1", wide)
 
 
 def _apply(graph: OnnxGraph, weights: NumpyWeights, name: str, values: str) -> str:
-    matrix = graph.weight(weights.weight(f"{name}/weight").T)
-    product = graph.node("MatMul", values, matrix)
-    return graph.node("Add", product, graph.weight(weights.weight(f"{name}/bias")))
+    matrix = graph.add_weight(weights.weight(f"{name}/weight").T)
+    product = graph.add("MatMul", values, matrix)
+    return graph.add("Add", product, graph.add_weight(weights.weight(f"{name}/bias")))
 
 
 def _normalise(graph: OnnxGraph, weights: NumpyWeights, name: str, values: str) -> str:
-    gamma, beta = (graph.weight(weights.weight(f"{name}/{part}")) for part in ("gamma", "beta"))
-    return graph.node("LayerNormalization", values, gamma, beta, epsilon=EPSILON)
+    gamma, beta = (graph.add_weight(weights.weight(f"{name}/{part}")) for part in ("gamma", "beta"))
+    return graph.add("LayerNormalization", values, gamma, beta, epsilon=EPSILON)

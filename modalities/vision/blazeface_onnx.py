@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from modalities.onnx_graph import FLOAT, OnnxGraph
 from modalities.thread_count import count_threads
 from modalities.vision.blazeface_shapes import SHAPES
 from modalities.vision.face_network import Candidates, refuse_weights
-from modalities.vision.onnx_graph import FLOAT, OnnxGraph
 
 MOST_THREADS = 8
 ONLY_ERRORS = 3

@@ -48,7 +48,7 @@ class AVSRPipeline:
         options: Language, voice activity, video, word times.
         engine: What computes Whisper: "torch", or "ctranslate2", which knows the CPU alone and no
             adapters. "auto" takes ctranslate2 where there is no GPU and no sets are given or merged
-            into the model, and torch for all else; a model in another form is converted once for it.
+            into the model, and torch for all else; a model in another form is converted once.
 
     Attributes:
         notes: What the user may want to know of the engines, sentences.
