@@ -24,9 +24,10 @@ from modalities.speech.whisper_files import check_offline_hash
 from modalities.thread_count import count_threads
 
 MOST_THREADS = 8
-# A guess with fewer right tokens is made anew; it is no longer than twice what has been said and
-# so much more, lest a text that CTranslate2 never guesses right takes the square of its length.
-LEAST_RIGHT, GUESS = 3, 32
+# A guess that twice in a row gives fewer right tokens is made anew; it is no longer than twice what
+# has been said and so much more, lest a text that CTranslate2 never guesses right takes the square
+# of its length.
+LEAST_RIGHT, MOST_POOR, GUESS = 3, 1, 32
 POSITIONS = "{side}/position_encodings/encodings"
 
 
@@ -76,7 +77,7 @@ class CTranslate2Engine:
 
         Args:
             kind: What it is to compute in, "int8" or "float32".
-            index: Of the model, where a kept copy in int8 serves.
+            index: What its model.bin holds; then a kept copy in int8 is loaded in its place.
         """
         import ctranslate2  # pyright: ignore[reportMissingImports]
 
@@ -169,17 +170,16 @@ class CTranslate2Window:
         most = most if limit is None else min(limit, most)
         draft = Draft(engine.rules, engine.vocabulary, len(prompt), most, circles=limit is None)
         guess: list[int] = []
-        right = 0
+        poor = 0
         while not draft.finished:
             before = len(draft.said)
-            if right >= LEAST_RIGHT:
-                guess = draft.mend(guess)
-            else:
+            if len(guess) <= before or poor > MOST_POOR:
                 room = 2 * before + GUESS if before else most
                 guess = engine.guess(self.view, [*prompt, *draft.said], min(most, room))
+                poor = 0
             rows = decoder.read(self.memory, [*prompt, *guess][: engine.max_tokens])
-            draft.follow(guess, rows, decoder.score)
-            right = len(draft.said) - before
+            guess = draft.follow(guess, rows, decoder.score)
+            poor = poor + 1 if len(draft.said) - before < LEAST_RIGHT else 0
         return draft.attempt()
 
     def sample(self, prompt: list[int], limit: int, sampling: Sampling) -> Attempt:

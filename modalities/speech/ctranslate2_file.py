@@ -41,7 +41,7 @@ class ModelIndex:
 
     Attributes:
         name: What the variables are for, such as "WhisperSpec".
-        revision: Of how such variables are laid out.
+        revision: A number that CTranslate2 raises when such variables are laid out anew.
         entries: By the names of the variables, aliases too.
         contents: The file, mapped.
     """
