@@ -64,6 +64,9 @@ class PaintingConfig:
         adapter: How embeddings become tokens, in the second stage.
         drop: Share of the examples whose embeddings are taken for none, each drawn for itself, so
             that guidance has something to lead away from; 0 to below 1.
+        hints: Share of the pictures about which a denoiser is told in the first stage, each drawn
+            for itself, by a few tokens of the picture itself; 0 to below 1. Without, it never
+            learns to follow tokens, and hardly follows those of sounds afterwards.
         late: How much more often late times, near noise alone, are learnt: times go as a number
             drawn evenly from 0..1 to the power of 1 / late. 1 draws all as often, as published.
             Which of some things a picture shows is settled late, in a small share of all times,
@@ -85,6 +88,7 @@ class PaintingConfig:
     small: SmallDenoiserOptions = field(default_factory=SmallDenoiserOptions)
     adapter: AudioAdapterOptions = field(default_factory=AudioAdapterOptions)
     drop: float = 0.1
+    hints: float = 0.0
     late: float = 1.0
     steps: int = STEPS
     guidance: float = GUIDANCE
@@ -102,6 +106,11 @@ class PaintingConfig:
         self._check_hearing()
         if not 0 <= self.drop < 1:
             raise ValueError(f"drop is {self.drop}; expected 0 to below 1.")
+        if not 0 <= self.hints < 1 or (self.hints and self.stage == ADAPTER):
+            raise ValueError(
+                f"hints is {self.hints} in stage {self.stage!r}; expected 0 to below 1, and 0 in "
+                "'adapter', whose denoiser is frozen."
+            )
         if not 0 < self.late < inf:
             raise ValueError(f"late is {self.late}; expected above 0 and finite, 1 for evenly.")
         if self.shown < 0:

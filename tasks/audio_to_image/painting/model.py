@@ -7,13 +7,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modalities.diffusion.audio_adapter import AudioAdapter
+from modalities.diffusion.decoupled import Condition
 from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.picture_hints import PictureHints
 
 # Examples of one size of pictures:
 #   pictures    uint8, [rows, height, width, 3]
 #   noise       [rows, channels, latent_height, latent_width]
 #   times       [rows]
 #   drawn       as noise, how far latents are from their mean; not there where they have no spread
+#   hinted      [rows], bool, whether the denoiser is told of a picture; not there without hints
 #   embeddings  [rows, sources, dim], zeros where they are dropped; not there in stage "base"
 Group = dict[str, Tensor]
 Batch = list[Group]
@@ -25,11 +28,17 @@ class PaintingModel(nn.Module):
     Args:
         denoiser: Learns where there is no adapter.
         adapter: Put on it, or None.
+        hints: Tell a denoiser that learns about its own pictures; None for none.
     """
 
-    def __init__(self, denoiser: Denoiser, adapter: AudioAdapter | None):
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        adapter: AudioAdapter | None,
+        hints: PictureHints | None = None,
+    ):
         super().__init__()
-        self.denoiser, self.adapter = denoiser, adapter
+        self.denoiser, self.adapter, self.hints = denoiser, adapter, hints
         self.denoiser.requires_grad_(adapter is None)
         self.denoiser.codec.requires_grad_(False)
 
@@ -56,7 +65,7 @@ class PaintingModel(nn.Module):
         latents = denoiser.codec.encode(group["pictures"].float() / 255, group.get("drawn"))
         noisy = denoiser.noise.add(latents, group["noise"], group["times"])
         if self.adapter is None:
-            condition = denoiser.condition(len(noisy))
+            condition = self._hint(latents, group.get("hinted"))
         else:
             embeddings = group["embeddings"]
             embeddings = torch.zeros_like(embeddings) if silent else embeddings
@@ -65,3 +74,11 @@ class PaintingModel(nn.Module):
         target = denoiser.noise.target(latents, group["noise"], group["times"])
         errors = functional.mse_loss(told.float(), target, reduction="none")
         return errors.flatten(1).mean(1)
+
+    def _hint(self, latents: Tensor, hinted: Tensor | None) -> Condition:
+        """Tell of some pictures what they show, and nothing of the others."""
+        condition = self.denoiser.condition(len(latents))
+        if self.hints is None or hinted is None:
+            return condition
+        tokens = self.hints(latents).to(condition.text)
+        return Condition(torch.where(hinted[:, None, None], tokens, condition.text))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from modalities.diffusion.audio_adapter import AudioAdapter
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.denoiser_files import load_denoiser, save_denoiser
+from modalities.diffusion.picture_hints import PictureHints
 from modalities.diffusion.sampling import sample
 from modalities.diffusion.small import SmallDenoiser, build_small
 from tasks.audio_to_image.painting.card import PainterCard
@@ -56,7 +57,7 @@ class Painting:
         self.adapter = AudioAdapter(self.denoiser, config.adapter) if with_sounds else None
         if self.adapter is not None and embeddings is not None:
             embeddings = self.adapter.fill(embeddings)
-        self.model = PaintingModel(self.denoiser, self.adapter)
+        self.model = PaintingModel(self.denoiser, self.adapter, self._build_hints())
         self.module: nn.Module = self.model
         sizes = [read_size(size) for size in config.data.sizes] or [self.denoiser.side]
         for size in sizes:
@@ -70,6 +71,13 @@ class Painting:
             for name, numbers in parts.items()
         }
         self.size = len(self.parts["train"])
+
+    def _build_hints(self) -> PictureHints | None:
+        if not self.config.hints:
+            return None
+        denoiser, options = self.denoiser, self.config.small
+        channels = denoiser.codec.shape(*denoiser.side)[0]
+        return PictureHints(channels, options.tokens, options.token_dim)
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, Any]:
         """Return a picture, with noise, a time and whether it is heard, drawn for it alone."""
@@ -91,6 +99,8 @@ class Painting:
             dropped = training and random.random() < self.config.drop
             heard = part.embeddings[index]
             example["embeddings"] = torch.zeros_like(heard) if dropped else heard
+        if training and self.config.hints:
+            example["hinted"] = torch.tensor(random.random() < self.config.hints)
         if training and self.denoiser.codec.spread:
             drawn = random.standard_normal(shape, dtype=np.float32)
             example["drawn"] = torch.from_numpy(drawn)

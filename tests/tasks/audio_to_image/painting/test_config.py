@@ -15,6 +15,7 @@ from tasks.config import filled
         ({"stage": "base", "audio_text": "x", "embeddings": "y"}, "which hears nothing"),
         ({"stage": "adapter", "denoiser": "x", "separator": "y"}, "embeddings is empty"),
         ({"stage": "base", "drop": 1.0}, "drop is 1.0"),
+        ({"stage": "base", "hints": 1.0}, "hints is 1.0"),
         ({"stage": "base", "late": 0.0}, "late is 0.0"),
         ({"stage": "base", "late": float("inf")}, "late is inf"),
         ({"stage": "base", "shown": -1}, "shown is -1"),

@@ -94,6 +94,37 @@ def test_examples_lose_their_sounds_each_for_itself(adapter_config):
     assert not (batch[0]["embeddings"] == 0).all(2).all(1).any()
 
 
+def test_a_base_is_told_of_some_pictures_and_an_adapter_of_none(base_config, adapter_config):
+    task = Painting(replace(base_config, hints=0.5))
+    examples = [task.load(n % 6, np.random.default_rng(n)) for n in range(64)]
+    (group,) = task.collate(examples)
+    assert 20 < int(group["hinted"].sum()) < 44
+    task.model.eval()
+    with torch.no_grad():
+        told = task.model.losses(group)
+        alone = task.model.losses({k: v for k, v in group.items() if k != "hinted"})
+    differs = (told - alone).abs() > 1e-7
+    assert torch.equal(differs, group["hinted"])
+    plain = Painting(base_config)
+    assert "hinted" not in plain.load(0, np.random.default_rng(0)) and plain.model.hints is None
+    with pytest.raises(ValueError, match="hints is 0.5 in stage 'adapter'"):
+        replace(adapter_config, hints=0.5)
+
+
+def test_a_base_with_hints_is_written_without_what_made_them(base_config, tmp_path):
+    fit(base_config, tmp_path / "plain")
+    fit(replace(base_config, hints=0.5), tmp_path / "hinted")
+    plain, hinted = (load_denoiser(tmp_path / name) for name in ("plain", "hinted"))
+    assert list(plain.state_dict()) == list(hinted.state_dict())
+
+
+def test_hints_learn_what_is_shown(base_config):
+    task = Painting(replace(base_config, hints=0.5))
+    (group,) = task.collate([task.load(n % 6, np.random.default_rng(n)) for n in range(8)])
+    task.model([group])["loss"].backward()
+    assert all(p.grad is not None and p.grad.any() for p in task.model.hints.parameters())
+
+
 def test_the_loss_of_an_example_does_not_depend_on_others(adapter_config):
     task = Painting(adapter_config)
     examples = [task.load(n, np.random.default_rng(n)) for n in range(3)]
