@@ -68,7 +68,7 @@ class OnnxGraph:
         Args:
             operation: Name of an operator.
             inputs: Names of values.
-            name: Of what comes out; None for one that tells nothing.
+            name: What the result is called; None for a number.
             domain: Who defines the operator: ONNX itself without, or `MICROSOFT`.
             attributes: What the operator is set to.
         """

@@ -17,7 +17,7 @@ class PictureHints(nn.Module):
     what is shown, and not each pixel.
 
     Args:
-        channels: Of latents.
+        channels: How many latents have.
         tokens: How many are made.
         token_dim: Their width.
         noise: Deviation of what is added to numbers between -1 and 1.
@@ -47,7 +47,7 @@ class PictureHints(nn.Module):
         """Return tokens, [rows, tokens, token_dim].
 
         Args:
-            latents: Of pictures without noise, [rows, channels, height, width].
+            latents: Pictures without noise, as latents, [rows, channels, height, width].
         """
         code = self.look(latents).unflatten(1, (self.tokens, CODE))
         if self.training:

@@ -61,7 +61,7 @@ def copy_weights(name: str | Path, network: SeparationNetwork) -> None:
 
     Args:
         name: A folder that `mcgurk train` wrote; else the name of one that comes with mcgurk.
-        network: Of the same sizes.
+        network: What gets them, of the same sizes as the separator.
 
     Raises:
         FileNotFoundError: The separator is not there, or not whole.

@@ -60,7 +60,11 @@ def test_a_bad_row_is_told_with_its_line(tmp_path, change, told):
 
 
 def test_an_id_that_comes_twice_is_refused(tmp_path):
-    write_questions(tmp_path / "manifest.jsonl", [ROW, ROW])
+    path = tmp_path / "manifest.jsonl"
+    write_questions(path, [ROW])
+    path.write_text(2 * path.read_text())
+    with pytest.raises(ValueError, match="Two rows for .* have the id '1'"):
+        write_questions(path, [ROW, ROW])
     with pytest.raises(ValueError, match="has the id '1' twice"):
         list(read_questions(tmp_path / "manifest.jsonl"))
 

@@ -242,7 +242,7 @@ def test_names_that_lead_nowhere_are_one_line(tmp_path):
         tmp_path: "holds no SmallAudioText",
         tmp_path / "empty.pt": "is no checkpoint of LAION's CLAP",
         tmp_path / "none.pt": "There is no .*none.pt; expected a checkpoint of LAION",
-        "clapp": "No model 'clapp'.*clap-htsat-unfused",
+        "clapp": "No model of sound and text 'clapp'.*clap-htsat-unfused",
     }.items():
         with pytest.raises(ValueError, match=message) as error:
             load_audio_text(name)

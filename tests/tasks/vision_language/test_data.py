@@ -96,7 +96,7 @@ def test_answers_that_the_model_cannot_write_are_refused_or_left_out(write, tmp_
     assert check_answers(questions, model, skip=False) == (questions.parts, [])
     assert config["model"]["unk_token"] == "<unk>" and model.tokenizer is not None
     model.tokenizer.unk_token = "\u0120striped"  # as if it had no token for that word
-    with pytest.raises(ValueError, match=r"1 answers of .* rows have letters .* no token, as 'st"):
+    with pytest.raises(ValueError, match=r"1 answer of 9 rows: .* letters .* no token, as 'st"):
         check_answers(questions, model, skip=False)
     with pytest.raises(ValueError, match="No answer of 9 rows can be written"):
         check_answers(questions, model, skip=True)
