@@ -14,8 +14,8 @@ from modalities.whole_file import replace_when_whole
 Card = TypeVar("Card")
 
 
-def find_in(shipped: Path, name: str | Path, file: str) -> Path | None:
-    """Return the folder of what comes with mcgurk by a name, or None where none is called so.
+def find_in(shipped: Path, name: str | Path, file: str) -> Path:
+    """Return the folder of what comes with mcgurk by a name, or where none is called so the path.
 
     Args:
         shipped: Where such folders are.
@@ -24,7 +24,7 @@ def find_in(shipped: Path, name: str | Path, file: str) -> Path | None:
     """
     folder = shipped / str(name)
     plain = bool(str(name)) and str(name) == folder.name and not Path(name).is_dir()
-    return folder if plain and (folder / file).is_file() else None
+    return folder if plain and (folder / file).is_file() else Path(name).expanduser()
 
 
 def list_in(shipped: Path, file: str) -> list[str]:

@@ -21,7 +21,7 @@ def find_named_model(model: str, what: str, shipped: Path, card: str) -> Path:
 
     if not model.strip():
         raise ValueError("--model is empty; expected a name, as scenes, or a folder from training.")
-    folder = find_in(shipped, model, card) or Path(model).expanduser()
+    folder = find_in(shipped, model, card)
     if not folder.is_dir():
         known = list_in(shipped, card)
         raise FileNotFoundError(

@@ -10,8 +10,8 @@ CARD = "segmenter.json"
 SHIPPED_FOLDER = Path(__file__).parent / "weights"
 
 
-def find_shipped(name: str | Path) -> Path | None:
-    """Return the folder of a segmenter that comes with mcgurk, or None where none is called so."""
+def find_folder(name: str | Path) -> Path:
+    """Return the folder of a segmenter by a name that comes with mcgurk, or by its path."""
     return find_in(SHIPPED_FOLDER, name, CARD)
 
 

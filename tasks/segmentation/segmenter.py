@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from modalities.empty_name import refuse_empty_name
 from tasks.reports import Evaluated, OpenBar, no_bar
-from tasks.segmentation.card import CARD, find_shipped
+from tasks.segmentation.card import CARD, find_folder
 from tasks.segmentation.predictor import Predictor
 from tasks.segmentation.segmenter_files import bare_segmenter, load_segmenter
 
@@ -37,7 +37,7 @@ class Segmenter(Predictor):
             ValueError: No such model, damaged, or no such device.
         """
         refuse_empty_name(name, "segmenter")
-        folder = find_shipped(name) or Path(name).expanduser()
+        folder = find_folder(name)
         trained = (folder / CARD).is_file() or (folder.is_dir() and not _is_clipseg(folder))
         built, card = load_segmenter(folder, model) if trained else bare_segmenter(str(name))
         return cls(built, card, device)

@@ -20,7 +20,7 @@ from tasks.vision_language.answers import (
     rank_answers,
 )
 from tasks.vision_language.batches import Reader, tell_cut
-from tasks.vision_language.card import AnswererCard, find_shipped
+from tasks.vision_language.card import AnswererCard, find_folder
 from tasks.vision_language.config import MOST_BEAMS, WritingOptions
 from tasks.vision_language.looking import Looking
 from tasks.vision_language.tuned import Tuned
@@ -90,7 +90,7 @@ class Answerer:
             ValueError: The name is empty; damaged, of another model, or no such device.
         """
         refuse_empty_name(name, "answerer")
-        folder = find_shipped(name) or Path(name).expanduser()
+        folder = find_folder(name)
         return cls(*load_answerer(folder, model), device)
 
     @classmethod

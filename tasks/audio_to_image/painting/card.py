@@ -53,8 +53,8 @@ class PainterCard:
     pictures: dict[str, Any] = field(default_factory=dict)
 
 
-def find_shipped(name: str | Path) -> Path | None:
-    """Return the folder of a painter that comes with mcgurk, or None where none is called so."""
+def find_folder(name: str | Path) -> Path:
+    """Return the folder of a painter by a name that comes with mcgurk, or by its path."""
     return find_in(SHIPPED_FOLDER, name, CARD)
 
 

@@ -17,7 +17,7 @@ from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.sampling import check_sampling
 from modalities.empty_name import refuse_empty_name
 from modalities.rates import RATE_HZ
-from tasks.audio_to_image.painting.card import CARD, PainterCard, find_shipped, list_shipped
+from tasks.audio_to_image.painting.card import CARD, PainterCard, find_folder, list_shipped
 from tasks.audio_to_image.painting.config import read_size
 from tasks.audio_to_image.painting.heard import Heard, HeardSource, Report, hear_blocks, hear_file
 from tasks.audio_to_image.painting.painter_files import load_painter, load_painters_ear
@@ -107,7 +107,7 @@ class Painter:
             ValueError: No such painter, damaged, or no such device.
         """
         refuse_empty_name(name, "painter")
-        folder = find_shipped(name) or Path(name).expanduser()
+        folder = find_folder(name)
         if not folder.is_dir():
             shipped = ", ".join(list_shipped())
             raise ValueError(

@@ -10,8 +10,8 @@ CARD = "separator.json"
 SHIPPED_FOLDER = Path(__file__).parents[1] / "weights/separation"
 
 
-def find_shipped(name: str | Path) -> Path | None:
-    """Return the folder of a separator that comes with mcgurk, or None where none is called so."""
+def find_folder(name: str | Path) -> Path:
+    """Return the folder of a separator by a name that comes with mcgurk, or by its path."""
     return find_in(SHIPPED_FOLDER, name, CARD)
 
 

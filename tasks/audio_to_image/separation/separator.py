@@ -15,7 +15,7 @@ from modalities.audio.numpy_resample import ArrayResampler
 from modalities.empty_name import refuse_empty_name
 from modalities.separation.network import SeparationNetwork
 from modalities.separation.stream import SourceStream
-from tasks.audio_to_image.separation.card import SeparatorCard, find_shipped
+from tasks.audio_to_image.separation.card import SeparatorCard, find_folder
 from tasks.audio_to_image.separation.ranking import Ranker, Ranking, name_sounds
 from tasks.audio_to_image.separation.separator_files import load_ranking_model, load_separator
 from tasks.devices import find_device
@@ -92,7 +92,7 @@ class Separator:
             ValueError: It is damaged, or was trained with another model; no such model or device.
         """
         refuse_empty_name(name, "separator")
-        folder = find_shipped(name) or Path(name).expanduser()
+        folder = find_folder(name)
         network, card = load_separator(folder)
         return cls(network, card, load_ranking_model(folder, card, audio_text), device)
 

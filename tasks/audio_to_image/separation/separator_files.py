@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modalities.empty_name import refuse_empty_name
 from modalities.network_file import load_network, save_network
 from modalities.separation.network import SeparationNetwork, SeparatorOptions
-from tasks.audio_to_image.separation.card import CARD, SeparatorCard, find_shipped, read_card
+from tasks.audio_to_image.separation.card import CARD, SeparatorCard, find_folder, read_card
 from tasks.cards import card_comes_last
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def copy_weights(name: str | Path, network: SeparationNetwork) -> None:
         FileNotFoundError: The separator is not there, or not whole.
         ValueError: It is damaged, or of other sizes.
     """
-    trained, _ = load_separator(find_shipped(name) or Path(name).expanduser())
+    trained, _ = load_separator(find_folder(name))
     theirs, ours = asdict(trained.options), asdict(network.options)
     other = [
         f"{entry} {theirs[entry]}, not {ours[entry]}"
