@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from modalities.onnx_graph import MICROSOFT, OnnxGraph
+from modalities.onnx_session import build_options, open_session
 from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
 from modalities.speech.numpy_weights import NumpyWeights
 
 FRAMES = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES  # 3000
 EPSILON = 1e-5
-ONLY_ERRORS = 3
 
 
 class OnnxEncoder:
@@ -36,18 +36,14 @@ class OnnxEncoder:
         graph.add_input("mel", "float32", ("batch", self.mel_bins, FRAMES))
         heard = _write_encoder(graph, weights, heads)
         graph.add_output(heard, ("batch", "states", "dim"))
-        options: Any = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = ONLY_ERRORS
+        options = build_options(threads)
         # Threads that wait would take time from those of CTranslate2 and NumPy.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Packed copies of the matrices would double the memory, and save no time.
         options.add_session_config_entry("session.disable_prepacking", "1")
         outside = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.weights.values()]
         options.add_external_initializers(list(graph.weights), outside)
-        self.session: Any = onnxruntime.InferenceSession(
-            graph.to_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        self.session: Any = open_session(graph.to_bytes(), options)
 
     def __call__(self, mel: np.ndarray) -> np.ndarray:
         """Hear windows: float32 [batch, mel_bins, 3000] -> [batch, 1500, dim]."""

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from modalities.audio.hann import build_hann_window
+from modalities.onnx_session import build_options, open_session
 from modalities.speech.silero_files import find_silero_file
 from modalities.speech.voice_activity import CONTEXT_SAMPLES, LEVEL_BINS
 
 MODEL = "data/silero_vad_16k_sequence.onnx"
 FFT_SAMPLES, HOP_SAMPLES = 256, 128
-ONLY_ERRORS = 3
 
 Memory = tuple[np.ndarray, np.ndarray]  # hidden and cell state, [1, 1, 128] each
 
@@ -53,14 +53,8 @@ def load_silero_onnx() -> SileroOnnx:
         ImportError: onnxruntime is not installed.
         ValueError: The wheel silero-vad is not installed, or holds no such model.
     """
-    import onnxruntime  # pyright: ignore[reportMissingImports]
-
+    options = build_options(threads=1)
     path = find_silero_file(
         MODEL, "6.2.3 or later", "take the torch engine, or turn the detector off"
     )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = ONLY_ERRORS
-    return SileroOnnx(
-        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    )
+    return SileroOnnx(open_session(str(path), options))

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from modalities.onnx_graph import FLOAT, OnnxGraph
+from modalities.onnx_session import build_options, open_session
 from modalities.thread_count import count_threads
 from modalities.vision.blazeface_shapes import SHAPES
 from modalities.vision.face_network import Candidates, refuse_weights
 
 MOST_THREADS = 8
-ONLY_ERRORS = 3
 
 
 class OnnxFaceNetwork:
@@ -30,19 +30,13 @@ class OnnxFaceNetwork:
     """
 
     def __init__(self, range_: str, path: Path):
-        import onnxruntime  # pyright: ignore[reportMissingImports]
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = ONLY_ERRORS
+        options = build_options(threads=1)
         weights = _read_weights(range_, path)
         try:
             graph = build_graph(range_, weights)
         except KeyError as error:
             raise refuse_weights(range_, path, f"there is no {error}") from error
-        self._session = onnxruntime.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(graph, options)
         threads = count_threads(MOST_THREADS)
         self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
 
