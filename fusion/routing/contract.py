@@ -67,6 +67,7 @@ class ExpertForm(nn.Module):
         Options: A frozen dataclass of plain values.
         where: The roles that a bank of it is put at by default.
         per_token: Whether tokens can have weights of their own.
+        by_head: Whether weights have an axis of heads, [batch, heads, experts], be it one head.
         title: The papers that it comes from, with year and arXiv number.
         formula: What it adds, in one line; w_e is the weight of expert e.
     """
@@ -74,6 +75,7 @@ class ExpertForm(nn.Module):
     Options: ClassVar[type]
     where: ClassVar[tuple[str, ...]] = ("q", "v")
     per_token: ClassVar[bool] = True
+    by_head: ClassVar[bool] = False
     title: ClassVar[str] = ""
     formula: ClassVar[str] = ""
 

@@ -162,11 +162,8 @@ class Routed(Adapter):
             router.look_at(self.experts)
             features = read if per_token else mean_over_real(read, mask)
         found = router.decide(features, context, self._weigh)
-        weights = found.weights
-        if weights.dim() == 2 and options.form == "mixed_lora":
-            weights = weights[:, None]  # one head
         return Routing(
-            weights,
+            self._for_heads(found.weights),
             found.logits,
             per_token,
             features if router.reads_features else None,
@@ -190,8 +187,12 @@ class Routed(Adapter):
                 f"The weights are of {weights.shape[-1]} experts, and the bank has {experts}; give "
                 "one for each."
             )
-        weights = weights.to(read)
-        return weights[:, None] if self.options.form == "mixed_lora" else weights
+        return self._for_heads(weights.to(read))
+
+    def _for_heads(self, weights: Tensor) -> Tensor:
+        """Give weights of whole samples the axis of heads, where the form has it: one for all."""
+        lacking = self.options.form_kind.by_head and weights.dim() == 2
+        return weights[:, None] if lacking else weights
 
     def _check_dim(self, router: Any, read: Tensor) -> None:
         if read.shape[-1] != router.dim:
