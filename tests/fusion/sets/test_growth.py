@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from fusion.sets.library import MeanPull, begin, mean_of, retrieve
+from fusion.sets.growth import MeanPull, begin, mean_of, retrieve
 
 SETS = {
     "car": {"down": torch.tensor([[1.0, 2.0]]), "up": torch.tensor([4.0])},
