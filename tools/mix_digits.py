@@ -39,6 +39,7 @@ RECORDINGS, MIXTURES, PICTURES = "recordings", "mixtures", "pictures"  # folders
 PIECE = 50  # mixtures that one process makes at a time
 SINGLES = (1, 1, 2, 2, 2)  # digits of mixtures, and of pictures, in turn
 LEVELS_DB = (-4.0, -1.0)  # of the less loud of two: it is heard, and which it is is no accident
+RECIPE = "rms"  # of the whole mixture's length: what is louder has more energy, long or short
 DURATION_S = 0.8  # 98 of 100 recordings are shorter; two overlap for three quarters of one
 
 
@@ -174,7 +175,7 @@ def _mix_piece(
     folder: Path, voices: dict[str, Voices], folds: Sequence[str], seed: int, start: int
 ) -> Outcome[MixedSound]:
     cv2.setNumThreads(1)
-    blending = BlendOptions(1, 2, LEVELS_DB, DURATION_S, seed=seed)
+    blending = BlendOptions(1, 2, LEVELS_DB, DURATION_S, RECIPE, seed)
     rows = []
     for number in range(start, min(start + PIECE, len(folds))):
         fold, count = folds[number], SINGLES[number % len(SINGLES)]

@@ -14,6 +14,7 @@ import numpy as np
 from data_prep.masks.images import to_8_bits
 from data_prep.mixtures.manifest import MANIFEST
 from data_prep.mixtures.samples import load_picture
+from modalities.audio_text.models import load_audio_text
 from modalities.whole_file import replace_when_whole
 from tasks.audio_to_image.painting.painter import Painter
 from tasks.audio_to_image.separation.separator import Separator
@@ -177,14 +178,14 @@ def tell_digits() -> list[str]:
     }
     heard = {name: _read(place, name, "test") for name in painters}
     separator = Separator.load(place / "separator", "cpu")
-    assert separator.audio_text is not None
-    known = embed_known(heard[APART], separator.audio_text)
+    ear = load_audio_text(place / "sounds")
+    known = embed_known(heard[APART], ear)
     painted = {name: paint_digits(painters[name], heard[name], reader) for name in painters}
     told = {
         f"{APART}, of the true sources": paint_digits(painters[APART], known, reader)[1],
         **{name: read for name, (_, read) in painted.items()},
     }
-    named = {name: name_digits(heard[name], separator.audio_text, name == APART) for name in heard}
+    named = {name: name_digits(heard[name], ear, name == APART) for name in heard}
     said = heard[APART].numbers
     save_sheet(_sheet(heard[APART], list(painted.values())), PAGE.parent / SHEET)
     checked = {name: _read(place, name, "validation") for name in painters}

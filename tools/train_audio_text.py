@@ -5,7 +5,9 @@ It stands where CLAP stands in the published models, and is read as one: its fol
 alone and mixed as it says, to come near the texts of what is heard, the louder the nearer: so
 sources can be named, and ranked by how much of the mixture they are. With --whisper it is a layer
 on what a frozen Whisper is about to write, which knows spoken words from more speakers than a small
-training has; it knows no other sounds. A run that was killed goes on where it was.
+training has; it knows no other sounds. With --separator every other mixture is taken apart, and
+what comes out is heard as that sound of which most is in it: so it learns to hear what a separator
+leaves of sounds. A run that was killed goes on where it was.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from modalities.audio_text.whisper_audio_text import WhisperAudioText, build_whi
 from tasks.audio_to_image.separation.clips import Clips
 from tasks.audio_to_image.separation.config import SeparationConfig
 from tasks.audio_to_image.separation.found_clips import find_clips
-from tasks.audio_to_image.separation.ranking import embed_sounds
+from tasks.audio_to_image.separation.ranking import FAINT, embed_sounds
+from tasks.audio_to_image.separation.separator import Separator
 from tasks.cli.progress import progress_bar
 from tasks.config import read_config, read_name
 from tasks.training.loop import train
@@ -69,6 +72,7 @@ class AudioTextLearning:
         varied: Train on sounds as other microphones would have them, see `colour`, with noise.
         whisper: Name or folder of a Whisper that hears in place of a network of such widths; texts
             have directions then.
+        separator: Takes half of the mixtures apart, as they will be heard; None for none.
 
     Raises:
         FileNotFoundError: Sounds are not there.
@@ -83,8 +87,9 @@ class AudioTextLearning:
         sentences: str = "",
         varied: bool = False,
         whisper: str = "",
+        separator: Separator | None = None,
     ):
-        self.varied = varied
+        self.varied, self.separator = varied, separator
         options, mixed = config.network, replace(config.mixtures, clips=1)
         self.trained, self.measured = (
             Clips(clips, mixtures, options.rate_hz, options.samples)
@@ -154,17 +159,43 @@ class AudioTextLearning:
         varied = self.varied and clips is self.trained
         if varied:
             sounds = np.stack([colour(one, random) for one in sounds])
+        wave = sounds.sum(0)
+        if varied:
+            level = float(np.sqrt(np.mean(np.square(wave))))
+            level *= 10 ** (random.uniform(*HISS_DB) / 20)
+            hiss = random.standard_normal(len(wave), dtype=np.float32)
+            wave += level * colour(hiss, random)
         energies = np.square(sounds, dtype=np.float64).sum(1)
+        if self.separator and clips is self.trained and count > 1 and random.random() < 0.5:
+            wave, energies = take_one(wave, sounds, self.separator, random)
         amounts = np.zeros(len(self.labels), np.float32)
         for label, energy in zip(labels, energies, strict=True):
             amounts[self.labels.index(label)] += energy / energies.sum()
-        mixture = sounds.sum(0)
-        if varied:
-            level = float(np.sqrt(energies.sum() / len(mixture)))
-            level *= 10 ** (random.uniform(*HISS_DB) / 20)
-            hiss = random.standard_normal(len(mixture), dtype=np.float32)
-            mixture += level * colour(hiss, random)
-        return {"waves": torch.from_numpy(mixture), "amounts": torch.from_numpy(amounts)}
+        return {"waves": torch.from_numpy(wave), "amounts": torch.from_numpy(amounts)}
+
+
+@torch.inference_mode()
+def take_one(
+    mixture: np.ndarray, sounds: np.ndarray, separator: Separator, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take a mixture apart, and draw one of the sources that are not faint.
+
+    Args:
+        mixture: float32 [samples], at the separator's rate and no longer than its window.
+        sounds: What is in it, float32 [sounds, samples].
+        separator: Takes it apart.
+        random: Draws.
+
+    Returns:
+        The source, float32 [samples]; how much of each sound is in it, an energy, [sounds].
+    """
+    network, wave = separator.network, torch.from_numpy(mixture).to(separator.device)
+    sources = network(wave[None])[0].cpu().numpy().astype(np.float32)
+    shares = np.square(sources, dtype=np.float64).sum(1)
+    source = sources[random.choice(np.flatnonzero(shares >= FAINT * shares.sum()))]
+    alike = sounds.astype(np.float64) @ source
+    own = np.square(sounds, dtype=np.float64).sum(1)
+    return source, np.square(alike) / np.maximum(own, np.finfo(np.float64).tiny)
 
 
 def colour(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -196,6 +227,22 @@ def read_separation(path: Path, changes: Sequence[str]) -> SeparationConfig:
     return read_config(SeparationConfig, path, changes)
 
 
+def load_taker(name: str, config: SeparationConfig, device: str) -> Separator:
+    """Load what takes mixtures apart.
+
+    Raises:
+        FileNotFoundError: It is not there, or not whole.
+        ValueError: It is damaged, or of another rate than the experiment's mixtures.
+    """
+    separator = Separator.load(name, device, audio_text="")
+    if separator.rate_hz != config.network.rate_hz:
+        raise ValueError(
+            f"{name} takes sound of {separator.rate_hz} Hz apart; expected "
+            f"{config.network.rate_hz}, as the experiment mixes it."
+        )
+    return separator
+
+
 def main() -> None:
     """Train, and say where the embedding is."""
     parser = argparse.ArgumentParser(prog="python -m tools.train_audio_text", description=__doc__)
@@ -208,6 +255,7 @@ def main() -> None:
     parser.add_argument("--varied", action="store_true", help="other microphones, and noise")
     parser.add_argument("--widths", type=int, nargs="+", default=(16, 32, 48, 64))
     parser.add_argument("--whisper", default="", metavar="NAME", help="as whisper-tiny.en")
+    parser.add_argument("--separator", metavar="DIR", help="whose sources are heard, too")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
@@ -215,6 +263,9 @@ def main() -> None:
         loop = LoopOptions(steps=given.steps, batch=32, learning_rate=2e-3, warmup=100)
         loop = replace(loop, measure_every=max(1, given.steps // 3), precision=given.precision)
         config = read_separation(given.experiment, given.changes)
+        separator = None
+        if given.separator is not None:
+            separator = load_taker(given.separator, config, given.device)
         task = AudioTextLearning(
             config,
             given.dim,
@@ -222,6 +273,7 @@ def main() -> None:
             given.sentences,
             given.varied,
             given.whisper,
+            separator,
         )
         with progress_bar("Training", False, "{:.0f} steps".format) as show:
             found = train(task, loop, given.folder, show, given.device)

@@ -3,22 +3,22 @@
 import torch
 from torch import Tensor, nn
 
-GRID = 4  # places each way at which a picture is looked at
+HEIGHT, ACROSS = 4, 2  # places at which a strip is looked at
 WIDTH = 32  # channels of the first layer
 CODE = 8  # numbers of a token that pass
 
 
 class PictureHints(nn.Module):
-    """Makes a few tokens of a picture, through a narrow and noisy place.
+    """Makes a few tokens of a picture, one for each strip of it, through a narrow and noisy place.
 
     A denoiser that learns from pictures alone is never told anything, and what it would be told
     through its cross-attentions moves nothing. Told about its own pictures in training, it learns
-    to follow tokens; this module is thrown away afterwards. Narrow and noisy, as tokens should say
-    what is shown, and not each pixel.
+    to follow tokens, and that one token is about one place; this module is thrown away afterwards.
+    Narrow and noisy, as tokens should say what is shown, and not each pixel.
 
     Args:
         channels: How many latents have.
-        tokens: How many are made.
+        tokens: How many are made: of so many strips, from the left to the right.
         token_dim: Their width.
         noise: Deviation of what is added to numbers between -1 and 1.
 
@@ -35,11 +35,9 @@ class PictureHints(nn.Module):
             nn.GELU(),
             nn.Conv2d(WIDTH, 2 * WIDTH, 3, stride=2, padding=1),
             nn.GELU(),
-            nn.AdaptiveAvgPool2d(GRID),
-            nn.Flatten(),
-            nn.Linear(2 * WIDTH * GRID**2, tokens * CODE),
-            nn.Tanh(),
+            nn.AdaptiveAvgPool2d((HEIGHT, ACROSS * tokens)),
         )
+        self.code = nn.Sequential(nn.Linear(2 * WIDTH * HEIGHT * ACROSS, CODE), nn.Tanh())
         self.tell = nn.Sequential(nn.Linear(CODE, token_dim), nn.LayerNorm(token_dim))
         self.places = nn.Parameter(0.5 * torch.randn(tokens, CODE))
 
@@ -49,7 +47,8 @@ class PictureHints(nn.Module):
         Args:
             latents: Pictures without noise, as latents, [rows, channels, height, width].
         """
-        code = self.look(latents).unflatten(1, (self.tokens, CODE))
+        strips = self.look(latents).unflatten(3, (self.tokens, ACROSS))
+        code = self.code(strips.movedim(3, 1).flatten(2))
         if self.training:
             code = code + self.noise * torch.randn_like(code)
         return self.tell(code + self.places)

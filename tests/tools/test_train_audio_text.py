@@ -1,5 +1,6 @@
 """A small embedding of sounds from an experiment's sounds: what it is told, and what it becomes."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,20 @@ import torch
 
 from data_prep.media.wav import encode_wav
 from modalities.audio_text.models import load_audio_text
-from modalities.separation.network import SeparatorOptions
+from modalities.separation.network import SeparationNetwork, SeparatorOptions
+from tasks.audio_to_image.separation.card import SeparatorCard
 from tasks.audio_to_image.separation.config import ClipOptions, MixtureOptions, SeparationConfig
+from tasks.audio_to_image.separation.separator_files import save_separator
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
-from tools.train_audio_text import COLOUR_DB, AudioTextLearning, colour, read_separation
+from tools.train_audio_text import (
+    COLOUR_DB,
+    AudioTextLearning,
+    colour,
+    load_taker,
+    read_separation,
+    take_one,
+)
 
 RATE_HZ = 16000
 LOOP = LoopOptions(steps=30, batch=12, learning_rate=3e-3, warmup=0, measure_every=30)
@@ -64,6 +74,52 @@ def test_what_is_heard_is_told_by_its_energy(config):
         assert example["amounts"].sum() == pytest.approx(1)
     alone = task._mix(task.trained, 1, np.random.default_rng(0), 0)
     assert sorted(alone["amounts"].tolist()) == [0, 0, 1]
+
+
+class Halves:
+    """Takes a mixture apart into what is heard first, what is heard later, and nothing."""
+
+    device = "cpu"
+
+    @staticmethod
+    def network(waves: torch.Tensor) -> torch.Tensor:
+        first = torch.arange(waves.shape[1]) < waves.shape[1] // 2
+        return torch.stack([waves * first, waves * ~first, torch.zeros_like(waves)], 1)
+
+
+def test_a_source_that_was_taken_out_is_what_most_of_it_is():
+    time = np.arange(800) / RATE_HZ
+    low, high = (np.sin(2 * np.pi * hz * time).astype(np.float32) for hz in (400, 4000))
+    sounds = np.stack([low * (time < 0.025), 0.5 * high * (time >= 0.02)])
+    drawn = set()
+    for number in range(12):
+        random = np.random.default_rng(number)
+        source, amounts = take_one(sounds.sum(0), sounds, Halves(), random)
+        later = int(source[600:].any())
+        drawn.add(later)
+        assert later != source[:300].any() and int(amounts.argmax()) == later
+        kept = np.square([sounds[0, :400], sounds[1, 400:]]).sum(1)[later]
+        assert amounts[later] == pytest.approx(kept**2 / np.square(sounds[later]).sum(), rel=0.05)
+    assert drawn == {0, 1}
+
+
+def test_half_of_the_mixtures_are_taken_apart(config):
+    plain, apart = (AudioTextLearning(config, 8, (8, 16), separator=s) for s in (None, Halves()))
+    taken = []
+    for number in range(40):
+        one, other = (t._mix(t.trained, 2, np.random.default_rng(number)) for t in (plain, apart))
+        taken.append(not torch.equal(one["waves"], other["waves"]))
+        assert float(other["amounts"].sum()) == pytest.approx(1, abs=1e-5)
+        alone = apart._mix(apart.trained, 1, np.random.default_rng(number))
+        assert sorted(alone["amounts"].tolist()) == [0, 0, 1]
+    assert 10 < sum(taken) < 30
+
+
+def test_a_separator_of_another_rate_is_refused(config, tmp_path):
+    options = SeparatorOptions(2, 0.5, 8000, 128, 64, (8, 8), 4)
+    save_separator(tmp_path, SeparationNetwork(options), SeparatorCard(network=asdict(options)))
+    with pytest.raises(ValueError, match="sound of 8000 Hz apart; expected 16000"):
+        load_taker(str(tmp_path), config, "cpu")
 
 
 def test_sounds_that_train_are_varied_and_those_that_are_measured_are_not(config):

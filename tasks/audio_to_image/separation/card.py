@@ -26,8 +26,8 @@ class SeparatorCard:
         dim: Features of its embeddings, 0 without one.
         prompt: How a label is told to it, with "{label}" in it.
         labels: What was heard in training.
-        significance: By what sources are ranked with the model of sound and text, "likeness" or
-            "loud_likeness".
+        significance: By what sources are ranked with the model of sound and text, "likeness",
+            "loud_likeness" or "loudness".
         network: Sizes, as `SeparatorOptions` has them.
         loss: What it was taught by, as `LossOptions` has it.
         mixtures: What was mixed, as `MixtureOptions` has it.

@@ -199,7 +199,8 @@ class SeparationConfig:
         audio_text: Name, folder or checkpoint of the frozen model of sound and text by which
             sources find their texts and are ranked; "" for none.
         significance: What makes a source significant: "likeness", how like the mixture it sounds,
-            as published; "loud_likeness", that times its amplitude: loudness has its say.
+            as published; "loud_likeness", that times its amplitude; "loudness", the amplitude
+            alone.
         keep_audio_text: Whether a copy of it is written beside the separator, so that the folder
             can move.
         prompt: How a label is told to it, with "{label}" in it.

@@ -19,8 +19,8 @@ UNHEARD = 1e-6  # of the mixture's energy: a source below is silent
 # Of the energy of all sources, 20 dB below them: what is below is mostly what a separator leaves in
 # a source that the mixture has not got, and sounds like whatever it is left over from.
 FAINT = 0.01
-LIKENESS, LOUD_LIKENESS = "likeness", "loud_likeness"
-SIGNIFICANCES = (LIKENESS, LOUD_LIKENESS)
+LIKENESS, LOUD_LIKENESS, LOUDNESS = "likeness", "loud_likeness", "loudness"
+SIGNIFICANCES = (LIKENESS, LOUD_LIKENESS, LOUDNESS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Ranking:
 
 
 class Ranker:
-    """Ranks sources by how like their mixture they sound, and how loud they are.
+    """Ranks sources by how like their mixture they sound, or how loud they are, or both.
 
     Louder pieces of the mixture count more, by their energy; memory does not grow with their
     number.
@@ -93,6 +93,7 @@ class Ranker:
             silence = torch.full_like(shares, -1.0)
             scores = self.likeness / self.loudness if self.loudness else silence
             scores = weigh(scores, self.energy, self.significance)
+            scores = torch.where(self.energy > UNHEARD * self.loudness, scores, -1.0)
             embeddings = normalize(self.embeddings, dim=1)
         places = range(len(shares))
         order = sorted(places, key=lambda n: (float(scores[n]), float(shares[n])), reverse=True)
@@ -113,7 +114,8 @@ def weigh(likeness: Tensor, energy: Tensor, significance: str) -> Tensor:
         significance: "likeness", as published, takes the cosines as they are; "loud_likeness"
             multiplies those above 0 by the amplitude: the root of a source's part of the energy of
             all. The cosines of two sounds of a mixture are close, and which is the greater often
-            says less of their levels than of what they are.
+            says less of their levels than of what they are. "loudness" is the amplitude alone,
+            where likeness says nothing, as that of two spoken words.
 
     Returns:
         [..., sources], -1 to 1, with gradients for both.
@@ -126,7 +128,10 @@ def weigh(likeness: Tensor, energy: Tensor, significance: str) -> Tensor:
         return likeness
     tiny = torch.finfo(energy.dtype).tiny
     share = energy / energy.sum(-1, keepdim=True).clamp_min(tiny)
-    return torch.where(likeness > 0, likeness * (share + SILENT).sqrt(), likeness)
+    amplitude = (share + SILENT).sqrt()
+    if significance == LOUDNESS:
+        return amplitude
+    return torch.where(likeness > 0, likeness * amplitude, likeness)
 
 
 def embed_sounds(audio_text: "AudioText", waves: Tensor, rate_hz: int) -> Tensor:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from modalities.diffusion.denoiser_files import load_denoiser
+from modalities.diffusion.picture_hints import PictureHints
 from tasks.audio_to_image.painting import Painter
 from tasks.audio_to_image.painting.card import read_card
 from tasks.audio_to_image.painting.ear import Ear, load_ear
@@ -260,3 +261,12 @@ def test_what_cannot_be_heard_is_told(adapter_config, tones, separator, tmp_path
         Painting(replace(hears, separator=str(tones)))
     with pytest.raises(ValueError, match="No device 'tpu'"):
         Painting(hears, "tpu")
+
+
+def test_a_hint_is_about_its_own_strip_of_the_picture():
+    hints = PictureHints(4, 3, 8).eval()
+    picture = torch.rand(1, 4, 8, 24)
+    changed = picture.clone()
+    changed[..., 18:] = 0.0  # beyond what the layers of the first two strips see
+    moved = (hints(picture) - hints(changed)).abs().amax(2)[0]
+    assert moved[:2].max() < 1e-6 < moved[2]

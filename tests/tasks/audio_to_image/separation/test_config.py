@@ -22,7 +22,7 @@ INF, NAN = float("inf"), float("nan")
         ({"loss": {"temperature": INF}}, "temperature inf"),
         ({"loss": {"most_db": 0}}, "most_db is 0; expected above 0 to 60 dB"),
         ({"loss": {"most_db": NAN}}, "most_db is nan"),
-        ({"significance": "loudness"}, "loudness"),
+        ({"significance": "colour"}, "colour"),
         ({"loss": {"split": False}, "mixtures": {"clips": 2}}, "mixtures.clips 2; expected 1"),
         ({"mixtures": {"weights": [1, 2]}}, r"weights is \(1.*expected 1 numbers"),
         ({"mixtures": {"fewest": 1, "weights": [0, 0]}}, "weights is"),

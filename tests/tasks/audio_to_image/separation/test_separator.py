@@ -74,8 +74,10 @@ def test_loudness_has_its_say_where_it_is_asked_to():
     found.sum().backward()
     assert likeness.grad is not None and bool(likeness.grad.isfinite().all())
     assert energy.grad is not None and bool(energy.grad.isfinite().all())
-    with pytest.raises(ValueError, match="loudness.*known: likeness, loud_likeness"):
-        weigh(likeness, energy, "loudness")
+    found = weigh(likeness, energy, "loudness")
+    torch.testing.assert_close(found.square(), energy / 10, atol=1e-6, rtol=1e-5)
+    with pytest.raises(ValueError, match="softness.*known: likeness, loud_likeness, loudness"):
+        weigh(likeness, energy, "softness")
 
 
 class OthersLikeness:
@@ -94,11 +96,11 @@ class OthersLikeness:
 def test_a_louder_source_goes_first_though_it_is_less_like_the_mixture():
     loud, soft = (torch.from_numpy(tone(hz, 0.5)).float() for hz in (500, 2500))
     orders = {}
-    for significance in ("likeness", "loud_likeness"):
+    for significance in ("likeness", "loud_likeness", "loudness"):
         ranker = Ranker(2, RATE_HZ, OthersLikeness(), significance)
         ranker.add(torch.stack([loud, 0.3 * soft]))
         orders[significance] = ranker.result().order
-    assert orders == {"likeness": (1, 0), "loud_likeness": (0, 1)}
+    assert orders == {"likeness": (1, 0), "loud_likeness": (0, 1), "loudness": (0, 1)}
 
 
 def test_louder_pieces_count_more_and_silent_ones_not_at_all(audio_text):
