@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 IR_VERSION, OPSET, MICROSOFT = 9, 18, "com.microsoft"  # the oldest that know all we use
-ELEMENTS = {"float32": 1, "uint8": 2, "int64": 7}  # onnx.proto's numbers of types
+# onnx.proto's numbers of types
+ELEMENTS = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7, "float16": 10}
 FLOAT, INT, STRING, INTS = 1, 2, 3, 7  # likewise of attributes
 EXTERNAL = 1  # data that is not in the graph
 
@@ -21,7 +22,7 @@ class OnnxGraph:
     """A graph that grows node by node; values are known by their names.
 
     Attributes:
-        weights: float32 arrays by name that are handed over beside the graph, not in it.
+        weights: Arrays by name that are handed over beside the graph, not in it.
     """
 
     def __init__(self):
@@ -50,10 +51,14 @@ class OnnxGraph:
         return name
 
     def add_weight(self, values: np.ndarray) -> str:
-        """Keep a float32 array beside the graph, and return its name."""
+        """Keep an array beside the graph, and return its name."""
         name = f"weight_{len(self.weights)}"
-        self.weights[name] = np.ascontiguousarray(values, np.float32)
+        self.weights[name] = np.ascontiguousarray(values)
         return name
+
+    def add_cast(self, values: str) -> str:
+        """Turn a value into float32, and return its name."""
+        return self.add("Cast", values, to=ELEMENTS["float32"])
 
     def add(
         self,
@@ -86,7 +91,7 @@ class OnnxGraph:
                 *(_block(1, node) for node in self._nodes),
                 _text(2, "graph"),
                 *(_block(5, array) for array in self._arrays),
-                *(_block(5, _outside(name, a.shape)) for name, a in self.weights.items()),
+                *(_block(5, _outside(name, a)) for name, a in self.weights.items()),
                 *(_block(11, value) for value in self._inputs),
                 *(_block(12, value) for value in self._outputs),
             ]
@@ -104,11 +109,12 @@ def _value_info(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
     return _text(1, name) + _block(2, _block(1, tensor))
 
 
-def _outside(name: str, shape: Sequence[int]) -> bytes:
-    """Describe a float32 array that lies beside the graph."""
-    dims = b"".join(_number(1, side) for side in shape)
+def _outside(name: str, values: np.ndarray) -> bytes:
+    """Describe an array that lies beside the graph."""
+    dims = b"".join(_number(1, side) for side in values.shape)
     place = _block(13, _text(1, "location") + _text(2, "beside"))
-    return dims + _number(2, ELEMENTS["float32"]) + _text(8, name) + place + _number(14, EXTERNAL)
+    kind = _number(2, ELEMENTS[values.dtype.name])
+    return dims + kind + _text(8, name) + place + _number(14, EXTERNAL)
 
 
 def _attribute(name: str, value: Attribute) -> bytes:

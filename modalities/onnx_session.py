@@ -22,16 +22,23 @@ def build_options(threads: int) -> Any:
     return options
 
 
-def open_session(model: str | bytes, options: Any) -> Any:
+def open_session(model: str | bytes, options: Any, *, keep: bool = False) -> Any:
     """Open a session.
 
     Args:
         model: The content of an .onnx file, or its path.
         options: What `build_options` returned, changed or not.
+        keep: Keep weights of other types than float32 as they are; they are turned into float32
+            each time they are needed, in place of once, which takes their memory twice over.
 
     Raises:
         ImportError: onnxruntime is not installed.
     """
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model,
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=["ConstantFolding"] if keep else None,
+    )

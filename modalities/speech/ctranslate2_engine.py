@@ -1,5 +1,6 @@
 """A Whisper that CTranslate2 computes, on the CPU and without torch."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,8 @@ from modalities.speech.ctranslate2_settings import Settings, read_settings
 from modalities.speech.draft_folder import find_draft_folder
 from modalities.speech.drafts import Draft
 from modalities.speech.engine import Attempt, Sampling
-from modalities.speech.numpy_decoder import Memory, NumpyDecoder
 from modalities.speech.numpy_weights import NumpyWeights
+from modalities.speech.onnx_decoder import Memory, OnnxDecoder
 from modalities.speech.onnx_encoder import OnnxEncoder
 from modalities.speech.token_rules import TokenRules
 from modalities.speech.tokenizer import find_tokenizer_file
@@ -24,6 +25,7 @@ from modalities.speech.whisper_files import check_offline_hash
 from modalities.thread_count import count_threads
 
 MOST_THREADS = 8
+TOGETHER = 8  # windows that are drafted side by side
 # A guess that twice in a row gives fewer right tokens is made anew; it is no longer than twice what
 # has been said and so much more, lest a text that CTranslate2 never guesses right takes the square
 # of its length.
@@ -34,9 +36,9 @@ POSITIONS = "{side}/position_encodings/encodings"
 class CTranslate2Engine:
     """Hears with onnxruntime and writes with CTranslate2, all in float32 in the end.
 
-    CTranslate2 drafts in int8, which reads a quarter of the memory for each token. NumPy reads what
-    it drafted in float32, all tokens at once; from the first one that float32 would not have
-    written, it is drafted anew. What is written is what float32 writes.
+    CTranslate2 drafts in int8, which reads a quarter of the memory for each token. onnxruntime
+    reads what it drafted in float32, all tokens at once; from the first one that float32 would not
+    have written, it is drafted anew. What is written is what float32 writes.
 
     Args:
         folder: A complete folder of CTranslate2, see `is_complete`.
@@ -46,6 +48,8 @@ class CTranslate2Engine:
         ImportError: CTranslate2 or onnxruntime is not installed.
         ValueError: The folder is damaged, or not a Whisper.
     """
+
+    together = TOGETHER
 
     def __init__(self, folder: Path, name: str):
         self.name = name
@@ -65,10 +69,12 @@ class CTranslate2Engine:
             checked = pool.submit(check_offline_hash, folder)
             opened = pool.submit(self.open, "int8", index)
             self.vocabulary = read_vocabulary(find_tokenizer_file(folder, size), size)
-            self.encoder = OnnxEncoder(weights, heads, count_threads(MOST_THREADS))
+            threads = count_threads(MOST_THREADS)
+            self.encoder = OnnxEncoder(weights, heads, threads)
+            aligned = self.settings.alignment_heads or []
+            self.decoder = OnnxDecoder(weights, aligned, heads, threads)
         checked.result()
         self.model = opened.result()
-        self.decoder = NumpyDecoder(weights, self.settings.alignment_heads or [], heads)
         self.rules = _rules(self.settings, self.vocabulary)
         self.log_mel = NumpyLogMel(self.encoder.mel_bins)
 
@@ -97,6 +103,26 @@ class CTranslate2Engine:
         """Run the encoder on [mel_bins, 3000]."""
         return CTranslate2Window(self, self.encoder(mel[None])[0])
 
+    def write_all(
+        self,
+        windows: Sequence["CTranslate2Window"],
+        prompts: Sequence[list[int]],
+        limits: Sequence[int],
+    ) -> list[Attempt]:
+        """Decode windows whose first drafts are made side by side; see `Engine`.
+
+        A matrix is then read once for a token of each: 7 windows are drafted in 0.55 of the time.
+        """
+        most = [w.count_most(p, n) for w, p, n in zip(windows, prompts, limits, strict=True)]
+        view = _view(np.stack([window.states for window in windows]))
+        drawn = self.generate(self.model, view, prompts, max(most))
+        return [
+            window.write(prompt, limit, found.sequences_ids[0][:room])
+            for window, prompt, limit, found, room in zip(
+                windows, prompts, limits, drawn, most, strict=True
+            )
+        ]
+
     def guess(self, states: Any, tokens: list[int], limit: int) -> list[int]:
         """Write likely tokens in int8.
 
@@ -108,29 +134,29 @@ class CTranslate2Engine:
         Returns:
             The tokens after the prompt, what has been said too, without the end of text.
         """
-        return self.generate(self.model, states, tokens, limit).sequences_ids[0]
+        return self.generate(self.model, states, [tokens], limit)[0].sequences_ids[0]
 
     def generate(
-        self, model: Any, states: Any, tokens: list[int], limit: int, **settings: Any
+        self, model: Any, states: Any, tokens: Sequence[list[int]], limit: int, **settings: Any
     ) -> Any:
-        """Write tokens one after the other, and return what the library tells of them.
+        """Write tokens one after the other, and return what the library tells of each window.
 
         Args:
             model: The one of this engine, or another one of the same folder.
-            states: What the encoder made.
-            tokens: The prompt, and what has been said after it.
+            states: What the encoder made of one window or several.
+            tokens: For each the prompt, and what has been said after it.
             limit: The most tokens after the prompt.
             settings: How they are drawn; without, the likeliest one is taken.
         """
         return model.generate(
             states,
-            [tokens],
+            list(tokens),
             beam_size=1,
             length_penalty=0,  # the score is then a sum
             max_length=2 * limit,  # half of it is for a prompt of text before
             max_initial_timestamp_index=self.settings.latest_first_timestamp,
             **settings,
-        )[0]
+        )
 
 
 class CTranslate2Window:
@@ -153,9 +179,7 @@ class CTranslate2Window:
     @cached_property
     def view(self) -> Any:
         """The states as CTranslate2 takes them."""
-        import ctranslate2  # pyright: ignore[reportMissingImports]
-
-        return ctranslate2.StorageView.from_array(self.states[None])
+        return _view(self.states[None])
 
     def guess_language(self) -> str:
         """Return the code of the likeliest language."""
@@ -163,20 +187,31 @@ class CTranslate2Window:
         (scores,) = decoder.score(decoder.read(self.memory, [vocabulary.start_of_text]))
         return max(vocabulary.languages, key=lambda code: scores[vocabulary.languages[code]])
 
-    def write(self, prompt: list[int], limit: int | None) -> Attempt:
-        """Decode greedily; see `HeardWindow`."""
+    def count_most(self, prompt: list[int], limit: int | None) -> int:
+        """Return how many tokens may follow a prompt."""
+        most = self.engine.max_tokens - len(prompt) + 1
+        return most if limit is None else min(limit, most)
+
+    def write(self, prompt: list[int], limit: int | None, guess: Sequence[int] = ()) -> Attempt:
+        """Decode greedily; see `HeardWindow`.
+
+        Args:
+            prompt: The tokens before the text.
+            limit: The most tokens, or None.
+            guess: What was drafted already.
+        """
         engine, decoder = self.engine, self.engine.decoder
-        most = engine.max_tokens - len(prompt) + 1
-        most = most if limit is None else min(limit, most)
+        most = self.count_most(prompt, limit)
         draft = Draft(engine.rules, engine.vocabulary, len(prompt), most, circles=limit is None)
-        guess: list[int] = []
+        guess, drafted = list(guess), bool(guess)
         poor = 0
         while not draft.finished:
             before = len(draft.said)
-            if len(guess) <= before or poor > MOST_POOR:
+            if not drafted and (len(guess) <= before or poor > MOST_POOR):
                 room = 2 * before + GUESS if before else most
                 guess = engine.guess(self.view, [*prompt, *draft.said], min(most, room))
                 poor = 0
+            drafted = False
             rows = decoder.read(self.memory, [*prompt, *guess][: engine.max_tokens])
             guess = draft.follow(guess, rows, decoder.score)
             poor = poor + 1 if len(draft.said) - before < LEAST_RIGHT else 0
@@ -195,13 +230,13 @@ class CTranslate2Window:
             drawn = engine.generate(
                 model,
                 self.view,
-                prompt,
+                [prompt],
                 limit,
                 sampling_topk=0,
                 sampling_temperature=temperature,
                 return_scores=True,
                 return_no_speech_prob=True,
-            )
+            )[0]
             tokens = drawn.sequences_ids[0]
             ended = len(tokens) < limit
             mean = drawn.scores[0] / (len(tokens) + ended)
@@ -217,6 +252,13 @@ class CTranslate2Window:
         head = [*prompt, vocabulary.no_timestamps]
         told = [*head, *tokens, vocabulary.end_of_text]
         return trace_times(self.engine.decoder.attention(self.memory, told, states), len(head))
+
+
+def _view(states: np.ndarray) -> Any:
+    """Return states of windows, [windows, states, dim], as CTranslate2 takes them."""
+    import ctranslate2  # pyright: ignore[reportMissingImports]
+
+    return ctranslate2.StorageView.from_array(states)
 
 
 def _rules(settings: Settings, vocabulary: Vocabulary) -> TokenRules:

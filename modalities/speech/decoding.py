@@ -1,6 +1,7 @@
 """From one window of log-mel to timed segments, as Whisper's long-form decoding does it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -52,6 +53,23 @@ class DecodingOptions:
             self.log_probability_threshold,
             self.seed,
         )
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A window that was heard and decoded greedily, of which nothing has been judged yet.
+
+    Attributes:
+        window: As the encoder heard it.
+        prompt: The tokens before its text.
+        limit: The most tokens of its text.
+        attempt: What was written.
+    """
+
+    window: HeardWindow
+    prompt: list[int]
+    limit: int
+    attempt: Attempt
 
 
 class WindowDecoder:
@@ -107,6 +125,7 @@ class WindowDecoder:
         *,
         frames: int | None = None,
         bad: Bad = "sample",
+        begun: Begun | None = None,
     ) -> WindowText:
         """Decode a window in one pass; `next_s` may lie before its end.
 
@@ -117,16 +136,16 @@ class WindowDecoder:
             bad: What becomes of a result that looks bad. "sample": it is sampled anew, and dropped
                 where it looks like silence too; "drop": it is dropped; "keep": every result is
                 kept as it is.
+            begun: What `begin_all` returned of this window; it is not read where `bad` is "keep".
         """
         frames = sound if frames is None else frames
-        window = self.engine.hear(mel)
-        prompt = self._prompt(window)
         if bad == "keep":
+            window = self.engine.hear(mel)
+            prompt = self._prompt(window)
             attempt = window.write(prompt, None)
             return self._timed(attempt.tokens, window, prompt, sound, frames)
-        rate = TOKENS_PER_S if self.vocabulary.languages else ENGLISH_TOKENS_PER_S
-        limit = SPARE_TOKENS + math.ceil(sound * FRAME_S * rate)
-        attempt = window.write(prompt, limit)
+        begun = begun or self.begin_all([mel], [sound])[0]
+        window, prompt, limit, attempt = begun.window, begun.prompt, begun.limit, begun.attempt
         dropped = bad == "drop" and self._is_bad(attempt)
         if self._is_bad(attempt) and not dropped and not self._is_silence(attempt):
             attempt = self._sample(window, prompt, limit, attempt)
@@ -134,6 +153,21 @@ class WindowDecoder:
             return WindowText((), frames * FRAME_S)
         found = self._timed(attempt.tokens, window, prompt, sound, frames)
         return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))
+
+    def begin_all(self, mels: Sequence[np.ndarray], sounds: Sequence[int]) -> list[Begun]:
+        """Hear windows, and decode them greedily side by side.
+
+        Args:
+            mels: [mel_bins, 3000] each.
+            sounds: How many frames of each hold sound.
+        """
+        rate = TOKENS_PER_S if self.vocabulary.languages else ENGLISH_TOKENS_PER_S
+        limits = [SPARE_TOKENS + math.ceil(sound * FRAME_S * rate) for sound in sounds]
+        windows = [self.engine.hear(mel) for mel in mels]
+        prompts = [self._prompt(window) for window in windows]
+        attempts = self.engine.write_all(windows, prompts, limits)
+        rows = zip(windows, prompts, limits, attempts, strict=True)
+        return [Begun(*row) for row in rows]
 
     def _prompt(self, window: HeardWindow) -> list[int]:
         code = self.options.language

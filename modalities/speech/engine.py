@@ -2,8 +2,9 @@
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -105,11 +106,13 @@ class Engine(Protocol):
         name: What was asked for.
         vocabulary: What tokens stand for.
         max_tokens: What the decoder can hold, prompt and end of text included.
+        together: How many windows are best written side by side.
     """
 
     name: str
     vocabulary: Vocabulary
     max_tokens: int
+    together: int
 
     def log_mel(self, waveform: np.ndarray) -> np.ndarray:
         """Compute what `hear` takes of sound that is padded with silence, or cut, to 30 s.
@@ -124,6 +127,18 @@ class Engine(Protocol):
 
     def hear(self, mel: np.ndarray) -> HeardWindow:
         """Run the encoder on [mel_bins, 3000]."""
+        ...
+
+    def write_all(
+        self, windows: Sequence[Any], prompts: Sequence[list[int]], limits: Sequence[int]
+    ) -> list[Attempt]:
+        """Decode several windows greedily, each as its `write` does.
+
+        Args:
+            windows: What `hear` returned.
+            prompts: The tokens before each text.
+            limits: The most tokens of each.
+        """
         ...
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from modalities.onnx_graph import MICROSOFT, OnnxGraph
-from modalities.onnx_session import build_options, open_session
 from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
 from modalities.speech.numpy_weights import NumpyWeights
+from modalities.speech.onnx_weights import open_weighted
 
 FRAMES = WHISPER_WINDOW_SAMPLES // MEL_HOP_SAMPLES  # 3000
 EPSILON = 1e-5
@@ -29,21 +29,12 @@ class OnnxEncoder:
     """
 
     def __init__(self, weights: NumpyWeights, heads: int, threads: int):
-        import onnxruntime  # pyright: ignore[reportMissingImports]
-
         graph = OnnxGraph()
         self.mel_bins = weights.index.entries["encoder/conv1/weight"].shape[1]
         graph.add_input("mel", "float32", ("batch", self.mel_bins, FRAMES))
         heard = _write_encoder(graph, weights, heads)
         graph.add_output(heard, ("batch", "states", "dim"))
-        options = build_options(threads)
-        # Threads that wait would take time from those of CTranslate2 and NumPy.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Packed copies of the matrices would double the memory, and save no time.
-        options.add_session_config_entry("session.disable_prepacking", "1")
-        outside = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.weights.values()]
-        options.add_external_initializers(list(graph.weights), outside)
-        self.session: Any = open_session(graph.to_bytes(), options)
+        self.session: Any = open_weighted(graph, threads)
 
     def __call__(self, mel: np.ndarray) -> np.ndarray:
         """Hear windows: float32 [batch, mel_bins, 3000] -> [batch, 1500, dim]."""

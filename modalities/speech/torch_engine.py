@@ -22,6 +22,8 @@ class TorchEngine:
         whisper: The model; its decoder's matrices are laid out anew, values unchanged.
     """
 
+    together = 1
+
     def __init__(self, whisper: Whisper):
         self.whisper = whisper
         self.name = whisper.name
@@ -45,6 +47,16 @@ class TorchEngine:
         """Run the encoder on [mel_bins, 3000]."""
         window = torch.from_numpy(mel)[None].to(self.model.device)
         return TorchWindow(self, window, self.model.model.encoder(window).last_hidden_state)
+
+    def write_all(
+        self,
+        windows: Sequence["TorchWindow"],
+        prompts: Sequence[list[int]],
+        limits: Sequence[int],
+    ) -> list[Attempt]:
+        """Decode one window after the other; see `Engine`."""
+        rows = zip(windows, prompts, limits, strict=True)
+        return [window.write(prompt, limit) for window, prompt, limit in rows]
 
 
 class TorchWindow:

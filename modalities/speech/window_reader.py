@@ -14,7 +14,7 @@ from modalities.speech.covering import (
     spread,
     without_doubles,
 )
-from modalities.speech.decoding import LEAST_ADVANCE, WindowDecoder, cut
+from modalities.speech.decoding import LEAST_ADVANCE, Begun, WindowDecoder, cut
 from modalities.speech.segments import FRAME_S
 from modalities.speech.timed_text import TimedText, WindowText, shift
 
@@ -38,18 +38,25 @@ class WindowReader:
     def __init__(self, decoder: WindowDecoder):
         self.decoder = decoder
 
-    def read(self, mel: np.ndarray, sound: int, speech: Sequence[Stretch]) -> WindowText:
+    def read(
+        self,
+        mel: np.ndarray,
+        sound: int,
+        speech: Sequence[Stretch],
+        begun: Begun | None = None,
+    ) -> WindowText:
         """Read a window to its end.
 
         Args:
             mel: [mel_bins, 3000].
             sound: How many frames hold sound; nothing that begins after them is kept.
             speech: Detected speech, seconds from the window's start, in order.
+            begun: What the decoder's `begin_all` returned of this window, if it did.
         """
         texts: list[TimedText] = []
         seek = 0
         while seek < sound:
-            found, seek = self._read_on(mel, seek, sound, speech)
+            found, seek = self._read_on(mel, seek, sound, speech, begun if not seek else None)
             texts += [text for text in found if text.start_s < sound * FRAME_S]
         return WindowText(self._complete(mel, texts, sound, speech), sound * FRAME_S)
 
@@ -68,10 +75,16 @@ class WindowReader:
         return WindowText(self._complete(mel, texts, seek, speech), seek * FRAME_S)
 
     def _read_on(
-        self, mel: np.ndarray, seek: int, sound: int, speech: Sequence[Stretch]
+        self,
+        mel: np.ndarray,
+        seek: int,
+        sound: int,
+        speech: Sequence[Stretch],
+        begun: Begun | None = None,
     ) -> tuple[list[TimedText], int]:
         """Read once from a frame on; return what is said and the frame to go on from."""
-        found = self.decoder.decode_once(cut(mel, seek, mel.shape[1]), sound - seek)
+        rest = cut(mel, seek, mel.shape[1])
+        found = self.decoder.decode_once(rest, sound - seek, begun=begun)
         texts = _tidy([shift(text, seek * FRAME_S) for text in found.segments], speech)
         after = min(sound, seek + max(1, round(found.next_s / FRAME_S)))
         if not texts:

@@ -117,7 +117,7 @@ class AVSRPipeline:
         """The face detector, loaded once for all inputs."""
         return load_faces("cpu" if self.engine_name == CTRANSLATE2 else self.asked_device)
 
-    def _open(self, media: Input, progress: Progress | None) -> Session:
+    def _open(self, media: Input, progress: Progress | None, *, at_once: bool) -> Session:
         means = Means(
             self.options,
             self.reader.decoder,
@@ -126,7 +126,7 @@ class AVSRPipeline:
             lambda: self.speech_network,
             lambda: self.face_detector,
         )
-        return Session(means, media, progress)
+        return Session(means, media, progress, at_once=at_once)
 
     @cached_property
     def speech_network(self) -> SpeechNetwork:
@@ -166,7 +166,7 @@ class AVSRPipeline:
             ValueError: Not decodable, without sound, or of the wrong shape.
         """
         media = open_input(source, video, ready, rate_hz, audio_track, sound)
-        session = self._open(media, progress)
+        session = self._open(media, progress, at_once=False)
         segments = tuple(session.run())
         return session.result(segments)
 
@@ -182,7 +182,7 @@ class AVSRPipeline:
         A source may also be an iterator of waveforms [samples], such as a microphone's blocks.
         """
         media = open_input(source, video, rate_hz=rate_hz, audio_track=audio_track)
-        yield from self._open(media, None).run()
+        yield from self._open(media, None, at_once=True).run()
 
 
 def load_faces(device: str) -> "FaceDetector":

@@ -86,9 +86,18 @@ class Session:
         means: What it works with.
         media: The input.
         progress: Called with the seconds done and the duration where it is known.
+        at_once: Give each segment as soon as it can be known, in place of decoding several windows
+            side by side.
     """
 
-    def __init__(self, means: Means, media: Input, progress: Progress | None):
+    def __init__(
+        self,
+        means: Means,
+        media: Input,
+        progress: Progress | None,
+        *,
+        at_once: bool = True,
+    ):
         self.means = means
         self.media = media
         self.progress = progress
@@ -102,6 +111,9 @@ class Session:
         self.loudest = 0.0
         wants_mouths = self.finder is not None and means.sets is not None
         self.mouths = MouthBuffer() if wants_mouths else None
+        together = 1 if at_once or self.mouths else means.decoder.engine.together
+        self.together = together if options.voice_activity else 1
+        self.waiting: list[tuple[Window, list[tuple[float, float]]]] = []  # with their speech
         # Sound no longer than a window of the sets goes to them whole, as they were trained.
         self.opening: list[np.ndarray] = []
 
@@ -198,12 +210,33 @@ class Session:
             end_s = window.start_s + len(window.waveform) / RATE_HZ
             if self.mouths and not self.mouths.covers(end_s):
                 return
+            if window.whole and self.together > 1:
+                self.waiting.append((window, self.feeder.speech_in(window)))
+                self.feeder.advance(window, end_s - window.start_s)
+                if len(self.waiting) == self.together:
+                    yield from self._decode_waiting()
+                continue
+            yield from self._decode_waiting()
             found, next_s = self._recognise(window)
             self.feeder.advance(window, next_s)
             if self.mouths:
                 self.mouths.forget(self.feeder.position / RATE_HZ)
             for part in found:
                 yield self._segment(window.start_s, len(window.waveform), part)
+        if self.feeder.finished:
+            yield from self._decode_waiting()
+
+    def _decode_waiting(self) -> Iterator[Segment]:
+        """Decode the windows that wait, whose first passes are made side by side."""
+        waiting, self.waiting = self.waiting, []
+        if not waiting:
+            return
+        decoder, reader = self.means.decoder, self.means.reader
+        heard = [_prepare(decoder, to_full_scale(window.waveform)) for window, _ in waiting]
+        begun = decoder.begin_all([mel for mel, _ in heard], [sound for _, sound in heard])
+        for (window, speech), (mel, sound), first in zip(waiting, heard, begun, strict=True):
+            for text in reader.read(mel, sound, speech, first).segments:
+                yield self._segment(window.start_s, len(window.waveform), Listened(text))
 
     def _recognise(self, window: Window) -> tuple[list[Listened], float]:
         """Return what is said in a window, and where the next one begins."""
@@ -245,8 +278,7 @@ class Session:
         """Decode a window with the frozen Whisper, all of its speech where that is known."""
         decoder, known = self.means.decoder, self.means.options.voice_activity
         given = to_full_scale(window.waveform) if known else window.waveform
-        mel = decoder.engine.log_mel(given)
-        sound = -(-len(window.waveform) // MEL_HOP_SAMPLES)
+        mel, sound = _prepare(decoder, given)
         if known:
             reader = self.means.reader
             read = reader.read if window.whole else reader.read_once
@@ -294,6 +326,11 @@ def _open_finder(means: Means, media: Input, detector: SpeechDetector | None) ->
     speech = SpeechTimes(detector.follow(VOICES)) if detector else None
     finder = media.mouth or FaceFinder(means.face_detector(), speech=speech)
     return FromFirstPicture(finder, speech)
+
+
+def _prepare(decoder: WindowDecoder, waveform: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the log-mel of a window, and how many of its frames hold sound."""
+    return decoder.engine.log_mel(waveform), -(-len(waveform) // MEL_HOP_SAMPLES)
 
 
 def _is_spoken(recognised: Recognised | None) -> bool:

@@ -1,6 +1,7 @@
 """Which stretches of sound go to Whisper, 30 seconds at a time, while more is still arriving."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -62,8 +63,10 @@ class Window:
 class WindowFeeder:
     """Buffers sound and hands out windows; at most a window and a block are held.
 
-    Speech spans closer than `max_gap_s` form one stretch, which is walked through by Whisper's own
-    timestamps. Without a detector the whole input is one stretch.
+    Speech spans closer than `max_gap_s` form one stretch. A stretch that is longer than a window is
+    cut at the longest pause in the second half of the window; where there is none, and without a
+    detector, for which the whole input is one stretch, it is walked through by Whisper's own
+    timestamps.
 
     Args:
         voice_activity: A fresh detector, or None to decode everything.
@@ -109,8 +112,18 @@ class WindowFeeder:
         if closed and end - start <= WHISPER_WINDOW_SAMPLES:
             return self._window(start, end, whole=True)
         if self.heard - start > WHISPER_WINDOW_SAMPLES:
+            pause = self._pause_after(start)
+            if pause is not None:
+                return self._window(start, pause, whole=True)
             return self._window(start, start + WHISPER_WINDOW_SAMPLES, whole=False)
         return None
+
+    def _pause_after(self, start: int) -> int | None:
+        """Return where speech ends before the longest pause in the second half of a window."""
+        earliest, latest = start + WHISPER_WINDOW_SAMPLES // 2, start + WHISPER_WINDOW_SAMPLES
+        spans = self._spans_up_to_now(self._open_start()) if self.voice_activity else []
+        pauses = [(b - a, a) for (_, a), (b, _) in pairwise(spans) if earliest <= a <= latest]
+        return max(pauses)[1] if pauses else None
 
     def advance(self, window: Window, next_s: float) -> None:
         """Go on after a window.

@@ -50,6 +50,19 @@ def test_both_write_the_same(window, torch_engine, speech):
     assert ours.no_speech == pytest.approx(theirs.no_speech, abs=1e-4)
 
 
+def test_windows_side_by_side_have_the_text_that_each_has_alone(engine, speech):
+    sounds = [speech, speech[:48_000], np.zeros(16_000, np.float32), speech[40_000:]]
+    windows = [engine.hear(engine.log_mel(sound)) for sound in sounds]
+    limits = [100, 3, 40, 1000]
+    together = engine.write_all(windows, [START] * 4, limits)
+    alone = [window.write(START, limit) for window, limit in zip(windows, limits, strict=True)]
+    assert [a.tokens for a in together] == [a.tokens for a in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.log_probability == pytest.approx(other.log_probability, abs=1e-5)
+        assert one.no_speech == pytest.approx(other.no_speech, abs=1e-6)
+    assert len(together[1].tokens) == 3 < len(together[0].tokens)
+
+
 @pytest.mark.parametrize("limit", [1, 5])
 def test_both_stop_at_a_limit(window, torch_engine, speech, limit):
     ours = window.write(START, limit)

@@ -28,7 +28,7 @@ class Lazy:
     most: int = 30
     asked: list[int] = field(default_factory=list)
 
-    def decode_once(self, mel, sound=3000, *, bad="sample"):
+    def decode_once(self, mel, sound=3000, *, bad="sample", begun=None):
         seconds = [int(value) for value in mel[0, :sound:100].tolist()]
         place = 100 - int(mel[1, 0])  # frames to the first whole second
         self.asked.append(sound)
@@ -96,7 +96,7 @@ def test_no_text_lasts_longer_than_its_words():
 class Sentences(Lazy):
     """Says all it hears, in stretches of five words."""
 
-    def decode_once(self, mel, sound=3000, *, bad="sample"):
+    def decode_once(self, mel, sound=3000, *, bad="sample", begun=None):
         found = super().decode_once(mel, sound, bad=bad)
         said = [word for text in found.segments for word in text.words]
         parts = [tuple(said[n : n + 5]) for n in range(0, len(said), 5)]
@@ -120,7 +120,7 @@ class Mute(WindowDecoder):
     def __init__(self):
         self.asked = 0
 
-    def decode_once(self, mel, sound=3000, *, frames=None, bad="sample"):
+    def decode_once(self, mel, sound=3000, *, frames=None, bad="sample", begun=None):
         self.asked += 1
         return WindowText((), sound / 100)
 
@@ -139,7 +139,7 @@ def test_tries_are_bounded_where_nothing_is_ever_said():
 class Guessing(Lazy):
     """Passes over 10 to 12 s; when asked again guesses at the cut word that follows."""
 
-    def decode_once(self, mel, sound=3000, *, bad="sample"):
+    def decode_once(self, mel, sound=3000, *, bad="sample", begun=None):
         if not self.asked:
             return super().decode_once(mel, sound, bad=bad)
         said = TimedText(0.4, 2.4, " new", (Word(0.8, 2.2, " new"),))

@@ -309,3 +309,13 @@ def test_unknown_names_are_errors():
         AVSRPipeline(device="abacus")
     with pytest.raises(ValueError, match="adapter sets"):
         AVSRPipeline(device="cpu", adapter_sets="gird")
+
+
+def test_a_file_is_read_as_a_stream_is(pipeline, demo_clip):
+    """Whose windows are decoded side by side where the engine gains by it."""
+    sound = read_audio(demo_clip)
+    pauses = [np.zeros(round(s * 16000), np.float32) for s in (0.6, 2.5, 0.7, 0.8, 3.0)]
+    long = np.concatenate([part for pause in pauses for part in (sound, pause)])
+    read, streamed = pipeline.transcribe(long), list(pipeline.stream(long))
+    assert list(read.segments) == streamed and len(streamed) >= 5
+    assert word_errors(read.text, 5 * SAID) < len(SAID)  # a fifth

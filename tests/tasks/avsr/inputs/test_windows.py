@@ -94,6 +94,18 @@ def test_spans_apart_are_decoded_apart_and_spans_close_together():
     assert found == [(1.0, 5.0), (12.0, 2.0)]
 
 
+def test_a_long_stretch_is_cut_at_its_longest_pause():
+    spans = [(1, 9), (10, 18), (18.5, 24), (25.5, 29), (30, 40), (40.5, 44)]
+    windows, _ = feed(WindowFeeder(Script(spans)), 50.0)
+    found = [(w.start_s, w.start_s + len(w.waveform) / RATE_HZ, w.whole) for w in windows]
+    assert found == [(1.0, 24.0, True), (25.5, 44.0, True)]
+
+
+def test_a_stretch_that_pauses_too_early_alone_is_walked_through():
+    windows, _ = feed(WindowFeeder(Script([(1, 9), (10, 45)])), 50.0)
+    assert [(w.start_s, w.whole) for w in windows] == [(1.0, False), (30.0, True)]
+
+
 def test_memory_does_not_grow_with_the_input():
     for script in ([], [(0.5, 590.0)], [(float(i), i + 0.8) for i in range(0, 590, 5)]):
         _, most = feed(WindowFeeder(Script(script)), 600.0)

@@ -1,4 +1,4 @@
-"""The decoder in NumPy looks where torch's looks, whatever its weights are stored in."""
+"""The decoder of onnxruntime looks where torch's looks, whatever its weights are stored in."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import torch
 
 from modalities.speech.ctranslate2_file import read_index
 from modalities.speech.ctranslate2_tensors import read_model
-from modalities.speech.numpy_decoder import NumpyDecoder
 from modalities.speech.numpy_weights import NumpyWeights
+from modalities.speech.onnx_decoder import OnnxDecoder
 
 HEADS = [(0, 1), (1, 0), (1, 1)]
 TOKENS = [50_257, 50_362, 11, 12, 1_000, 13, 50_256]
@@ -22,7 +22,7 @@ def test_attention_is_that_of_transformers(small_whisper, write_folder):
             torch.tensor([TOKENS]), encoder_hidden_states=states, output_attentions=True
         ).cross_attentions
     expected = np.stack([expected[layer][0, head, :, :700].numpy() for layer, head in HEADS])
-    decoder = NumpyDecoder(weights, HEADS, 2)
+    decoder = OnnxDecoder(weights, HEADS, 2)
     found = decoder.attention(decoder.hear(states[0].numpy()), TOKENS, 700)
     assert found.shape == (3, len(TOKENS), 700)
     assert np.abs(found - expected).max() < 1e-4 * expected.max()
@@ -36,7 +36,7 @@ def test_scores_are_those_of_transformers(small_whisper, write_folder):
             torch.tensor([TOKENS]), encoder_hidden_states=states
         ).last_hidden_state
         expected = small_whisper.proj_out(hidden)[0].numpy()
-    decoder = NumpyDecoder(weights, HEADS, 2)
+    decoder = OnnxDecoder(weights, HEADS, 2)
     found = decoder.score(decoder.read(decoder.hear(states[0].numpy()), TOKENS))
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
