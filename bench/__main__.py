@@ -13,6 +13,7 @@ from tools.machine import processor
 from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/speed.md"
 
 
 def main() -> None:
@@ -83,7 +84,7 @@ def write_page(table: str) -> None:
         rows = [now.pop(_name(line), line) for line in known] + list(now.values())
         return "\n".join([*head, *rows, "", note])
 
-    rewrite(ROOT / "docs/speed.md", "bench", write)
+    rewrite(PAGE, "bench", write)
 
 
 def _name(line: str) -> tuple[str, ...]:

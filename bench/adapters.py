@@ -20,7 +20,7 @@ def rows(given: Namespace) -> list[Row]:
         return [*_switching(), *_sparse(), *_mixing(), *_merged(), *_saved()]
 
 
-def _whisper(dim: int, layers: int) -> nn.Module:
+def build_whisper(dim: int, layers: int) -> nn.Module:
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -32,7 +32,7 @@ def _whisper(dim: int, layers: int) -> nn.Module:
     return WhisperEncoder(config).eval()
 
 
-def _with_adapters(
+def with_adapters(
     model: nn.Module, method: str, count: int, where: list[str] | None = None
 ) -> Adapters:
     adapters = Adapters(model)
@@ -47,10 +47,10 @@ def _with_adapters(
 def _switching() -> list[Row]:
     from peft import LoraConfig, get_peft_model
 
-    few = _with_adapters(_whisper(384, 4), "lora", FEW)
-    many = _with_adapters(_whisper(384, 4), "lora", MANY)
+    few = with_adapters(build_whisper(384, 4), "lora", FEW)
+    many = with_adapters(build_whisper(384, 4), "lora", MANY)
     config = LoraConfig(r=8, target_modules=["q_proj", "v_proj"])
-    peft = get_peft_model(_whisper(384, 4), config, "set0")  # type: ignore[arg-type]
+    peft = get_peft_model(build_whisper(384, 4), config, "set0")  # type: ignore[arg-type]
     for index in range(1, MANY):
         peft.add_adapter(f"set{index}", config)
 
@@ -86,9 +86,9 @@ def _sparse() -> list[Row]:
     found = []
     config = LoraConfig(r=8, target_modules=["q_proj", "v_proj"])
     for dim in (1024, 2048):
-        dense = get_peft_model(_whisper(dim, 1), config)  # type: ignore[arg-type]
+        dense = get_peft_model(build_whisper(dim, 1), config)  # type: ignore[arg-type]
         for method in ("shira", "paca"):
-            sparse = _with_adapters(_whisper(dim, 1), method, 1, ["q", "v"])
+            sparse = with_adapters(build_whisper(dim, 1), method, 1, ["q", "v"])
             found.append(
                 compare(
                     f"q and v of a layer merged and unmerged, {method}, d {dim}",
@@ -110,7 +110,7 @@ def _in_and_out(merge: Callable[[], None], unmerge: Callable[[], None]) -> None:
 def _mixing() -> list[Row]:
     """One linear layer of 768, eight rows of one token each, as when eight users decode."""
     model = nn.Sequential(nn.Linear(768, 768))
-    adapters = _with_adapters(model, "lora", MIXED, where=["0"])
+    adapters = with_adapters(model, "lora", MIXED, where=["0"])
     hidden = torch.randn(MIXED, 1, 768)
     names = [f"set{index}" for index in range(MIXED)]
 
@@ -136,8 +136,8 @@ def _mixing() -> list[Row]:
 
 
 def _merged() -> list[Row]:
-    base = _whisper(384, 4)
-    merged = _with_adapters(copy.deepcopy(base), "lora", 1)
+    base = build_whisper(384, 4)
+    merged = with_adapters(copy.deepcopy(base), "lora", 1)
     merged.merge()
     mel = torch.randn(1, 80, 3000)
     return [
