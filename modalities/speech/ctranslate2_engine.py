@@ -73,6 +73,7 @@ class CTranslate2Engine:
             self.encoder = OnnxEncoder(weights, heads, threads)
             aligned = self.settings.alignment_heads or []
             self.decoder = OnnxDecoder(weights, aligned, heads, threads)
+            weights.release()
         checked.result()
         self.model = opened.result()
         self.rules = _rules(self.settings, self.vocabulary)

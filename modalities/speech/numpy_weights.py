@@ -1,5 +1,7 @@
 """The matrices of CTranslate2's model.bin as arrays."""
 
+import mmap
+
 import numpy as np
 
 from modalities.speech.ctranslate2_file import EXPECTED, Entry, ModelIndex
@@ -32,9 +34,25 @@ class NumpyWeights:
         """Return a variable as the file holds it."""
         return _view(self.index, self._entry(name))
 
+    def release(self) -> None:
+        """Give back the memory of what was read; the system reads it again when it is needed.
+
+        The file is in the system's cache, so that this costs little; a process that keeps what it
+        has read is larger by that.
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self.index.contents.madvise(mmap.MADV_DONTNEED)
+
     def number(self, name: str) -> int:
         """Return a single whole number."""
         return int(_view(self.index, self._entry(name)))
+
+    def count_layers(self, side: str) -> int:
+        """Return how many layers the encoder or the decoder has."""
+        layers = 0
+        while f"{side}/layer_{layers}/ffn/linear_0/weight" in self.index.entries:
+            layers += 1
+        return layers
 
     def rows(self, name: str, numbers: list[int] | slice) -> np.ndarray:
         """Return some rows of a table alone, [numbers, dim]."""

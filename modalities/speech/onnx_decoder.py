@@ -40,9 +40,7 @@ class OnnxDecoder:
         self.weights = weights
         self.heads = [(int(layer), int(head)) for layer, head in heads]
         entries = weights.index.entries
-        layers = sum(
-            f"decoder/layer_{n}/ffn/linear_0/weight" in entries for n in range(len(entries))
-        )
+        layers = weights.count_layers("decoder")
         self.projection = PROJECTION if PROJECTION in entries else EMBEDDINGS
         self._hears = open_weighted(_write_memory(weights, layers, count), threads)
         self._reads = open_weighted(_write_reading(weights, layers, count), threads)
@@ -95,6 +93,7 @@ class OnnxDecoder:
             (logits[:, block],) = self._scores.run(None, {"rows": rows, "block": table})
             if scale is not None:
                 logits[:, block] /= scale
+        self.weights.release()
         return logits
 
 

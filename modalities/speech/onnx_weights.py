@@ -27,13 +27,13 @@ class OnnxWeights:
         self.graph, self._weights = graph, weights
         self.dim = weights.index.entries["decoder/embeddings/weight"].shape[1]
 
-    def add(self, name: str) -> str:
-        """Put a variable into the graph in float32, and return its name there.
+    def add(self, name: str, rows: slice = slice(None)) -> str:
+        """Put a variable, or some of its rows, into the graph, and return its name in float32.
 
         Raises:
             ValueError: There is no such variable.
         """
-        stored, scale = self._weights.stored_rows(name, slice(None))
+        stored, scale = self._weights.stored_rows(name, rows)
         values = self.graph.add_cast(self.graph.add_weight(stored))
         if scale is None:
             return values
@@ -89,4 +89,8 @@ def open_weighted(graph: OnnxGraph, threads: int) -> Any:
     options.add_session_config_entry("session.disable_prepacking", "1")
     outside = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.weights.values()]
     options.add_external_initializers(list(graph.weights), outside)
+    # More than basic turns weights into float32 for good, in three times the memory; and memory
+    # that a session would keep for its next run is needed by others in between.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.enable_cpu_mem_arena = False
     return open_session(graph.to_bytes(), options, keep=True)

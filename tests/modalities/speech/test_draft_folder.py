@@ -59,5 +59,5 @@ def test_guesses_are_those_of_the_library_itself(demo_clip):
     engine = load_engine("ctranslate2", "whisper-tiny.en")
     window = engine.hear(engine.log_mel(read_audio(demo_clip)))
     own = engine.open("int8")
-    expected = engine.generate(own, window.view, [50_257], 100).sequences_ids[0]
+    expected = engine.generate(own, window.view, [[50_257]], 100)[0].sequences_ids[0]
     assert engine.guess(window.view, [50_257], 100) == expected and len(expected) > 20
