@@ -20,12 +20,15 @@ class Scenario:
         snr_db: Signal-to-noise ratio, estimated, in dB.
         distance: How unlike the training data the window is, see `fusion.scenarios.domain`:
             above 1 it is unknown. 0 where nobody looked.
+        grown: Name of the added set whose noise it is, see `fusion.scenarios.grown`; "" for noise
+            that was known before.
     """
 
     category: str
     probability: float
     snr_db: float
     distance: float = 0.0
+    grown: str = ""
 
 
 class ScenarioClassifier(nn.Module):

@@ -1,7 +1,7 @@
 """mcgurk sets."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,6 +202,70 @@ def collect_sets(
         print(json.dumps(asdict(collection), ensure_ascii=False))
         return
     print(f"{output}: {', '.join(collection.sets)}.")
+
+
+@app.command("grow", cls=PlainCommand)
+def grow_set(
+    collection: Annotated[
+        Path, typer.Argument(metavar="COLLECTION", help="Folder of a collection of your own.")
+    ],
+    noise: Annotated[
+        Path, typer.Argument(metavar="NOISE", help="Folder with recordings of the noise.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="What the set is called, as my_office.")],
+    clips: Annotated[
+        Path,
+        typer.Option("--clips", help="Folder that `mcgurk prepare` wrote, of talking clips."),
+    ],
+    split: Annotated[
+        str, typer.Option("--split", help="JSON with lists of clips, train and val.")
+    ] = "",
+    start: Annotated[
+        str,
+        typer.Option(
+            "--start",
+            help="Begin with the nearest set, the mean of the sets, or zeros: fresh adapters.",
+        ),
+    ] = "nearest",
+    steps: Annotated[int, typer.Option("--steps", help="Steps of the training.")] = 220,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Grow a set though what is known fits.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Another number, other noise.")] = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Train one more set for noise of your own, and put it into a collection.
+
+    First it is decided whether a set that is there fits; all sets that are there stay as they are.
+    """
+    from tasks.avsr.training.config import DataOptions
+    from tasks.avsr.training.grow import LOOP, GrowOptions, grow
+    from tasks.cli.progress import progress_bar
+
+    options = GrowOptions(
+        name,
+        str(noise),
+        DataOptions(str(clips), split),
+        start,
+        anyway=anyway,
+        loop=replace(LOOP, steps=steps, measure_every=steps),
+        seed=seed,
+    )
+    with (
+        progress_bar("Listening", as_json, "{:.0f} windows".format) as listening,
+        progress_bar("Training", as_json, "{:.0f} steps".format) as training,
+    ):
+        found = grow(collection, options, device, listening, training)
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    nearest = f" Before, {found.nearest} was taken for it." if found.nearest else ""
+    told = f"{100 * found.told:.0f} % of its windows are told from known noise.{nearest}"
+    if found.grown:
+        print(f"{collection}: {found.name} is in it. {told}")
+    else:
+        print(f"{collection}: known sets fit {noise}. {told} Nothing was grown; see --anyway.")
 
 
 def _tell(output: Path, name: str, as_json: bool, remark: str = "") -> None:

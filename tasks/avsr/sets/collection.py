@@ -16,15 +16,16 @@ COLLECTION = "collection.json"
 AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS = (
     f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces", "kind", "level")
 )
+GROWN_NOISE = "noise.safetensors"  # in the folder of a set that was added
 # What only describes and chooses; all else changes what sets recognise.
-OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS})
+OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS, GROWN_NOISE})
 # Entries of collection.json and of a set's card that change nothing recognised.
 TOLD = frozenset(
     {"data", "licence", "command", "scores", "parameters", "model_parameters", "seconds"}
 )
 SHIPPED_FOLDER = Path(__file__).parents[1] / "weights"
 CATEGORY, LEVEL, BOTH = CHOICES = ("category", "level", "category_level")
-AUDIO, ALL, *_ = GROUPS = ("audio", "all", *CHOICES)
+AUDIO, ALL, GROWN, *_ = GROUPS = ("audio", "all", "grown", *CHOICES)
 HIGH, LOW = "high_noise", "low_noise"
 
 
@@ -38,7 +39,8 @@ class Collection:
         lips: The lip encoder, a catalog name or a file in the folder.
         groups: Names of the sets by what they are for, see `GROUPS`. Those of "category" are
             called as their category; of "level" the one for high noise comes first; those of
-            "category_level" are called babble_high_noise, babble_low_noise and so on.
+            "category_level" are called babble_high_noise, babble_low_noise and so on; those of
+            "grown" were added for noise of their own, which is looked for first.
         choose_by: How the pipeline chooses, see `CHOICES`.
         border_db: Below it noise is high, from it on low.
         farthest: Distance to the training data above which the selector abstains; of sound it is
@@ -99,8 +101,9 @@ class Collection:
             by: One of `CHOICES`; None for the collection's own.
 
         Returns:
-            A set of the group `by`, or that of "all" where the category is not sure; None where
-            the window is unknown, or the group has no set for it.
+            A set that was added for this noise, else one of the group `by`, or that of "all" where
+            the category is not sure; None where the window is unknown, or the group has no set for
+            it.
 
         Raises:
             ValueError: No such way of choosing.
@@ -110,6 +113,8 @@ class Collection:
         by = by or self.choose_by
         if by not in CHOICES:
             raise ValueError(f"Sets are not chosen by {by!r}; known: {', '.join(CHOICES)}.")
+        if scenario.grown in self.groups.get(GROWN, []):
+            return scenario.grown
         names = self.groups.get(by, [])
         high = scenario.snr_db < self.border_db
         if by == LEVEL:

@@ -1,7 +1,7 @@
 """What chooses a set goes by: the noise of a window, its level, and whether it is known at all."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from fusion.scenarios.category import KindOptions, NoiseKind
 from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOptions
 from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
+from fusion.scenarios.grown import GrownNoise, GrownOptions
 from fusion.scenarios.level import LevelEstimate, LevelOptions
 from modalities.network_file import Network, load_network
 from modalities.rates import (
@@ -20,7 +21,7 @@ from modalities.rates import (
     SAMPLES_PER_STATE,
 )
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
-from tasks.avsr.sets.collection import DOMAIN, KIND, LOUDNESS, SELECTOR
+from tasks.avsr.sets.collection import DOMAIN, GROWN_NOISE, KIND, LOUDNESS, SELECTOR
 from tasks.avsr.sets.sight_reader import Seen
 
 BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
@@ -64,6 +65,7 @@ class Selector:
         kind: Tells the noise in the classifier's place; None leaves it to that.
         domain: Says how unlike the training data a sound is; None takes all for known.
         level: Tells the level where lips are seen; None leaves it to the classifier.
+        grown: Tells the noise of each set that was added from what was known before, by name.
     """
 
     adapted: AdaptedWhisper
@@ -72,6 +74,7 @@ class Selector:
     kind: NoiseKind | None = None
     domain: DomainCheck | None = None
     level: LevelEstimate | None = None
+    grown: Mapping[str, GrownNoise] = field(default_factory=dict)
 
     @torch.inference_mode()
     def describe(self, waveforms: Sequence[np.ndarray], seen: Seen) -> list[Scenario]:
@@ -84,7 +87,9 @@ class Selector:
             waveforms: float32 [samples], 16 kHz, of which the first 3.2 s count.
             seen: The mouths of the same windows.
         """
-        used = any(part is not None for part in (self.domain, self.kind, self.level))
+        used = bool(self.grown) or any(
+            part is not None for part in (self.domain, self.kind, self.level)
+        )
         heard = self.listen(waveforms, encode=used)
         sight, snr_db = seen.sight, heard.snr_db
         if self.level is not None and sight is not None and sight.lips is not None:
@@ -93,7 +98,21 @@ class Selector:
         found = self.classifier.name(heard.probabilities, snr_db)
         far = self._sound_distances(heard)
         distances = [min(pair) for pair in zip(far, seen.distances or far, strict=True)]
-        return [replace(s, distance=d) for s, d in zip(found, distances, strict=True)]
+        return [
+            replace(scenario, distance=distance, grown=name)
+            for scenario, distance, name in zip(
+                found, distances, self._find_grown(heard), strict=True
+            )
+        ]
+
+    def _find_grown(self, heard: Impression) -> list[str]:
+        """Return the added set whose noise each window has most surely, "" for none."""
+        if not self.grown or not heard.states.shape[1]:
+            return [""] * len(heard.mel)
+        names = ["", *self.grown]
+        margins = torch.stack([one.margin(heard.states) for one in self.grown.values()])
+        margins = torch.cat([torch.zeros_like(margins[:1]), margins])
+        return [names[place] for place in margins.argmax(0).tolist()]
 
     @torch.inference_mode()
     def listen(self, waveforms: Sequence[np.ndarray], encode: bool = True) -> Impression:
@@ -159,13 +178,16 @@ class Selector:
         ).tolist()
 
 
-def load_selector(folder: Path, adapted: AdaptedWhisper, listener: str | None) -> Selector:
+def load_selector(
+    folder: Path, adapted: AdaptedWhisper, listener: str | None, grown: Sequence[str] = ()
+) -> Selector:
     """Load the selector of a collection.
 
     Args:
         folder: Folder of the collection.
         adapted: The networks go where its model is.
         listener: Name of the set that hears only; it need not be attached yet.
+        grown: Names of the sets that were added.
 
     Raises:
         FileNotFoundError: There is no classifier.
@@ -180,6 +202,10 @@ def load_selector(folder: Path, adapted: AdaptedWhisper, listener: str | None) -
         _load_if_there(NoiseKind, KindOptions, folder / KIND, device),
         _load_if_there(DomainCheck, DomainOptions, folder / DOMAIN, device),
         _load_if_there(LevelEstimate, LevelOptions, folder / LOUDNESS, device),
+        {
+            name: load_network(GrownNoise, GrownOptions, folder / name / GROWN_NOISE).to(device)
+            for name in grown
+        },
     )
 
 

@@ -21,7 +21,13 @@ from modalities.speech.whisper import Whisper, load_whisper
 from modalities.speech.word_times import WordAligner
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
-from tasks.avsr.sets.collection import AGREEMENT, Collection, find_collection, read_collection
+from tasks.avsr.sets.collection import (
+    AGREEMENT,
+    GROWN,
+    Collection,
+    find_collection,
+    read_collection,
+)
 from tasks.avsr.sets.contract import Heard, Recognised, Utterance
 from tasks.avsr.sets.selector import Selector, load_selector
 from tasks.avsr.sets.sight_reader import SightReader, load_sight_reader
@@ -70,7 +76,8 @@ class SetRecogniser:
         else:
             self.collection = _read_collection_for(whisper, folder)
             self.adapted = _load_adapted(whisper, folder, self.collection.lips)
-            self.selector = load_selector(folder, self.adapted, self.collection.listener)
+            grown = self.collection.groups.get(GROWN, ())
+            self.selector = load_selector(folder, self.adapted, self.collection.listener, grown)
             self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
             self._load_sets(folder)
         self.aligner = WordAligner(whisper, self.adapted.steps)

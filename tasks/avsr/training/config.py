@@ -42,6 +42,8 @@ class NoiseOptions:
     Attributes:
         folder: With recordings in folders "music" and "natural", and perhaps "voices"; empty for
             none.
+        own: Folder of recordings that are all the noise there is, under the one category that is
+            named: no voices, nothing made by rule; empty for none.
         leave_out: Names (stems) of recordings that are kept for the test.
         rooms: Folder of impulse responses; empty for none.
         categories: That are drawn from, all alike.
@@ -58,6 +60,7 @@ class NoiseOptions:
     """
 
     folder: str = ""
+    own: str = ""
     leave_out: tuple[str, ...] = ()
     rooms: str = ""
     categories: tuple[str, ...] = CATEGORIES
@@ -77,6 +80,11 @@ class NoiseOptions:
             raise ValueError(
                 f"noise.categories is {tuple(self.categories)}; expected some of "
                 f"{', '.join(CATEGORIES)}."
+            )
+        if self.own and len(self.categories) != 1:
+            raise ValueError(
+                f"noise.own is {self.own!r} and noise.categories {tuple(self.categories)}; "
+                "expected one category, which the recordings are called by."
             )
         if not self.snr_low_db <= self.snr_high_db:
             raise ValueError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.media.files import find_files
+from data_prep.media.files import MEDIA, find_files
 from data_prep.noise import Recordings, find_recordings, measure_power, mix
 from data_prep.noise.mixing import cut
 from data_prep.noise.recordings import VOICES, load_recording
@@ -62,9 +62,10 @@ class NoiseMaker:
         empty = Recordings({})
         found = find_recordings(options.folder) if options.folder else empty
         self.recordings = found.without(options.leave_out)
+        self.own = _find_own(options)
         if options.rooms and not Path(options.rooms).is_dir():
             raise FileNotFoundError(f"noise.rooms is {options.rooms}; expected a folder.")
-        for category in options.categories:
+        for category in () if self.own else options.categories:
             if category not in MAKERS and len(voices) < 8:
                 raise ValueError(f"{category} needs 8 clips or more; there are {len(voices)}.")
 
@@ -117,6 +118,8 @@ class NoiseMaker:
     def _draw(
         self, category: str, samples: int, own: int, random: np.random.Generator, strange: bool
     ) -> np.ndarray:
+        if self.own:
+            return self._part(self._pick(self.own, random), samples, random)
         if category in VOICES:
             count = int(random.integers(3, 9)) if category == "babble" else 1
             return self._voices(samples, count, own, random, strange)
@@ -125,8 +128,11 @@ class NoiseMaker:
         files = self.recordings.files(category)
         if not files or random.random() < self.options.made:
             return MAKERS[category](samples, random)
-        recording = load_recording(files[int(random.integers(len(files)))])
-        return self._part(recording, samples, random)
+        return self._part(self._pick(files, random), samples, random)
+
+    @staticmethod
+    def _pick(files: Sequence[Path], random: np.random.Generator) -> np.ndarray:
+        return load_recording(files[int(random.integers(len(files)))])
 
     def _voices(
         self, samples: int, count: int, own: int, random: np.random.Generator, strange: bool
@@ -173,3 +179,18 @@ class NoiseMaker:
         if pace == 1.0:
             return part[:samples]
         return np.interp(np.arange(samples) * pace, np.arange(needed), part).astype(np.float32)
+
+
+def _find_own(options: NoiseOptions) -> list[Path]:
+    """Find the recordings that are all the noise, if they are to be.
+
+    Raises:
+        FileNotFoundError: There are none.
+    """
+    if not options.own:
+        return []
+    found = find_files(options.own, MEDIA) if Path(options.own).is_dir() else []
+    kept = sorted(path for path in found if path.stem not in options.leave_out)
+    if not kept:
+        raise FileNotFoundError(f"noise.own is {options.own}; expected a folder with recordings.")
+    return kept
