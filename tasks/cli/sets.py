@@ -207,7 +207,10 @@ def collect_sets(
 @app.command("grow", cls=PlainCommand)
 def grow_set(
     collection: Annotated[
-        Path, typer.Argument(metavar="COLLECTION", help="Folder of a collection of your own.")
+        str,
+        typer.Argument(
+            metavar="COLLECTION", help="A collection: a folder of your own, or a name with -o."
+        ),
     ],
     noise: Annotated[
         Path, typer.Argument(metavar="NOISE", help="Folder with recordings of the noise.")
@@ -217,6 +220,10 @@ def grow_set(
         Path,
         typer.Option("--clips", help="Folder that `mcgurk prepare` wrote, of talking clips."),
     ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for a copy that grows in its place."),
+    ] = None,
     split: Annotated[
         str, typer.Option("--split", help="JSON with lists of clips, train and val.")
     ] = "",
@@ -240,7 +247,7 @@ def grow_set(
     First it is decided whether a set that is there fits; all sets that are there stay as they are.
     """
     from tasks.avsr.training.config import DataOptions
-    from tasks.avsr.training.grow import LOOP, GrowOptions, grow
+    from tasks.avsr.training.grow import LOOP, GrowOptions, copy_collection, grow
     from tasks.cli.progress import progress_bar
 
     options = GrowOptions(
@@ -256,16 +263,17 @@ def grow_set(
         progress_bar("Listening", as_json, "{:.0f} windows".format) as listening,
         progress_bar("Training", as_json, "{:.0f} steps".format) as training,
     ):
-        found = grow(collection, options, device, listening, training)
+        place = copy_collection(collection, output) if output else collection
+        found = grow(place, options, device, listening, training)
     if as_json:
         print(json.dumps(asdict(found)))
         return
     nearest = f" Before, {found.nearest} was taken for it." if found.nearest else ""
     told = f"{100 * found.told:.0f} % of its windows are told from known noise.{nearest}"
     if found.grown:
-        print(f"{collection}: {found.name} is in it. {told}")
+        print(f"{place}: {found.name} is in it. {told}")
     else:
-        print(f"{collection}: known sets fit {noise}. {told} Nothing was grown; see --anyway.")
+        print(f"{place}: known sets fit {noise}. {told} Nothing was grown; see --anyway.")
 
 
 def _tell(output: Path, name: str, as_json: bool, remark: str = "") -> None:

@@ -25,6 +25,7 @@ from modalities.whole_file import folder_when_whole
 from tasks.avsr.sets.collection import (
     AGREEMENT,
     ALL,
+    COLLECTION,
     GROWN,
     GROWN_NOISE,
     Collection,
@@ -155,13 +156,35 @@ def grow(
     return growth
 
 
+def copy_collection(name: str | Path, folder: str | Path) -> Path:
+    """Copy a collection, unless the folder holds one already.
+
+    Args:
+        name: A collection, by folder or name.
+        folder: For the copy; new or empty, or a copy that was made before.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: No such collection, or something else is in the folder.
+        OSError: The folder cannot be written.
+    """
+    source, folder = find_collection(name), Path(folder)
+    if not (folder / COLLECTION).is_file():
+        read_collection(source)
+        with folder_when_whole(folder) as partial:
+            shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    return folder
+
+
 def _check(folder: Path, options: GrowOptions) -> None:
     """Check before any work that the set may be written."""
     collection = read_collection(folder)
     if folder in [path.resolve() for path in list_collections().values()]:
         raise ValueError(
-            f"{folder.name} comes with mcgurk and is not changed; copy its folder {folder}, and "
-            "name the copy."
+            f"{folder.name} comes with mcgurk and is not changed; give a folder for a copy of it, "
+            "as a command -o FOLDER."
         )
     if options.name in collection.sets:
         raise ValueError(

@@ -20,7 +20,7 @@ from tasks.avsr.sets.set_recogniser import load_recogniser
 from tasks.avsr.training import grow as growing
 from tasks.avsr.training.adapter_set import AdapterSetTraining
 from tasks.avsr.training.config import DataOptions, SetConfig
-from tasks.avsr.training.grow import GrowOptions, Growth, grow
+from tasks.avsr.training.grow import GrowOptions, Growth, copy_collection, grow
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
 
@@ -169,9 +169,21 @@ def test_a_set_begins_with_the_mean_of_others_or_fresh(collection, prepared, sir
     assert read_card(collection / "siren").fusion == ("" if start == "mean" else "joint")
 
 
+def test_a_collection_is_copied_once(parts, tmp_path):
+    copy = copy_collection(parts, tmp_path / "copy")
+    assert bytes_of(copy) == bytes_of(parts)
+    (copy / "ear/more").write_text("mine")
+    assert copy_collection(parts, copy) == copy and (copy / "ear/more").is_file()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/file").write_text("mine")
+    with pytest.raises(ValueError, match="new or empty folder"):
+        copy_collection(parts, tmp_path / "other")
+    assert copy_collection("grid", tmp_path / "mine") and read_collection(tmp_path / "mine").name
+
+
 def test_mistakes_are_told_before_any_work(collection, prepared, sirens, tmp_path):
     given = options(prepared, sirens)
-    with pytest.raises(ValueError, match="grid comes with mcgurk and is not changed; copy its"):
+    with pytest.raises(ValueError, match="grid comes with mcgurk and is not changed; give a"):
         grow("grid", given)
     with pytest.raises(ValueError, match="has a set 'ear' already; known: ear"):
         grow(collection, replace(given, name="ear"))
