@@ -79,11 +79,15 @@ class Ranker:
         self.energy, self.loudness = self.energy + energy, self.loudness + loudness
         if self.audio_text is None:
             return
-        found = embed_sounds(self.audio_text, torch.cat([sources, mixture]), self.rate_hz).cpu()
         heard = energy > UNHEARD * loudness
-        likeness = torch.where(heard, found[:-1] @ found[-1], -1.0)
-        self.likeness += loudness * likeness
-        self.embeddings += torch.where(heard, energy, 0.0)[:, None] * found[:-1]
+        if self.significance == LOUDNESS:  # of which likeness is no part
+            found = embed_sounds(self.audio_text, sources, self.rate_hz).cpu()
+        else:
+            waves = torch.cat([sources, mixture])
+            *rows, whole = embed_sounds(self.audio_text, waves, self.rate_hz).cpu()
+            found = torch.stack(rows)
+            self.likeness += loudness * torch.where(heard, found @ whole, -1.0)
+        self.embeddings += torch.where(heard, energy, 0.0)[:, None] * found
 
     def result(self) -> Ranking:
         """Return the order of what was heard so far."""

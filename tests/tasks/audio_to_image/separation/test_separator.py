@@ -64,6 +64,16 @@ def test_sources_are_ranked_by_how_like_the_mixture_they_sound(audio_text):
     assert audio_text.batches == [4]  # the sources and their mixture, once
 
 
+def test_where_loudness_alone_ranks_the_mixture_is_not_embedded(audio_text):
+    ranker = Ranker(2, RATE_HZ, audio_text, "loudness")
+    soft, loud = (torch.from_numpy(tone(hz, 0.5)).float() for hz in (500, 2500))
+    ranker.add(torch.stack([0.2 * soft, loud]))
+    found = ranker.result()
+    assert found.order == (1, 0) and audio_text.batches == [2]
+    assert found.scores == pytest.approx([share**0.5 for share in found.shares], abs=1e-4)
+    assert found.embeddings is not None and found.embeddings.any(1).all()
+
+
 def test_loudness_has_its_say_where_it_is_asked_to():
     likeness = torch.tensor([[0.8, 0.7, -0.2, -1.0]], requires_grad=True)
     energy = torch.tensor([[1.0, 8.0, 1.0, 0.0]], requires_grad=True)
@@ -86,7 +96,7 @@ class OthersLikeness:
     name, identity, rate_hz, dim = "others", "others-2", RATE_HZ, 2
 
     def embed_audio(self, waves: torch.Tensor) -> torch.Tensor:
-        cosines = torch.tensor([0.6, 0.8, 1.0])
+        cosines = torch.tensor([0.6, 0.8, 1.0])[: len(waves)]
         return torch.stack([cosines, (1 - cosines.square()).sqrt()], 1)
 
     def embed_text(self, texts: Sequence[str]) -> torch.Tensor:
