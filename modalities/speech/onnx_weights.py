@@ -89,8 +89,9 @@ def open_weighted(graph: OnnxGraph, threads: int) -> Any:
     options.add_session_config_entry("session.disable_prepacking", "1")
     outside = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in graph.weights.values()]
     options.add_external_initializers(list(graph.weights), outside)
-    # More than basic turns weights into float32 for good, in three times the memory; and memory
-    # that a session would keep for its next run is needed by others in between.
+    # The default level, all, folds casts though it is asked not to: weights are then float32 for
+    # good, in three times the memory. And what a session would keep for its next run is needed by
+    # others in between.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.enable_cpu_mem_arena = False
     return open_session(graph.to_bytes(), options, keep=True)
