@@ -21,6 +21,6 @@ audio-to-image-weights: .venv/.dev
 	$(BIN)/python -m tools.export_audio_to_image denoiser $(RENDERED)/base $(DENOISING)
 	$(BIN)/mcgurk train configs/audio_to_image/scenes_apart.yaml -o $(RENDERED)/apart
 	$(BIN)/python -m tools.painted_icons $(RENDERED)/painted \
-		--painter "sources, separated" $(RENDERED)/apart $(RENDERED)/heard_apart
+		--count 200 --painter "sources, separated" $(RENDERED)/apart $(RENDERED)/heard_apart
 	$(BIN)/python -m tools.export_audio_to_image painter $(RENDERED)/apart $(PAINTING)/painting/scenes \
 		--scores $(RENDERED)/painted

@@ -1,18 +1,22 @@
-"""What comes with mcgurk takes apart the sounds that come with it, as pages say."""
+"""What comes with mcgurk takes apart and paints the sounds that come with it, as pages say."""
 
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from data_prep.masks.images import to_8_bits
 from data_prep.media.audio import read_audio
 from data_prep.mixtures.scenes.mixture import render_mixture
 from modalities.diffusion.denoiser_files import load_denoiser
 from modalities.rates import RATE_HZ
 from tasks.__main__ import run
+from tasks.audio_to_image.painting.painter import Painter
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.scoring.separation import score_separation
+from tools.icon_reader import IconReader
 
 SOUND = Path(__file__).parents[2] / "assets/bell_and_bird.wav"  # a bell, and a softer bird
 
@@ -43,3 +47,14 @@ def test_mixtures_of_two_come_out_better_than_they_went_in(separator):
 def test_the_denoiser_is_one_of_icons():
     denoiser = load_denoiser("scenes")
     assert (denoiser.side, denoiser.name) == ((32, 32), "scenes")
+
+
+def test_the_mixture_is_painted_as_what_is_heard(tmp_path, capsys):
+    painter = Painter.load("scenes", "cpu")
+    heard = painter.hear(read_audio(SOUND), RATE_HZ)
+    painted = painter.paint(heard.embeddings[None].expand(8, -1, -1))
+    icons = IconReader().read(list(to_8_bits(painted.numpy())))
+    assert sum(sorted(one) == ["bell", "bird"] for one in icons) >= 6
+    picture = tmp_path / "painted.png"
+    assert run(["paint", str(SOUND), "-o", str(picture), "--count", "2"]) == 0
+    assert "bird" in capsys.readouterr().out and cv2.imread(str(picture)).shape[0] >= 256
