@@ -2,14 +2,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from data_prep.media.wav import encode_wav
 from data_prep.mixtures.manifest import MixedSound, write_mixtures
 from data_prep.noise.levels import active_power
+from modalities.audio_text.small_audio_text import build_small_audio_text
 from tools.digits_in_music import (
     DIGITS,
+    WORDS,
     count_word_errors,
     make_utterances,
+    name_digit,
     spell_digits,
     take_talker,
 )
@@ -66,13 +70,21 @@ def test_word_errors_are_those_of_words_however_they_are_written(spoken, music):
     assert count_word_errors(utterances, sounds, lambda _: "").rate == 100
 
 
-def test_the_talker_is_the_first_source_that_is_named_as_a_digit():
+def test_the_talker_is_all_sources_that_are_named_as_digits():
     found = SimpleNamespace(
-        sources=np.arange(3.0)[:, None], embeddings=np.zeros((3, 2)), rate_hz=16_000
+        sources=np.array([[5.0], [1.0], [2.0]]), embeddings=np.zeros((3, 2)), rate_hz=16_000
     )
-    for names, place in ((["music", "4", "2"], 1), (["music", "noise", "music"], 0)):
+    for names, sum_ in ((["music", "4", "2"], 3), (["music", "noise", "music"], 5)):
         separator = SimpleNamespace(
             separate=lambda *_: found,
             name_sources=lambda _, names=names: [(name, 1.0) for name in names],
         )
-        assert take_talker(separator, np.zeros(3))[0] == place  # type: ignore[arg-type]
+        assert take_talker(separator, np.zeros(3))[0] == sum_  # type: ignore[arg-type]
+
+
+def test_a_digit_is_named_by_the_nearest_text():
+    texts = [str(number) for number in range(10)]
+    model = build_small_audio_text(texts, dim=16, clip_s=0.5, rate_hz=16_000, widths=(8,))
+    sound = np.random.default_rng(0).normal(0, 0.1, 9000).astype(np.float32)
+    likeness = model.embed_audio(torch.from_numpy(sound)[None]) @ model.embed_text(texts).T
+    assert name_digit(model, sound) == WORDS[int(likeness.argmax())]
