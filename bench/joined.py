@@ -14,7 +14,7 @@ from pathlib import Path
 import jiwer
 import numpy as np
 
-from bench.speech import OURS, PEERS
+from bench.speech import BATCHED, LONG, OURS, PEERS
 from data_prep.media import read_audio
 from modalities.rates import RATE_HZ
 from tasks.scoring.normalisers import find_normaliser
@@ -82,6 +82,7 @@ def score(sentences: list[str], text: str) -> tuple[int, int, list[str]]:
 def main() -> None:
     """Measure those named, and print a line each."""
     programs = {"ours": OURS["as by default"], **{name: make for name, (make, _) in PEERS.items()}}
+    programs[BATCHED] = LONG[BATCHED]
     parser = argparse.ArgumentParser(prog="python -m bench.joined", description=__doc__)
     parser.add_argument("programs", nargs="*", help=f"of {', '.join(programs)}; all without")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")

@@ -13,15 +13,25 @@ from modalities.speech.whisper import Whisper
 Transcriber = Callable[[np.ndarray], str]
 
 
-def faster_whisper(folder: Path, compute_type: str) -> Transcriber:
-    from faster_whisper import WhisperModel  # pyright: ignore[reportMissingImports]
+def faster_whisper(
+    folder: Path, compute_type: str, *, timed: bool = False, batch: int = 0
+) -> Transcriber:
+    """Return faster-whisper, with voice activity and word times where `timed`, or in batches."""
+    from faster_whisper import (  # pyright: ignore[reportMissingImports]
+        BatchedInferencePipeline,
+        WhisperModel,
+    )
 
     model = WhisperModel(
         str(folder), device="cpu", compute_type=compute_type, cpu_threads=torch.get_num_threads()
     )
+    program = BatchedInferencePipeline(model) if batch else model
+    more = {"batch_size": batch} if batch else {"vad_filter": timed}
 
     def transcribe(waveform: np.ndarray) -> str:
-        segments, _ = model.transcribe(waveform, beam_size=1, language="en")
+        segments, _ = program.transcribe(
+            waveform, beam_size=1, language="en", word_timestamps=timed, **more
+        )
         return "".join(segment.text for segment in segments).strip()
 
     return transcribe

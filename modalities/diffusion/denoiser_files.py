@@ -47,6 +47,7 @@ def load_denoiser(name: str | Path) -> Denoiser:
             diffusers is not installed.
     """
     folder = _find(name)
+    import_diffusers()  # else what is wrong with the file would be told
     if (folder / WEIGHTS).is_file():
         denoiser: Denoiser = load_network(SmallDenoiser, SmallDenoiserOptions, folder / WEIGHTS)
         denoiser.name = str(name)

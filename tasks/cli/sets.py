@@ -263,7 +263,7 @@ def grow_set(
         progress_bar("Listening", as_json, "{:.0f} windows".format) as listening,
         progress_bar("Training", as_json, "{:.0f} steps".format) as training,
     ):
-        place = copy_collection(collection, output) if output else collection
+        place = copy_collection(collection, output, options) if output else collection
         found = grow(place, options, device, listening, training)
     if as_json:
         print(json.dumps(asdict(found)))

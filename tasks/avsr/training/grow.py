@@ -156,21 +156,26 @@ def grow(
     return growth
 
 
-def copy_collection(name: str | Path, folder: str | Path) -> Path:
-    """Copy a collection, unless the folder holds one already.
+def copy_collection(name: str | Path, folder: str | Path, options: GrowOptions) -> Path:
+    """Copy a collection that is to grow, unless the folder holds one already.
 
     Args:
         name: A collection, by folder or name.
         folder: For the copy; new or empty, or a copy that was made before.
+        options: What is to be grown; recordings and clips are looked for before.
 
     Returns:
         The folder.
 
     Raises:
+        FileNotFoundError: Recordings or clips are not there.
         ValueError: No such collection, or something else is in the folder.
         OSError: The folder cannot be written.
     """
     source, folder = find_collection(name), Path(folder)
+    _find_recordings(options.noise)
+    for part in (options.data.train, options.data.validation):
+        find_clips(options.data, part)
     if not (folder / COLLECTION).is_file():
         read_collection(source)
         with folder_when_whole(folder) as partial:

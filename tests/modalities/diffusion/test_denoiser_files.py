@@ -140,3 +140,12 @@ def test_one_that_comes_along_goes_by_its_name(denoiser, tmp_path, monkeypatch):
         load_denoiser("scenes")
     save_denoiser(denoiser, tmp_path / "scenes")
     assert load_denoiser("scenes").name == "scenes"
+
+
+def test_that_diffusers_is_missing_is_all_that_is_told(monkeypatch):
+    def missing():
+        raise ValueError("diffusers is not installed")
+
+    monkeypatch.setattr(denoiser_files, "import_diffusers", missing)
+    with pytest.raises(ValueError, match="^diffusers is not installed$"):
+        denoiser_files.load_denoiser("scenes")

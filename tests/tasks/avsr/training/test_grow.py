@@ -169,16 +169,23 @@ def test_a_set_begins_with_the_mean_of_others_or_fresh(collection, prepared, sir
     assert read_card(collection / "siren").fusion == ("" if start == "mean" else "joint")
 
 
-def test_a_collection_is_copied_once(parts, tmp_path):
-    copy = copy_collection(parts, tmp_path / "copy")
+def test_a_collection_is_copied_once(parts, prepared, sirens, tmp_path):
+    given = options(prepared, sirens)
+    with pytest.raises(FileNotFoundError, match="mcgurk prepare wrote"):
+        copy_collection(parts, tmp_path / "copy", replace(given, data=DataOptions("none")))
+    assert not (tmp_path / "copy").exists()
+    copy = copy_collection(parts, tmp_path / "copy", given)
     assert bytes_of(copy) == bytes_of(parts)
     (copy / "ear/more").write_text("mine")
-    assert copy_collection(parts, copy) == copy and (copy / "ear/more").is_file()
+    assert copy_collection(parts, copy, given) == copy and (copy / "ear/more").is_file()
     (tmp_path / "other").mkdir()
     (tmp_path / "other/file").write_text("mine")
     with pytest.raises(ValueError, match="new or empty folder"):
-        copy_collection(parts, tmp_path / "other")
-    assert copy_collection("grid", tmp_path / "mine") and read_collection(tmp_path / "mine").name
+        copy_collection(parts, tmp_path / "other", given)
+    assert (
+        copy_collection("grid", tmp_path / "mine", given)
+        and read_collection(tmp_path / "mine").name
+    )
 
 
 def test_mistakes_are_told_before_any_work(collection, prepared, sirens, tmp_path):
