@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.compare import seconds
 from bench.speech import MODEL, ROOT, clips
 from modalities.rates import RATE_HZ
 from modalities.speech.ctranslate2_engine import CTranslate2Engine
@@ -69,8 +70,8 @@ def main() -> None:
     total = perf_counter() - start
     print(f"{len(sounds)} clips, {sum(map(len, sounds)) / RATE_HZ:.0f} s of speech: {total:.2f} s")
     rest = total - sum(clock.seconds.values())
-    for part, seconds in sorted({**clock.seconds, "all else": rest}.items(), key=lambda p: -p[1]):
-        print(f"{seconds:7.2f} s {100 * seconds / total:4.0f} %  {part}")
+    for part, taken in sorted({**clock.seconds, "all else": rest}.items(), key=lambda p: -p[1]):
+        print(f"{taken:7.2f} s {100 * taken / total:4.0f} %  {part}")
     print(f"{measure_products():7.0f} GFLOP/s  float32 products, {ROWS} x {INPUTS} x {OUTPUTS}")
     print(f"{measure_reading():7.1f} GB/s  reading from memory")
 
@@ -82,20 +83,14 @@ def measure_products() -> float:
         random.standard_normal(shape, dtype=np.float32)
         for shape in ((ROWS, INPUTS), (INPUTS, OUTPUTS))
     )
-    best = min(_time(lambda: rows @ matrix) for _ in range(TRIES))
+    best = min(seconds(lambda: rows @ matrix) for _ in range(TRIES))
     return 2 * ROWS * INPUTS * OUTPUTS / best / 1e9
 
 
 def measure_reading() -> float:
     """Return the best rate at which an array far larger than the caches is summed, in GB/s."""
     array = np.ones(READ_MB * 2**18, np.float32)
-    return array.nbytes / min(_time(array.sum) for _ in range(TRIES)) / 1e9
-
-
-def _time(work: Callable[[], object]) -> float:
-    start = perf_counter()
-    work()
-    return perf_counter() - start
+    return array.nbytes / min(seconds(array.sum) for _ in range(TRIES)) / 1e9
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from bench.compare import Row, compare, seconds, to_markdown
 from data_prep.media import read_audio
 from data_prep.media.files import MEDIA, find_files
 from modalities.audio.log_mel import LogMel
-from modalities.rates import WHISPER_WINDOW_SAMPLES
 from tasks.avsr import AVSROptions, AVSRPipeline
 from tasks.devices import find_device
 from tools.marks import rewrite
@@ -99,7 +98,7 @@ def overlap(bench: Bench) -> Iterator[Row]:
     log_mel = LogMel().to(bench.device)
 
     def encode(sounds: Sequence[np.ndarray]) -> Tensor:
-        rows = torch.stack([_window(sound) for sound in sounds])
+        rows = torch.cat([log_mel.pad(torch.from_numpy(sound)[None]) for sound in sounds])
         if bench.device.type == "cuda":
             rows = rows.pin_memory()
         return bench.encoder(log_mel(rows.to(bench.device, non_blocking=True))).last_hidden_state
@@ -146,12 +145,6 @@ def _time_encoder(bench: Bench, encode: Callable[[Sequence[np.ndarray]], Tensor]
 
 def _batches(bench: Bench) -> list[Sequence[Path]]:
     return [bench.clips[n : n + bench.batch] for n in range(0, len(bench.clips), bench.batch)]
-
-
-def _window(sound: np.ndarray) -> Tensor:
-    row = torch.zeros(WHISPER_WINDOW_SAMPLES)
-    row[: len(sound)] = torch.from_numpy(sound[:WHISPER_WINDOW_SAMPLES])
-    return row
 
 
 def sets(bench: Bench) -> Iterator[Row]:

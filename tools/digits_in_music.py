@@ -16,7 +16,7 @@ from data_prep.mixtures.samples import load_sound
 from data_prep.noise.mixing import cut, mix_sources
 from modalities.audio_text.models import AudioText
 from modalities.rates import RATE_HZ
-from tasks.audio_to_image.separation.ranking import embed_sounds
+from tasks.audio_to_image.separation.ranking import embed_sounds, name_sounds
 from tasks.audio_to_image.separation.separator import Separator
 from tasks.scoring.word_errors import WordErrors, count_errors
 
@@ -113,10 +113,11 @@ def name_digit(audio_text: AudioText, waveform: np.ndarray) -> str:
         waveform: float32 [samples], 16 kHz.
     """
     sound = torch.from_numpy(np.ascontiguousarray(waveform))[None]
+    digits = [str(number) for number in range(len(WORDS))]
     with torch.inference_mode():
-        found = embed_sounds(audio_text, sound, RATE_HZ)
-        texts = audio_text.embed_text([str(number) for number in range(len(WORDS))])
-    return WORDS[int((found.cpu() @ texts.cpu().T).argmax())]
+        found = embed_sounds(audio_text, sound, RATE_HZ).cpu()
+        ((name, _),) = name_sounds(audio_text, found, digits, "{label}")
+    return WORDS[int(name)]
 
 
 def count_word_errors(

@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from data_prep.clips.samples import Sample
-from data_prep.media.files import MEDIA, find_files
 from fusion.contract.options import check_choice
 from fusion.scenarios.grown import GrownNoise, fit_grown
 from fusion.sets.card import CARD, read_card
@@ -19,7 +17,6 @@ from fusion.sets.growth import BEGINNINGS
 from modalities.audio.full_scale import to_full_scale
 from modalities.network_file import save_network
 from modalities.outputs import check_output_folder
-from modalities.rates import PIECE_SAMPLES
 from modalities.vision.lips import SHIPPED
 from modalities.whole_file import folder_when_whole
 from tasks.avsr.sets.collection import (
@@ -40,14 +37,14 @@ from tasks.avsr.training.adapter_set import AdapterSetTraining
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.config import DataOptions, NoiseOptions, SetConfig
 from tasks.avsr.training.mean_set import write_mean
-from tasks.avsr.training.noise_maker import NoiseMaker
+from tasks.avsr.training.noise_maker import NoiseMaker, find_any
+from tasks.avsr.training.selector_fitting import BATCH, add_noise
 from tasks.training.folder_lock import alone_in
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
 
 APART = 0.5  # of held-out windows with new noise that are told from known noise, at least
 HELD_OUT = 4  # one in so many recordings, and of those alone the check is measured with
-BATCH = 20
 OWN = "natural"  # what trainings call noise that is nobody's voice
 LOOP = LoopOptions(
     steps=220, batch=16, learning_rate=7e-4, warmup=10, checkpoint_every=55, measure_every=220
@@ -138,7 +135,7 @@ def grow(
     """
     folder = find_collection(name).resolve()
     _check(folder, options)
-    recordings = _find_recordings(options.noise)
+    recordings = find_any(options.noise)
     place = folder.parent / f".{folder.name}.growing"
     with alone_in(place):
         work = place / options.name
@@ -173,7 +170,7 @@ def copy_collection(name: str | Path, folder: str | Path, options: GrowOptions) 
         OSError: The folder cannot be written.
     """
     source, folder = find_collection(name), Path(folder)
-    _find_recordings(options.noise)
+    find_any(options.noise)
     for part in (options.data.train, options.data.validation):
         find_clips(options.data, part)
     if not (folder / COLLECTION).is_file():
@@ -207,13 +204,6 @@ def _check(folder: Path, options: GrowOptions) -> None:
     check_output_folder(folder)
 
 
-def _find_recordings(noise: str) -> list[Path]:
-    found = sorted(find_files(noise, MEDIA)) if Path(noise).is_dir() else []
-    if not found:
-        raise FileNotFoundError(f"{noise} has no recordings; expected a folder with some.")
-    return found
-
-
 @dataclass(frozen=True, eq=False)
 class _Listener:
     """Hears noisy clips as a collection does, and counts the windows."""
@@ -237,14 +227,10 @@ class _Listener:
         """
         options, kinds = self.options, self.selector.classifier.options.categories
         states, names, taken = [], [], []
-        for start in range(0, options.windows, BATCH):
-            waves = []
-            for number in range(start, min(start + BATCH, options.windows)):
-                random = np.random.default_rng([options.seed, seed, number])
-                speech = samples[number % len(samples)].waveform[:PIECE_SAMPLES]
-                noisy = noise.add(speech, -1, random)
-                waves.append(to_full_scale(noisy.waveform))
-                names.append(noisy.category or "")
+        drawn = add_noise(noise, samples, options.windows, [options.seed, seed], own=False)
+        for batch in drawn:
+            waves = [to_full_scale(noisy.waveform) for noisy in batch]
+            names += [noisy.category or "" for noisy in batch]
             found = self.selector.listen(waves)
             states.append(found.states.cpu())
             taken += [kinds[place] for place in found.probabilities.argmax(1).tolist()]

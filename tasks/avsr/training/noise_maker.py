@@ -62,7 +62,7 @@ class NoiseMaker:
         empty = Recordings({})
         found = find_recordings(options.folder) if options.folder else empty
         self.recordings = found.without(options.leave_out)
-        self.own = _find_own(options)
+        self.own = find_any(options.own, options.leave_out) if options.own else []
         if options.rooms and not Path(options.rooms).is_dir():
             raise FileNotFoundError(f"noise.rooms is {options.rooms}; expected a folder.")
         for category in () if self.own else options.categories:
@@ -181,16 +181,18 @@ class NoiseMaker:
         return np.interp(np.arange(samples) * pace, np.arange(needed), part).astype(np.float32)
 
 
-def _find_own(options: NoiseOptions) -> list[Path]:
-    """Find the recordings that are all the noise, if they are to be.
+def find_any(folder: str, leave_out: Sequence[str] = ()) -> list[Path]:
+    """Find the recordings of a folder, of whatever they are, sorted.
+
+    Args:
+        folder: They may lie deeper.
+        leave_out: Names (stems) of those that are not wanted.
 
     Raises:
         FileNotFoundError: There are none.
     """
-    if not options.own:
-        return []
-    found = find_files(options.own, MEDIA) if Path(options.own).is_dir() else []
-    kept = sorted(path for path in found if path.stem not in options.leave_out)
+    found = find_files(folder, MEDIA) if Path(folder).is_dir() else []
+    kept = sorted(path for path in found if path.stem not in leave_out)
     if not kept:
-        raise FileNotFoundError(f"noise.own is {options.own}; expected a folder with recordings.")
+        raise FileNotFoundError(f"{folder} has no recordings; expected a folder with some.")
     return kept

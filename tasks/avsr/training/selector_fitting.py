@@ -67,14 +67,14 @@ class SelectorFitting:
         width = selector.adapted.model.config.d_model
         count = min(self.clips, 4 * len(self.training))
         rows: list[Tensor] = []
-        for noisy in _add_noise(noise, self.training, count, self.seed + 17, own=True):
+        for noisy in add_noise(noise, self.training, count, [self.seed + 17], own=True):
             rows.append(_summaries(selector, noisy))
             if progress:
                 progress(sum(map(len, rows)), count)
         check = DomainCheck(DomainOptions(width, min(DIRECTIONS, count // 4, 2 * width - 1)))
         check.fit(torch.cat(rows))
         total = 4 * len(self.unseen)
-        others = _add_noise(noise, self.unseen, total, self.seed + 18, own=False)
+        others = add_noise(noise, self.unseen, total, [self.seed + 18], own=False)
         known = check.residual(torch.cat([_summaries(selector, noisy) for noisy in others]))
         return _with_limit(check, float(known.quantile(SURE)), self.doubt)
 
@@ -111,7 +111,7 @@ class SelectorFitting:
         )
         states, categories = [], []
         total = KIND_WINDOWS * self.clips
-        for noisy in _add_noise(noise, self.training, total, self.seed + 21, own=True):
+        for noisy in add_noise(noise, self.training, total, [self.seed + 21], own=True):
             states.append(selector.listen([n.waveform for n in noisy]).states.cpu())
             categories += [names.index(n.category) for n in noisy if n.category]
         kind = NoiseKind(KindOptions(names, states[0].shape[1]))
@@ -159,8 +159,8 @@ class SelectorFitting:
         return torch.cat(rows)
 
 
-def _add_noise(
-    noise: NoiseMaker, samples: Sequence[Sample], total: int, seed: int, own: bool
+def add_noise(
+    noise: NoiseMaker, samples: Sequence[Sample], total: int, seed: Sequence[int], own: bool
 ) -> Iterator[list[Noisy]]:
     """Add noise to clips, over and over, in batches; `own` says that they are its voices too."""
     for start in range(0, total, BATCH):
@@ -168,7 +168,7 @@ def _add_noise(
         for number in range(start, min(start + BATCH, total)):
             place = number % len(samples)
             speech = samples[place].waveform[:PIECE_SAMPLES]
-            random = np.random.default_rng([seed, number])
+            random = np.random.default_rng([*seed, number])
             noisy.append(noise.add(speech, place if own else -1, random))
         yield noisy
 
