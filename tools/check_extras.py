@@ -84,6 +84,20 @@ sizes = dict(height=8, width=8, channels=(16, 16), attention=(0,), heads=2, grou
 denoiser = build_small(SmallDenoiserOptions(**sizes))
 assert sample(denoiser, [0], steps=2).isfinite().all()
 """
+SERVED = """
+from pathlib import Path
+from fastapi.testclient import TestClient
+from tasks.serving.app import build_app
+from tasks.serving.served_models import ServedModel
+from tasks.serving.server import Server
+from tasks.serving.service import Service
+client = TestClient(build_app(Service({"a": ServedModel("a", "a")}, lambda one: one, Path("."))))
+assert client.get("/v1/models").json()["data"][0]["id"] == "a"
+body = b'--x\\r\\nContent-Disposition: form-data; name="model"\\r\\n\\r\\na\\r\\n--x--\\r\\n'
+headers = {"content-type": "multipart/form-data; boundary=x"}
+answer = client.post("/v1/audio/transcriptions", content=body, headers=headers)
+assert answer.status_code == 400 and "file" in answer.json()["error"]["message"]
+"""
 PEERS = """
 import librosa, numpy as np, psutil
 from ai_edge_litert.interpreter import Interpreter
@@ -94,7 +108,8 @@ Whisper(ModelDimensions(80, 10, 8, 1, 1, 99, 4, 8, 1, 1))
 """
 DEVELOP = f"""
 import importlib, subprocess, sys
-for name in "attrs hypothesis pytest_timeout xdist ray lhotse webvtt srt pysubs2".split():
+names = "attrs hypothesis pytest_timeout xdist ray lhotse webvtt srt pysubs2 openai fastapi"
+for name in names.split():
     importlib.import_module(name)
 root = {str(ROOT)!r}
 for tool in ("pytest -q tests/test_layout.py", "ruff check tools", "pyright tools/marks.py"):
@@ -112,6 +127,7 @@ CHECKS = {
     "separation": SPECTROGRAMS,
     "clip": GRIDS,
     "diffusion": PAINTED,
+    "serve": SERVED,
     "bench": PEERS,
     "dev": DEVELOP,
 }

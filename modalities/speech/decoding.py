@@ -1,6 +1,7 @@
 """From one window of log-mel to timed segments, as Whisper's long-form decoding does it."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,7 +10,7 @@ import numpy as np
 
 from modalities.rates import MEL_HOP_SAMPLES, WHISPER_WINDOW_SAMPLES
 from modalities.speech.engine import Attempt, Engine, HeardWindow, Sampling
-from modalities.speech.languages import read_language
+from modalities.speech.languages import ENGLISH, read_language
 from modalities.speech.segments import FRAME_S, FRAMES_PER_TIMESTAMP, split_at_timestamps
 from modalities.speech.timed_text import TimedText, WindowText, Word, shift
 from modalities.speech.word_groups import time_words
@@ -79,6 +80,9 @@ class WindowDecoder:
         engine: What hears and writes.
         options: Thresholds, language, word times.
 
+    Attributes:
+        languages: How many windows were decoded in which language, by its code.
+
     Raises:
         ValueError: The language is unknown, or the model is English-only.
     """
@@ -87,6 +91,7 @@ class WindowDecoder:
         self.engine = engine
         self.options = options
         self.vocabulary = engine.vocabulary
+        self.languages: Counter[str] = Counter()
         if options.language is not None:
             code = read_language(options.language, tuple(self.vocabulary.languages), engine.name)
             self.options = replace(options, language=code)
@@ -169,10 +174,16 @@ class WindowDecoder:
         rows = zip(windows, prompts, limits, attempts, strict=True)
         return [Begun(*row) for row in rows]
 
+    @property
+    def language(self) -> str | None:
+        """Code of the language that most windows so far were decoded in; None before the first."""
+        return max(self.languages, key=lambda code: self.languages[code], default=None)
+
     def _prompt(self, window: HeardWindow) -> list[int]:
         code = self.options.language
         if code is None and self.vocabulary.languages:
             code = window.guess_language()
+        self.languages[code or ENGLISH] += 1
         return self.vocabulary.prompt(code)
 
     def _sample(

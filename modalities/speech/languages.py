@@ -151,6 +151,12 @@ def read_language(asked: str, known: Collection[str], model: str) -> str | None:
     )
 
 
+def name_language(code: str) -> str:
+    """Return the English name of a language by Whisper's code, in lower case; else the code."""
+    names = NAMES.get(code, code).split(", ")
+    return next((name for name in names if len(name) > 3), names[0])
+
+
 def _find(plain: str, known: Collection[str]) -> str | None:
     """Return Whisper's code for a name, for what stands before a region, or a code of the model."""
     first, *subtags = plain.split(" ")

@@ -1,6 +1,7 @@
 """Audio-visual speech recognition from a file or from arrays, as a whole or while reading."""
 
 from collections.abc import Iterator
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,24 +76,41 @@ class AVSRPipeline:
         choice = choose_engine(engine, device, adapted=adapted, merged=is_merged(model))
         self.notes: list[str] = [choice.note] if choice.note else []
         self.sets: PieceRecogniser | None = None
-        self.engine_name, self.reader = self._load(choice.name)
+        self.engine_name, engine = self._load(choice.name)
+        self.reader = _read_with(engine, options)
+        self.helpers = _Helpers(self.engine_name, device)
         # Adapters come after the decoder has laid out the frozen matrices.
         self.sets = (
             self._load_sets(adapter_sets) if isinstance(adapter_sets, Path) else adapter_sets
         )
 
-    def _load(self, name: str) -> tuple[str, WindowReader]:
-        """Load an engine, or torch where the model is not for it; return which, and its reader."""
+    def with_options(self, options: AVSROptions) -> "AVSRPipeline":
+        """Return a pipeline that works in another way, on all that this one has loaded.
+
+        Args:
+            options: Language, voice activity, video, word times.
+
+        Raises:
+            ValueError: The language is unknown, or the model does not know it.
+        """
+        other = copy(self)
+        other.options = options
+        other.reader = _read_with(self.reader.decoder.engine, options)
+        return other
+
+    @property
+    def language(self) -> str | None:
+        """Code of the language that most windows so far were decoded in; None before the first."""
+        return self.reader.decoder.language
+
+    def _load(self, name: str) -> tuple[str, Engine]:
+        """Load an engine, or torch where the model is not for it; return which, and the engine."""
         try:
-            engine = self._load_engine(name)
+            return name, self._load_engine(name)
         except NotForCTranslate2:
             if self.asked_engine != AUTOMATIC:
                 raise
-            name, engine = TORCH, self._load_engine(TORCH)
-        # Which speech has been read is told by the words, so that they are aligned even unasked.
-        words = self.options.words or self.options.voice_activity
-        options = DecodingOptions(language=self.options.language, words=words)
-        return name, WindowReader(WindowDecoder(engine, options))
+            return TORCH, self._load_engine(TORCH)
 
     def _load_engine(self, name: str) -> Engine:
         return load_engine(name, self.model, str(self.device) if name == TORCH else "cpu")
@@ -112,10 +130,15 @@ class AVSRPipeline:
 
         return find_device(self.asked_device)
 
-    @cached_property
+    @property
     def face_detector(self) -> "FaceDetector":
         """The face detector, loaded once for all inputs."""
-        return load_faces("cpu" if self.engine_name == CTRANSLATE2 else self.asked_device)
+        return self.helpers.face_detector
+
+    @property
+    def speech_network(self) -> SpeechNetwork:
+        """Silero's network, loaded once for all inputs."""
+        return self.helpers.speech_network
 
     def _open(self, media: Input, progress: Progress | None, *, at_once: bool) -> Session:
         means = Means(
@@ -127,11 +150,6 @@ class AVSRPipeline:
             lambda: self.face_detector,
         )
         return Session(means, media, progress, at_once=at_once)
-
-    @cached_property
-    def speech_network(self) -> SpeechNetwork:
-        """Silero's network, loaded once for all inputs."""
-        return load_speech_network(self.engine_name)
 
     def transcribe(
         self,
@@ -176,13 +194,36 @@ class AVSRPipeline:
         video: np.ndarray | None = None,
         rate_hz: int = RATE_HZ,
         audio_track: int | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[Segment]:
         """Yield segments while the input is read; arguments and errors as in `transcribe`.
 
         A source may also be an iterator of waveforms [samples], such as a microphone's blocks.
         """
         media = open_input(source, video, rate_hz=rate_hz, audio_track=audio_track)
-        yield from self._open(media, None, at_once=True).run()
+        yield from self._open(media, progress, at_once=True).run()
+
+
+class _Helpers:
+    """What is loaded once, when it is first asked for, and shared by pipelines on one model."""
+
+    def __init__(self, engine_name: str, asked_device: str):
+        self.engine_name, self.asked_device = engine_name, asked_device
+
+    @cached_property
+    def face_detector(self) -> "FaceDetector":
+        return load_faces("cpu" if self.engine_name == CTRANSLATE2 else self.asked_device)
+
+    @cached_property
+    def speech_network(self) -> SpeechNetwork:
+        return load_speech_network(self.engine_name)
+
+
+def _read_with(engine: Engine, options: AVSROptions) -> WindowReader:
+    # Which speech has been read is told by the words, so that they are aligned even unasked.
+    words = options.words or options.voice_activity
+    decoding = DecodingOptions(language=options.language, words=words)
+    return WindowReader(WindowDecoder(engine, decoding))
 
 
 def load_faces(device: str) -> "FaceDetector":

@@ -17,6 +17,7 @@ from tasks.cli.prepare import prepare
 from tasks.cli.probe import probe
 from tasks.cli.segment import segment
 from tasks.cli.separate import separate
+from tasks.cli.serve import serve
 from tasks.cli.sets import app as sets
 from tasks.cli.train import train
 from tasks.cli.transcribe import transcribe
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(transcribe, crop, probe, prepare, mix, methods),
-    *(train, evaluate, classify, segment, answer, caption, separate, paint),
+    *(train, evaluate, classify, segment, answer, caption, separate, paint, serve),
 )
 for command in COMMANDS:
     app.command(cls=PlainCommand)(command)

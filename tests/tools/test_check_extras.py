@@ -18,7 +18,7 @@ def test_every_extra_has_a_check_that_is_python():
         assert any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(code).body)
 
 
-@pytest.mark.parametrize("extra", ["segmentation", "fonts", "lhotse"])
+@pytest.mark.parametrize("extra", ["segmentation", "fonts", "lhotse", "serve"])
 def test_checks_pass_where_their_extra_is_installed(extra, tmp_path):
     """Here all of them are; whether each is enough alone, `make extras` says."""
     done = subprocess.run(

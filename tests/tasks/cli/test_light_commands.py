@@ -63,7 +63,7 @@ READS = {
         f"help of {name}": ((name, "--help"), ("numpy", "av", "rich"))
         for name in (
             *("transcribe", "train", "evaluate", "sets", "prepare"),
-            *("segment", "separate", "paint"),
+            *("segment", "separate", "paint", "serve"),
         )
     },
 }
@@ -220,6 +220,11 @@ MISTAKES = {
     "paint, too many sources": ("paint", CLIP, *PICTURE, "--model", "painter", "--sources", "3"),
     "paint, seed": ("paint", CLIP, *PICTURE, "--model", "painter", "--seed", "-1"),
     "paint, no track": ("paint", CLIP, *PICTURE, "--model", "painter", "--audio-track", "9"),
+    "serve, no model": ("serve", "--model", "whisper-tny"),
+    "serve, no sets": ("serve", "--model", "whisper-tiny.en+gird"),
+    "serve, no port": ("serve", "--port", "70000"),
+    "serve, no room": ("serve", "--queue", "0"),
+    "serve, no token": ("serve", "--token", "two words "),
     "segment, over the clip": ("segment", CLIP, "a", "-o", CLIP),
     "sets show, no collection": ("sets", "show", "gird"),
     "sets merge, no collection": ("sets", "merge", "gird", "audio", *OUT),

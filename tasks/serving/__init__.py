@@ -1,0 +1,1 @@
+"""Speech recognition over HTTP, as OpenAI's clients ask for it."""
