@@ -76,8 +76,8 @@ class AVSRPipeline:
         choice = choose_engine(engine, device, adapted=adapted, merged=is_merged(model))
         self.notes: list[str] = [choice.note] if choice.note else []
         self.sets: PieceRecogniser | None = None
-        self.engine_name, engine = self._load(choice.name)
-        self.reader = _read_with(engine, options)
+        self.engine_name, loaded = self._load(choice.name)
+        self.reader = _read_with(loaded, options)
         self.helpers = _Helpers(self.engine_name, device)
         # Adapters come after the decoder has laid out the frozen matrices.
         self.sets = (

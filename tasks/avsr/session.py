@@ -195,6 +195,8 @@ class Session:
             self._keep(self.finder.push(pictures, sound))
             if block is not None:
                 return
+            if self.progress:
+                self.progress(self.watched / VIDEO_RATE_HZ, self.media.duration_s)
         if block is None:
             self._keep(self.finder.flush())
             if self.mouths:

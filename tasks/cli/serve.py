@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,8 +84,9 @@ def serve(
     from tasks.serving.service import Service
 
     with bind(host, port) as listener, private_folder() as folder:
-        local = listener.getsockname()[0] in LOOPBACK
-        hosts = LOOPBACK | {host} if local else None
+        local = ip_address(listener.getsockname()[0]).is_loopback
+        # Where there is a token, a page that has a name of its own point here does not know it.
+        hosts = LOOPBACK | {host} if local and secret is None else None
         service = Service(
             served, lambda one: load_pipeline(one, device), folder, limits, secret, hosts
         )

@@ -60,7 +60,7 @@ def _describe(name: str, service: Service) -> dict[str, Any]:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     """Answer what has no address here, or no such method."""
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, HTTPException)  # as it was registered
     if error.status_code == 405:
         message, code = "This address does not answer to that method.", "method_not_allowed"
     else:

@@ -31,7 +31,7 @@ class Asked:
     Attributes:
         model: By what to transcribe.
         format: One of `FORMATS`.
-        granularities: Of `GRANULARITIES`, what a "verbose_json" lists.
+        granularities: What a "verbose_json" lists, one or both of `GRANULARITIES`.
         language: As the client called it; None asks the model.
         stream: Whether segments are sent as soon as they are known.
     """

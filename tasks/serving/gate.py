@@ -35,7 +35,7 @@ class Record:
         method: HTTP's, or "-" for an unknown one.
         route: One of `ROUTES`, or "other".
         client: Address that it came from.
-        status: Of the answer, 0 before it.
+        status: HTTP's status code, 0 before the answer.
         code: Why it was refused, or "".
         model: Name of a served model, or "".
         format: Form of the answer, or "".

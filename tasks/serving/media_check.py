@@ -10,18 +10,19 @@ CONTAINERS = (
     *("aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "eac3", "flac", "flv"),
     *("matroska", "mov", "mp3", "mpeg", "mpegts", "ogg", "tta", "w64", "wav", "wv"),
 )
+GUESSED = 4  # times the true length, up to which a header may guess too much (a VBR .mp3)
 UNSUPPORTED = "The audio file might be corrupted or unsupported. Check that it plays."
 
 
 def check_media(path: Path, longest_s: float) -> float:
-    """Look at an upload, without decoding it.
+    """Look at an upload, without decoding it; what it states of its length may be wrong.
 
     Args:
         path: Where it lies.
         longest_s: Seconds that it may last.
 
     Returns:
-        Seconds that it lasts; 0 where that cannot be told.
+        Seconds that it states to last; 0 where it states none.
 
     Raises:
         Refusal: It is no media, without sound, or too long.
@@ -30,7 +31,10 @@ def check_media(path: Path, longest_s: float) -> float:
 
     _check_container(path)
     try:
-        info = probe(path)
+        info = probe(path, measure=False)
+        stated_s = info.duration_s or 0.0
+        if longest_s < stated_s <= GUESSED * longest_s:
+            info = probe(path)
     except ValueError:
         raise refuse_file(UNSUPPORTED) from None
     if info.audio is None:

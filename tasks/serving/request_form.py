@@ -14,7 +14,7 @@ from tasks.serving.refusals import ClientGone, Refusal, refuse_file, refuse_size
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-FILE = "file"
+FILE, BROKEN = "file", "invalid_form"
 FIELDS, FIELD_BYTES, HEADER_BYTES = 64, 64 * 1024, 8 * 1024
 DISPOSITION = b"content-disposition"
 
@@ -42,7 +42,7 @@ async def read_form(request: "Request", path: Path, limits: Limits) -> Form:
     Args:
         request: Its headers are read, nothing of its body.
         path: Where the file is written.
-        limits: Of size, time and pace.
+        limits: Bounds on size, time and pace.
 
     Raises:
         Refusal: No form, not whole, too large or too slow.
@@ -72,10 +72,11 @@ def _read_boundary(content_type: str) -> bytes:
             415,
             "Unsupported content type. This API method only accepts 'multipart/form-data' "
             "requests.",
+            code="unsupported_content_type",
         )
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= 256:
-        raise Refusal(400, "The content type names no boundary of the form's parts.")
+        raise Refusal(400, "The content type names no boundary.", code=BROKEN)
     return boundary
 
 
@@ -180,14 +181,14 @@ class _Parts:
             self.waiting += memoryview(data)[start:end]
             return
         if len(self.value) + length > FIELD_BYTES:
-            raise Refusal(400, f"A field is longer than {FIELD_BYTES} bytes.")
+            raise Refusal(400, f"A field is longer than {FIELD_BYTES} bytes.", code=BROKEN)
         self.value += memoryview(data)[start:end]
 
     def _end_part(self) -> None:
         if self.is_file:
             return
         if len(self.form.fields) == FIELDS:
-            raise Refusal(400, f"The form has more than {FIELDS} fields.")
+            raise Refusal(400, f"The form has more than {FIELDS} fields.", code=BROKEN)
         self.form.fields.append((self.name, self.value.decode(errors="replace")))
 
     def _end(self) -> None:
@@ -195,4 +196,4 @@ class _Parts:
 
 
 def _refuse_broken() -> Refusal:
-    return Refusal(400, "The form is damaged, or not whole.", code="invalid_form")
+    return Refusal(400, "The form is damaged, or not whole.", code=BROKEN)

@@ -30,7 +30,7 @@ class Service:
         hosts: Names in whose Host header a request may come; None: any. See `Gate`.
 
     Attributes:
-        uploading: How many uploads arrive now.
+        uploading: How many uploads arrive now, or are looked at.
         closing: Whether no request is taken any more.
         over: Whether those that were taken are ended, too.
         tasks: Requests at work.
@@ -126,7 +126,7 @@ class Service:
         return {
             "requests_waiting": ("Requests that wait for the model.", len(worker.waiting)),
             "requests_working": ("Requests that the model works on.", worker.current is not None),
-            "uploads": ("Uploads that arrive.", self.uploading),
+            "uploads": ("Uploads that arrive or are looked at.", self.uploading),
             "models_loaded": ("Models that are kept loaded.", len(self.models.kept)),
             "model_loads": ("How often a model was loaded.", self.models.loads),
         }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from tasks.avsr.outputs.transcript import Segment
 from tasks.serving.answers import EVENTS, write_answer, write_delta, write_done
-from tasks.serving.asked import read_asked
+from tasks.serving.asked import Asked, read_asked
 from tasks.serving.gate import RECORD, Record
 from tasks.serving.media_check import check_media
 from tasks.serving.refusals import ClientGone, refuse_late
@@ -32,22 +33,12 @@ async def transcribe(service: Service, request: Request) -> Response:
         ClientGone: The client hung up.
     """
     service.check_room()
-    record: Record = request.scope[RECORD]
     async with AsyncExitStack() as stack:
         path = stack.enter_context(service.new_path())
         with service.upload():
-            form = await read_form(request, path, service.limits)
-        late_s = monotonic() + service.limits.request_s
-        asked = read_asked(form, service.served)
-        record.model, record.format = asked.model.name, asked.format
-        try:
-            async with asyncio.timeout_at(_on_loop(late_s)):
-                record.media_s = await asyncio.to_thread(
-                    check_media, path, service.limits.duration_s
-                )
-        except TimeoutError:
-            raise refuse_late(started=True) from None
-        job, events = service.submit(asked, path)
+            asked, late_s = await _receive(service, request, path)
+            job, events = service.submit(asked, path)
+        record: Record = request.scope[RECORD]
         record.job = job
         stack.callback(service.worker.drop, job)
         first = await _next(job, events, request, late_s)
@@ -55,9 +46,25 @@ async def transcribe(service: Service, request: Request) -> Response:
             raise first.error
         if asked.stream:
             return _Events(_tell(first, job, events, late_s), stack.pop_all())
+        record.media_s = first.transcript.duration_s
         body = write_answer(first, asked)
         return PlainTextResponse(body) if isinstance(body, str) else JSONResponse(body)
     raise AssertionError("the stack lets every error out")
+
+
+async def _receive(service: Service, request: Request, path: Path) -> tuple[Asked, float]:
+    """Read and check what a client sends; return what is asked, and when it must be answered."""
+    limits, record = service.limits, request.scope[RECORD]
+    form = await read_form(request, path, limits)
+    late_s = monotonic() + limits.request_s
+    asked = read_asked(form, service.served)
+    record.model, record.format = asked.model.name, asked.format
+    try:
+        async with asyncio.timeout_at(_on_loop(late_s)):
+            record.media_s = await asyncio.to_thread(check_media, path, limits.duration_s)
+    except TimeoutError:
+        raise refuse_late(started=True) from None
+    return asked, late_s
 
 
 async def _next(job: Job, events: "asyncio.Queue[Any]", request: Request, late_s: float) -> Any:

@@ -8,7 +8,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGU
 
 from modalities.speech.decoding import DecodingOptions, WindowDecoder
 from modalities.speech.generation import build_config, build_generation_config
-from modalities.speech.languages import NAMES, read_language
+from modalities.speech.languages import NAMES, name_language, read_language
 from modalities.speech.tokenizer import load_tokenizer
 from modalities.speech.torch_engine import TorchEngine
 from modalities.speech.whisper import Whisper
@@ -121,3 +121,15 @@ def test_a_decoder_reads_names(whisper_of_three_languages):
         assert decoder.options.language == code
     with pytest.raises(ValueError, match=r"'French' \(fr\); known: de, en, zh"):
         WindowDecoder(TorchEngine(whisper_of_three_languages), DecodingOptions(language="French"))
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("en", "english"), ("zh", "chinese"), ("yue", "cantonese"), ("qq", "qq")]
+)
+def test_a_code_has_an_english_name(code, name):
+    assert name_language(code) == name
+
+
+def test_english_names_lead_back_to_their_codes():
+    for code in NAMES:
+        assert read_language(name_language(code), set(NAMES), "model") == code

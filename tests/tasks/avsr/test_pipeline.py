@@ -319,3 +319,30 @@ def test_a_file_is_read_as_a_stream_is(pipeline, demo_clip):
     read, streamed = pipeline.transcribe(long), list(pipeline.stream(long))
     assert list(read.segments) == streamed and len(streamed) >= 5
     assert word_errors(read.text, 5 * SAID) < len(SAID)  # a fifth
+
+
+def test_a_pipeline_with_other_options_shares_what_is_loaded(pipeline, transcript, demo_clip):
+    other = pipeline.with_options(AVSROptions(language="English", video=False, words=False))
+    assert other.language is None and pipeline.language == "en"
+    found = other.transcribe(demo_clip)
+    assert found.text == transcript.text and other.language == "en"
+    assert not any(segment.words for segment in found.segments) and not found.faces
+    assert other.speech_network is pipeline.speech_network
+    assert other.reader.decoder.engine is pipeline.reader.decoder.engine
+    assert pipeline.options.words and pipeline.options.language is None
+    with pytest.raises(ValueError, match="English only"):
+        pipeline.with_options(AVSROptions(language="de"))
+
+
+def test_a_stream_tells_how_far_it_is(pipeline, demo_clip):
+    told = []
+    other = pipeline.with_options(AVSROptions(video=False))
+    assert list(other.stream(demo_clip, progress=lambda *done: told.append(done)))
+    assert [round(done_s) for done_s, _ in told] == list(range(1, 10)) and told[0][1] > 8
+
+
+def test_pictures_after_the_last_sound_are_told_of_too(pipeline):
+    told, pictures = [], np.zeros((100, 48, 64), np.uint8)
+    sound = np.zeros(16_000, np.float32)
+    pipeline.transcribe(sound, pictures, progress=lambda *done: told.append(done[0]))
+    assert told == [1.0, 2.0, 3.0, 4.0]

@@ -5,6 +5,7 @@ import shutil
 import av
 import pytest
 
+from data_prep.media import probe
 from tasks.serving.media_check import check_media
 from tasks.serving.refusals import Refusal
 
@@ -21,6 +22,27 @@ def test_media_of_any_name_are_measured(upload, demo_clip, make_sound):
         check_media(upload, 5)
     upload.write_bytes(make_sound(3))
     assert check_media(upload, 3.5) == 3.0
+
+
+def test_a_length_that_is_stated_too_long_is_measured_and_one_far_too_long_is_not(
+    upload, make_sound, monkeypatch
+):
+    measured = []
+
+    def look(path, measure=True):
+        measured.append(measure)
+        return probe(path, measure)
+
+    monkeypatch.setattr("data_prep.media.probe", look)
+    for seconds, looks in ((2, [False]), (4, [False, True]), (13, [False])):
+        measured.clear()
+        upload.write_bytes(make_sound(seconds))
+        if seconds == 2:
+            check_media(upload, 3)
+        else:
+            with pytest.raises(Refusal, match="longer than 3 seconds"):
+                check_media(upload, 3)
+        assert measured == looks
 
 
 LISTS = {
