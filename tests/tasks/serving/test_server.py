@@ -26,6 +26,7 @@ import sys, time
 from pathlib import Path
 from tasks.avsr.outputs.transcript import Transcript
 import tasks.serving.loaded_models as loaded
+import tasks.serving.server as server
 
 class Waiting:
     language = None
@@ -33,11 +34,14 @@ class Waiting:
         return self
     def transcribe(self, path, progress):
         print("begun", flush=True)
+        if Path("stuck").exists():
+            time.sleep(60)
         while not Path("go").exists():
             progress(0.0, None)
             time.sleep(0.01)
         return Transcript("done", 1.0, "", False, "", (), ())
 
+server.SPARE_S = 0.5
 loaded.load_pipeline = lambda served, device: Waiting()
 from tasks.__main__ import main
 main()
@@ -113,7 +117,10 @@ def test_a_signal_lets_work_be_done_and_a_second_one_does_not(
     assert not list((tmp_path / "tmp").iterdir())
 
 
-def test_work_that_is_not_done_in_time_is_given_up(start, tmp_path, make_sound):
+@pytest.mark.parametrize("stuck", [False, True])
+def test_work_that_is_not_done_in_time_is_given_up(start, tmp_path, make_sound, stuck):
+    if stuck:  # in what cannot be stopped
+        (tmp_path / "stuck").touch()
     process, port = start("--grace", "0.5")
     told: list[int] = []
     client = threading.Thread(target=post, args=(port, make_sound(1), told))
