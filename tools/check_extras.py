@@ -15,11 +15,12 @@ BASE = "base"  # mcgurk without an extra
 # torch and the 4 GB that it brings; all else is installed anew each time.
 LINKED = re.compile(r"(torch|torchaudio|triton|nvidia[-_].*|cuda[-_].*)$", re.I)
 
+# All but the server, whose modules are an extra's.
 IMPORT_ALL = """
 import importlib, pkgutil
 for top in ("modalities", "fusion", "data_prep", "tasks"):
     for module in pkgutil.walk_packages(importlib.import_module(top).__path__, f"{top}."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and not module.name.startswith("tasks.serving."):
             importlib.import_module(module.name)
 from tasks.__main__ import run
 assert run(["methods"]) == 0
