@@ -1,0 +1,126 @@
+"""Trainings on noisy digits: adapters, banks and routers on an ear, by the loop of all tasks."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from modalities.whole_file import replace_when_whole
+from tasks.training.loop import train
+from tasks.training.options import LoopOptions
+from tools.noisy_digits import Clips, DigitEar, Route, measure_errors
+
+MEASURED = "measured.json"
+# From the ear and a batch: losses by name, "loss" among them.
+Losses = Callable[[DigitEar, Clips], Mapping[str, Tensor]]
+
+
+def digit_loss(route: Route | None = None) -> Losses:
+    """Return the plain loss, the cross-entropy of digits.
+
+    Args:
+        route: Tells a bank of a batch, as `lambda batch: bank.route(tasks=batch.tasks)`.
+    """
+
+    def losses(ear: DigitEar, batch: Clips) -> dict[str, Tensor]:
+        with nullcontext() if route is None else route(batch):
+            return {"loss": functional.cross_entropy(ear(batch.states), batch.digits)}
+
+    return losses
+
+
+class _Learner(nn.Module):
+    def __init__(self, ear: DigitEar, losses: Losses):
+        super().__init__()
+        self.ear, self.losses = ear, losses
+
+    def forward(self, batch: Clips) -> dict[str, Tensor]:
+        return dict(self.losses(self.ear, batch))
+
+
+class DigitLesson:
+    """Noisy digits as the loop wants a task.
+
+    What is trained is what requires a gradient in the ear.
+
+    Args:
+        ear: With adapters on it.
+        clips: To learn from.
+        validation: To look at; None looks at nothing.
+        scenarios: Names, in the order of the clips' tasks.
+        losses: See `digit_loss`.
+        route: Tells a bank of a batch that is measured.
+    """
+
+    def __init__(
+        self,
+        ear: DigitEar,
+        clips: Clips,
+        validation: Clips | None,
+        scenarios: Sequence[str],
+        losses: Losses,
+        route: Route | None = None,
+    ):
+        self.module = _Learner(ear, losses)
+        self.size = len(clips)
+        self.clips, self.validation = clips, validation
+        self.scenarios, self.route = scenarios, route
+
+    def load(self, index: int, random: np.random.Generator) -> int:
+        """Return the clip's number: batches are taken at once."""
+        return index
+
+    def collate(self, examples: list[int]) -> Clips:
+        """Take the clips of a batch."""
+        return self.clips.take(examples)
+
+    def measure(self) -> dict[str, float]:
+        """Return the mean digit errors of the scenarios, percent."""
+        if self.validation is None:
+            return {}
+        ear = self.module.ear
+        found = measure_errors(ear, self.validation, self.scenarios, self.route)
+        return {"errors": sum(found.values()) / len(found)}
+
+    def export(self, folder: Path, measured: dict[str, float]) -> None:
+        """Nothing: the checkpoint holds what was trained."""
+
+
+def teach(lesson: DigitLesson, options: LoopOptions, folder: Path) -> dict[str, float]:
+    """Train, or take what was trained before in the folder; return the last measurement.
+
+    Raises:
+        ValueError: The folder holds another training.
+        OSError: It cannot be written.
+    """
+    found = train(lesson, options, folder, device="cpu")
+    lesson.module.eval()
+    return found
+
+
+def measured_once(place: Path, measure: Callable[[], Any]) -> Any:
+    """Return what is kept as JSON, or measure and keep it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if place.exists():
+        return json.loads(place.read_text(encoding="utf-8"))
+    found = measure()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with replace_when_whole(place) as partial:
+        partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return found
+
+
+def seeded(seed: int, make: Callable[[], Any]) -> Any:
+    """Make something that draws its start by chance, the same for the same seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()
