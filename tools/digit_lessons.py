@@ -17,6 +17,7 @@ from tasks.training.options import LoopOptions
 from tools.noisy_digits import Clips, DigitEar, Route, measure_errors
 
 MEASURED = "measured.json"
+BATCH, WARMUP = 16, 10
 # From the ear and a batch: losses by name, "loss" among them.
 Losses = Callable[[DigitEar, Clips], Mapping[str, Tensor]]
 
@@ -104,6 +105,18 @@ def teach(lesson: DigitLesson, options: LoopOptions, folder: Path) -> dict[str, 
     return found
 
 
+def loop_options(rate: float, seed: int, steps: int) -> LoopOptions:
+    """Return how all trainings of the studies go."""
+    return LoopOptions(
+        steps=steps,
+        batch=BATCH,
+        learning_rate=rate,
+        warmup=WARMUP,
+        seed=seed,
+        measure_every=steps,
+    )
+
+
 def measured_once(place: Path, measure: Callable[[], Any]) -> Any:
     """Return what is kept as JSON, or measure and keep it.
 
@@ -124,3 +137,20 @@ def seeded(seed: int, make: Callable[[], Any]) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return make()
+
+
+def need_measured(folder: Path, pattern: str) -> list[Any]:
+    """Return what `measured_once` has kept in the folders that a pattern fits, in their order.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+    """
+    places = sorted(folder.glob(f"{pattern}/{MEASURED}"))
+    if not places:
+        raise FileNotFoundError(f"{folder}/{pattern} has no {MEASURED}; run `make routers`.")
+    return [json.loads(place.read_text(encoding="utf-8")) for place in places]
+
+
+def plain(name: str) -> str:
+    """Return a name that folders can have."""
+    return name.replace(", ", "_").replace(" ", "_").replace("(", "").replace(")", "")

@@ -8,6 +8,7 @@ layer on top, trained on clean digits and then frozen as well, names the digit.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,8 @@ WINDOW_S = 0.8
 WINDOW = int(WINDOW_S * RATE_HZ)
 LOWER = 3  # of the 4 layers of tiny: these are never changed
 SPEAKERS = {"validation": "theo", "test": "nicolas"}  # heard in no training
-CLIPS = {"train": 200, "validation": 60, "test": 200}  # of each scenario, at most
+CLIPS = {"train": 200, "validation": 60, "test": 200}  # of each scenario
+HEAD_CLIPS = 400  # clean ones that the layer on top is trained with
 FOLDS = tuple(CLIPS)
 RECIPE = 1  # of scenarios and windows; another number makes what is kept anew
 SEED = 22
@@ -128,7 +130,7 @@ class NoisyDigits:
         folder: Where it is kept.
         spoken: The digits, see `find_fsdd_sounds`.
         whisper: Whose encoder hears; a name, see `load_whisper`.
-        clips: Of each scenario at most, by fold: "train", "validation" and "test".
+        clips: Of each scenario where nothing else is asked, by fold: "train", "validation" and "test".
 
     Raises:
         FileNotFoundError: There are no digits.
@@ -159,7 +161,8 @@ class NoisyDigits:
         Args:
             scenarios: Names of `SCENARIOS`; their order numbers the tasks.
             fold: "train", "validation" or "test".
-            each: How many of each scenario; None for as many as there are.
+            each: How many of each scenario, fewer where there are fewer; None for as many as
+                `clips` says.
 
         Raises:
             ValueError: No such scenario or fold.
@@ -180,10 +183,10 @@ class NoisyDigits:
         Raises:
             OSError: The layer cannot be written.
         """
-        ear = DigitEar(load_whisper_encoder(self.whisper))
+        ear = DigitEar(deepcopy(self.encoder))
         place = self.folder / "head.safetensors"
         if not place.exists():
-            head = _train_head(ear, self.load(["clean"], "train"))
+            head = _train_head(ear, self.load(["clean"], "train", HEAD_CLIPS))
             with replace_when_whole(place) as partial:
                 save_file(head, partial)
         ear.head.load_state_dict(load_file(place))
@@ -212,7 +215,7 @@ class NoisyDigits:
             raise ValueError(f"No fold {fold!r}; known: {', '.join(FOLDS)}.")
         sounds = self.sounds[fold]
         order = np.random.default_rng((SEED, 0, FOLDS.index(fold))).permutation(len(sounds))
-        return [sounds[place] for place in order[: self.clips[fold]][:count]]
+        return [sounds[place] for place in order[: count or self.clips[fold]]]
 
     @cached_property
     def _voices(self) -> list[tuple[np.ndarray, str | None]]:
