@@ -130,7 +130,8 @@ class NoisyDigits:
         folder: Where it is kept.
         spoken: The digits, see `find_fsdd_sounds`.
         whisper: Whose encoder hears; a name, see `load_whisper`.
-        clips: Of each scenario where nothing else is asked, by fold: "train", "validation" and "test".
+        clips: How many of each scenario where nothing else is asked, by fold: "train",
+            "validation" and "test".
 
     Raises:
         FileNotFoundError: There are no digits.

@@ -56,15 +56,20 @@ CHOOSERS = ("classifier", "ReMix, k = 1", "ReMix, k = 2")
 GIVEN = ("nothing", "all alike", "its own")
 
 
-def train_together(data: NoisyDigits, router: str, seed: int) -> tuple[DigitEar, Bank]:
-    """Train experts and router on the ten tasks, or take up what was trained."""
+def build_together(data: NoisyDigits, router: str, seed: int) -> tuple[DigitEar, Bank]:
+    """Put experts with a router of `ROUTERS` on an ear, with a start that the seed draws."""
     ear = data.build_ear()
     changes: dict[str, Any] = {"experts": EXPERTS, "k": K, "rank": RANK}
     if router.startswith("softmax"):
         changes |= {"rule": "softmax_top_k", "alpha": float(RANK)}
     if router.endswith("N(0, 1)"):
         changes |= {"router_start": "normal", "std": 1.0}
-    bank = seeded(seed, lambda: attach_preset(ear, "remix", changes, FEED_FORWARD))
+    return ear, seeded(seed, lambda: attach_preset(ear, "remix", changes, FEED_FORWARD))
+
+
+def train_together(data: NoisyDigits, router: str, seed: int) -> tuple[DigitEar, Bank]:
+    """Train experts and router on the ten tasks, or take up what was trained."""
+    ear, bank = build_together(data, router, seed)
     route = _route(bank)
     if router.startswith("softmax"):
         losses = digit_loss(route)
@@ -115,10 +120,13 @@ def run_together(data: NoisyDigits, router: str, seed: int) -> Mapping[str, Any]
     """Train experts with a router; measure errors on the test, and how the experts were used."""
 
     def measure() -> dict[str, Any]:
-        ear, bank = train_together(data, router, seed)
         test = data.load(TASKS, "test")
+        some = test.some(20, 0)
+        start = usage(*build_together(data, router, seed), some)["support"]
+        ear, bank = train_together(data, router, seed)
         errors = measure_errors(ear, test, TASKS, _route(bank))
-        return {"errors": errors, **usage(ear, bank, test.some(20, 0)), "parameters": bank.count()}
+        used = usage(ear, bank, some)
+        return {"errors": errors, **used, "start": start, "parameters": bank.count()}
 
     return measured_once(place_of(router, seed) / MEASURED, measure)
 
@@ -253,15 +261,24 @@ def write_together(results: Mapping[str, Results]) -> list[str]:
     """
     lines = []
     for name, found in results.items():
-        support = fmean(one["support"] for one in found)
+        start, support = (fmean(one[name] for one in found) for name in ("start", "support"))
         most = fmean(max(one["load"]) for one in found)
         errors = spread(means_of([one["errors"] for one in found]))
-        lines.append([name, f"{support:.2f}", f"{most:.2f}", errors])
-    supports = {name: float(line[1]) for name, line in zip(results, lines, strict=True)}
+        lines.append([name, f"{start:.2f}", f"{support:.2f}", f"{most:.2f}", errors])
+    supports = {name: float(line[2]) for name, line in zip(results, lines, strict=True)}
     soft = ", ".join(f"{supports[name]:.2f} ({name})" for name in results if "soft" in name)
     remix = ", ".join(f"{supports[name]:.2f} ({name})" for name in results if "ReMix" in name)
     return [
-        to_table(["router", "support", "load of the busiest", "digit errors, %"], lines),
+        to_table(
+            [
+                "router",
+                "support at the start",
+                "at the end",
+                "load of the busiest",
+                "digit errors, %",
+            ],
+            lines,
+        ),
         f"{EXPERTS} LoRA experts of rank {RANK} at {' and '.join(FEED_FORWARD)}, k = {K}, trained "
         f"with their router on the ten scenarios, {count_seeds([len(f) for f in results.values()])}"
         f" on the test; support is that of test clips. 'ReMix, loss' is rewarded by each draw's "

@@ -96,7 +96,7 @@ def test_heads_are_told_from_what_was_measured():
 def test_rewards_are_told_from_what_was_measured():
     errors = {name: 10.0 for name in SCENARIOS}
     together = {
-        name: [{"errors": errors, "support": 1.0 + n / 10, "load": [0.4, 0.6]}]
+        name: [{"errors": errors, "support": 1.0 + n / 10, "start": 2, "load": [0.4, 0.6]}]
         for n, name in enumerate(ROUTERS)
     }
     told = "\n".join(write_together(together))
