@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ class DigitLesson:
         losses: Losses,
         route: Route | None = None,
     ):
-        self.module = _Learner(ear, losses)
+        self.ear = ear
+        self.module: nn.Module = _Learner(ear, losses)
         self.size = len(clips)
         self.clips, self.validation = clips, validation
         self.scenarios, self.route = scenarios, route
@@ -85,8 +87,7 @@ class DigitLesson:
         """Return the mean digit errors of the scenarios, percent."""
         if self.validation is None:
             return {}
-        ear = self.module.ear
-        found = measure_errors(ear, self.validation, self.scenarios, self.route)
+        found = measure_errors(self.ear, self.validation, self.scenarios, self.route)
         return {"errors": sum(found.values()) / len(found)}
 
     def export(self, folder: Path, measured: dict[str, float]) -> None:
@@ -105,15 +106,28 @@ def teach(lesson: DigitLesson, options: LoopOptions, folder: Path) -> dict[str, 
     return found
 
 
-def loop_options(rate: float, seed: int, steps: int) -> LoopOptions:
-    """Return how all trainings of the studies go."""
+@dataclass(frozen=True)
+class Way:
+    """How long and how fast something is learnt.
+
+    Attributes:
+        steps: How many.
+        rate: Step size at its height.
+    """
+
+    steps: int
+    rate: float
+
+
+def loop_options(way: Way, seed: int) -> LoopOptions:
+    """Return how a training of the studies goes; it looks at the validation at its end."""
     return LoopOptions(
-        steps=steps,
+        steps=way.steps,
         batch=BATCH,
-        learning_rate=rate,
+        learning_rate=way.rate,
         warmup=WARMUP,
         seed=seed,
-        measure_every=steps,
+        measure_every=way.steps,
     )
 
 

@@ -23,6 +23,7 @@ from tools.digit_lessons import (
     MEASURED,
     DigitLesson,
     Losses,
+    Way,
     loop_options,
     measured_once,
     need_measured,
@@ -41,7 +42,7 @@ SIZES = (200, 2000)
 USE = ("entropy", "support", "scenarios", "digits")
 ATTENTION = ("q", "k", "v", "o")
 EXPERTS, K, RANK = 6, 3, 4
-STEPS, RATE = 200, 3e-3
+WAY = Way(120, 3e-3)
 
 
 def train_sign(data: NoisyDigits, sign: str, size: int, seed: int) -> tuple[DigitEar, Bank]:
@@ -52,7 +53,7 @@ def train_sign(data: NoisyDigits, sign: str, size: int, seed: int) -> tuple[Digi
     each = size // len(TASKS)
     clips = data.load(TASKS, "train").some(each, seed)
     lesson = DigitLesson(ear, clips, None, TASKS, sign_losses(bank, SIGNS[sign]))
-    teach(lesson, loop_options(RATE, seed, STEPS), FOLDER / f"{SIGNS[sign]:+g}_{size}_{seed}")
+    teach(lesson, loop_options(WAY, seed), FOLDER / f"{SIGNS[sign]:+g}_{size}_{seed}")
     return ear, bank
 
 

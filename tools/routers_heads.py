@@ -17,6 +17,7 @@ from fusion.routing.presets import attach_preset
 from tools.digit_lessons import (
     MEASURED,
     DigitLesson,
+    Way,
     digit_loss,
     loop_options,
     measured_once,
@@ -84,7 +85,7 @@ def train_tasks(data: NoisyDigits, method: str, rate: float, seed: int) -> Adapt
     made = build(data, method, seed)
     clips, validation = data.load(TASKS, "train"), data.load(TASKS, "validation")
     lesson = DigitLesson(made.ear, clips, validation, TASKS, digit_loss(made.route), made.route)
-    teach(lesson, loop_options(rate, seed, STEPS), place_of(method, rate, seed))
+    teach(lesson, loop_options(Way(STEPS, rate), seed), place_of(method, rate, seed))
     return made
 
 
@@ -121,19 +122,6 @@ def run_tasks(data: NoisyDigits, method: str, seed: int) -> Mapping[str, Any]:
     return measured_once(place_of(method, rate, seed) / MEASURED, measure)
 
 
-@dataclass(frozen=True)
-class Way:
-    """How long and how fast sixteen clips are learnt.
-
-    Attributes:
-        steps: How many.
-        rate: Step size at its height.
-    """
-
-    steps: int
-    rate: float
-
-
 WAYS = {
     "MHR, z alone": (Way(20, 0.1), Way(60, 0.1)),
     "MHR, the mean of its skills": (Way(20, 1e-3), Way(60, 3e-3)),
@@ -150,14 +138,15 @@ def adapt(data: NoisyDigits, name: str, way: Way, clips: Clips, seed: int, place
         made = train_tasks(data, "one LoRA", choose_rate(data, "one LoRA"), seed)
     else:
         made = train_tasks(data, "MHR", choose_rate(data, "MHR"), seed)
-        assert made.bank is not None
+        bank = made.bank
+        assert bank is not None
         if name == "MHR, z alone":
-            seeded(seed, lambda: route_new_tasks(made.bank, 1))
+            seeded(seed, lambda: route_new_tasks(bank, 1))
         else:
-            mean_of_experts(made.bank, "mean")
+            mean_of_experts(bank, "mean")
             made = Adapted(made.ear, None, None, 0)
     lesson = DigitLesson(made.ear, clips, None, ["new"], digit_loss(made.route))
-    teach(lesson, loop_options(way.rate, seed, way.steps), place)
+    teach(lesson, loop_options(way, seed), place)
     return made
 
 
@@ -203,8 +192,9 @@ def _as_it_is(data: NoisyDigits, name: str, seed: int) -> Adapted:
     if name == "the one LoRA":
         return train_tasks(data, "one LoRA", choose_rate(data, "one LoRA"), seed)
     made = train_tasks(data, "MHR", choose_rate(data, "MHR"), seed)
-    assert made.bank is not None
-    seeded(seed, lambda: route_new_tasks(made.bank, 1))
+    bank = made.bank
+    assert bank is not None
+    seeded(seed, lambda: route_new_tasks(bank, 1))
     return made
 
 

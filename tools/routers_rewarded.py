@@ -27,6 +27,7 @@ from tools.digit_lessons import (
     MEASURED,
     DigitLesson,
     Losses,
+    Way,
     digit_loss,
     loop_options,
     measured_once,
@@ -43,14 +44,14 @@ FOLDER = BUILT / "rewarded"
 SEEDS = 3
 FEED_FORWARD = ("fc1", "fc2")
 EXPERTS, K, RANK = 8, 2, 4
-TOGETHER = {"steps": 250, "rate": 3e-3}
+TOGETHER = Way(150, 3e-3)
 ROUTERS = ("softmax", "softmax, N(0, 1)", "ReMix, loss", "ReMix, errors")
 # Scenarios that have a LoRA each, and how those are trained.
 SCENARIOS = ("white", "babble", "hum", "reverberation", "low-pass")
 LORA_SITES = ("q", "k", "v", "o", "fc1", "fc2")
-ALONE = {"steps": 120, "rate": 3e-3}
+ALONE = Way(100, 3e-3)
 # How the routers over them are trained: both see as many clips.
-CHOOSING = {"steps": 150, "rate": 1e-2}
+CHOOSING = Way(100, 1e-2)
 DRAWS = 4
 CHOOSERS = ("classifier", "ReMix, k = 1", "ReMix, k = 2")
 GIVEN = ("nothing", "all alike", "its own")
@@ -76,7 +77,7 @@ def train_together(data: NoisyDigits, router: str, seed: int) -> tuple[DigitEar,
     else:
         losses = reward_losses(bank, 2, by_errors=router.endswith("errors"))
     lesson = DigitLesson(ear, data.load(TASKS, "train"), None, TASKS, losses, route)
-    teach(lesson, loop_options(seed=seed, **TOGETHER), place_of(router, seed))
+    teach(lesson, loop_options(TOGETHER, seed), place_of(router, seed))
     return ear, bank
 
 
@@ -151,7 +152,7 @@ def train_alone(data: NoisyDigits, scenario: str, seed: int) -> Path:
         adapters = seeded(seed, lambda: attach(ear, "lora", {"rank": RANK}, LORA_SITES))
         clips = data.load([scenario], "train")
         lesson = DigitLesson(ear, clips, None, [scenario], digit_loss())
-        teach(lesson, loop_options(seed=seed, **ALONE), place)
+        teach(lesson, loop_options(ALONE, seed), place)
         adapters.save(folder, "default")
     return folder
 
@@ -173,7 +174,7 @@ def train_chooser(data: NoisyDigits, chooser: str, seed: int) -> tuple[DigitEar,
     else:
         losses = reward_losses(bank, DRAWS, by_errors=True, experts=False)
     lesson = DigitLesson(ear, clips, None, SCENARIOS, losses, _route(bank))
-    teach(lesson, loop_options(seed=seed, **CHOOSING), place_of(chooser, seed))
+    teach(lesson, loop_options(CHOOSING, seed), place_of(chooser, seed))
     return ear, bank
 
 

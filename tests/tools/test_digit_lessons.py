@@ -21,13 +21,13 @@ def test_a_lora_learns_and_a_finished_training_is_taken_up(noisy_digits, tmp_pat
 
     first = lesson()
     batch = clips.take(range(len(clips)))
-    before = losses(first.module.ear, batch)["loss"].item()
+    before = losses(first.ear, batch)["loss"].item()
     teach(first, OPTIONS, tmp_path / "run")
-    after = losses(first.module.ear, batch)["loss"].item()
+    after = losses(first.ear, batch)["loss"].item()
     assert after < 0.9 * before
     again = lesson()
     teach(again, OPTIONS, tmp_path / "run")
-    assert losses(again.module.ear, batch)["loss"].item() == pytest.approx(after, rel=1e-5)
+    assert losses(again.ear, batch)["loss"].item() == pytest.approx(after, rel=1e-5)
 
 
 def test_a_bank_is_told_the_scenario_of_each_clip(noisy_digits, tmp_path):

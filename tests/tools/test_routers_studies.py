@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tools import digit_lessons, routers_entropy, routers_heads, routers_rewarded
+from tools.digit_lessons import Way
 from tools.noisy_digits import Clips
 from tools.routers_entropy import information
 
@@ -31,7 +32,7 @@ def test_a_new_scenario_is_learnt_by_routing_alone(noisy_digits, quick, monkeypa
     monkeypatch.setattr(routers_heads, "STEPS", 2)
     monkeypatch.setattr(routers_heads, "choose_rate", lambda data, method: 0.01)
     clips = noisy_digits.load(["white"], "train", 8)
-    way = routers_heads.Way(2, 0.1)
+    way = Way(2, 0.1)
     adapt = partial(routers_heads.adapt, noisy_digits, way=way, clips=clips, seed=0)
     before = routers_heads.train_tasks(noisy_digits, "MHR", 0.01, 0)
     made = adapt("MHR, z alone", place=quick / "z")
@@ -45,8 +46,8 @@ def test_a_new_scenario_is_learnt_by_routing_alone(noisy_digits, quick, monkeypa
 
 def test_reward_trains_the_router_alone_over_loras(noisy_digits, quick, monkeypatch):
     monkeypatch.setattr(routers_rewarded, "SCENARIOS", ("clean", "hum"))
-    monkeypatch.setattr(routers_rewarded, "ALONE", {"steps": 2, "rate": 3e-3})
-    monkeypatch.setattr(routers_rewarded, "CHOOSING", {"steps": 2, "rate": 1e-2})
+    monkeypatch.setattr(routers_rewarded, "ALONE", Way(2, 3e-3))
+    monkeypatch.setattr(routers_rewarded, "CHOOSING", Way(2, 1e-2))
     found = routers_rewarded.run_chooser(noisy_digits, "ReMix, k = 1", 0)
     assert found["support"] == pytest.approx(1.0)
     assert all(sum(load) == pytest.approx(1.0) for load in found["chosen"].values())
@@ -84,7 +85,7 @@ def test_information_is_none_where_all_are_served_alike_and_full_where_apart():
 
 
 def test_signs_are_trained_and_measured(noisy_digits, quick, monkeypatch):
-    monkeypatch.setattr(routers_entropy, "STEPS", 2)
+    monkeypatch.setattr(routers_entropy, "WAY", Way(2, 3e-3))
     found = routers_entropy.run_sign(noisy_digits, "the text's, +1", 10, 0)
     assert 0 <= found["entropy"] <= 1.8 and 1 <= found["support"] <= 3
     assert set(found["errors"]) == {"clean", "hum"}
