@@ -165,6 +165,27 @@ def need_measured(folder: Path, pattern: str) -> list[Any]:
     return [json.loads(place.read_text(encoding="utf-8")) for place in places]
 
 
+def told_parts(parts: Mapping[str, Callable[[], list[str]]]) -> list[str]:
+    """Return the paragraphs of the parts of a section that are measured; then what is not.
+
+    Args:
+        parts: What returns paragraphs, by what it tells of.
+
+    Raises:
+        FileNotFoundError: Nothing of it is measured.
+    """
+    found: list[str] = []
+    missing: dict[str, FileNotFoundError] = {}
+    for name, tell in parts.items():
+        try:
+            found += tell()
+        except FileNotFoundError as error:
+            missing[name] = error
+    if not found:
+        raise next(iter(missing.values()))
+    return found + [f"Not measured yet: {', '.join(missing)}."] * bool(missing)
+
+
 def plain(name: str) -> str:
     """Return a name that folders can have."""
     return name.replace(", ", "_").replace(" ", "_").replace("(", "").replace(")", "")

@@ -25,6 +25,7 @@ from tools.digit_lessons import (
     plain,
     seeded,
     teach,
+    told_parts,
 )
 from tools.digit_tables import count_seeds, errors_by_method, errors_by_scenario, means_of
 from tools.noise_scenarios import TASKS
@@ -201,13 +202,13 @@ def _as_it_is(data: NoisyDigits, name: str, seed: int) -> Adapted:
 def run(seeds: int, data: NoisyDigits | None = None) -> None:
     """Run what is not there yet, a seed of all before the next."""
     data = data or NoisyDigits()
+    measured_once(FOLDER / "frozen" / MEASURED, lambda: _measure_frozen(data))
     for seed in range(seeds):
         for method in METHODS:
             run_tasks(data, method, seed)
         for scenario in NEW:
             for name in (*AS_THEY_ARE, *FROM_CLIPS):
                 run_new(data, name, scenario, seed)
-    measured_once(FOLDER / "frozen" / MEASURED, lambda: _measure_frozen(data))
 
 
 def _measure_frozen(data: NoisyDigits) -> dict[str, dict[str, float]]:
@@ -218,18 +219,26 @@ def tell_heads() -> list[str]:
     """Return the paragraphs on MHR, Poly and one LoRA.
 
     Raises:
-        FileNotFoundError: Not all of the first seed has been measured.
+        FileNotFoundError: Nothing has been measured.
     """
-    tasks = {name: need_measured(FOLDER, f"{plain(name)}_*_*") for name in METHODS}
-    new = {
-        name: {
-            scenario: need_measured(FOLDER, f"new_{plain(name)}_{plain(scenario)}_*")
-            for scenario in NEW
-        }
-        for name in (*AS_THEY_ARE, *FROM_CLIPS)
-    }
+    return told_parts({"the ten scenarios": _tell_tasks, "new scenarios": _tell_new})
+
+
+def _tell_tasks() -> list[str]:
     frozen = need_measured(FOLDER, "frozen")
-    return [*write_tasks(frozen[0]["errors"], tasks), *write_new(new)]
+    tasks = {name: need_measured(FOLDER, f"{plain(name)}_*_*") for name in METHODS}
+    return write_tasks(frozen[0]["errors"], tasks)
+
+
+def _tell_new() -> list[str]:
+    return write_new({name: _read_new(name) for name in (*AS_THEY_ARE, *FROM_CLIPS)})
+
+
+def _read_new(name: str) -> dict[str, list[Any]]:
+    return {
+        scenario: need_measured(FOLDER, f"new_{plain(name)}_{plain(scenario)}_?")
+        for scenario in NEW
+    }
 
 
 Results = Sequence[Mapping[str, Any]]  # of each seed

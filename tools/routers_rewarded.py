@@ -35,6 +35,7 @@ from tools.digit_lessons import (
     plain,
     seeded,
     teach,
+    told_parts,
 )
 from tools.digit_tables import count_seeds, errors_by_scenario, means_of, spread
 from tools.noise_scenarios import TASKS
@@ -242,13 +243,20 @@ def tell_rewarded() -> list[str]:
     """Return the paragraphs on ReMix.
 
     Raises:
-        FileNotFoundError: Not all of the first seed has been measured.
+        FileNotFoundError: Nothing has been measured.
     """
+    return told_parts(
+        {
+            "experts trained with their router": lambda: write_together(_read(ROUTERS)),
+            "routers over LoRAs that are there": lambda: write_choosers(
+                _read(GIVEN), _read(CHOOSERS)
+            ),
+        }
+    )
 
-    def read(names: Sequence[str]) -> dict[str, Results]:
-        return {name: need_measured(FOLDER, f"{plain(name)}_?") for name in names}
 
-    return [*write_together(read(ROUTERS)), *write_choosers(read(GIVEN), read(CHOOSERS))]
+def _read(names: Sequence[str]) -> dict[str, list[Any]]:
+    return {name: need_measured(FOLDER, f"{plain(name)}_?") for name in names}
 
 
 Results = Sequence[Mapping[str, Any]]  # of each seed

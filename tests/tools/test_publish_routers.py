@@ -4,6 +4,7 @@ from types import ModuleType
 import pytest
 
 from tools import publish_routers, routers_entropy, routers_heads, routers_rewarded
+from tools.digit_lessons import told_parts
 from tools.digit_tables import count_seeds, errors_by_method, errors_by_scenario, spread
 from tools.publish_routers import PAGE, SECTIONS, publish
 from tools.routers_entropy import SIGNS, SIZES, write_entropy
@@ -119,3 +120,13 @@ def test_signs_are_told_from_what_was_measured():
     told = "\n".join(write_entropy(results))
     assert 'with 200 clips the experts tell most of the scenario by "the text\'s, +1"' in told
     assert 'errors are fewest by "the formula\'s, -1"' in told
+
+
+def test_a_section_tells_what_is_measured_and_names_the_rest():
+    def told():
+        raise FileNotFoundError("no results")
+
+    assert told_parts({"one": lambda: ["a"], "two": told}) == ["a", "Not measured yet: two."]
+    assert told_parts({"one": lambda: ["a"]}) == ["a"]
+    with pytest.raises(FileNotFoundError, match="no results"):
+        told_parts({"two": told})
