@@ -9,24 +9,24 @@ does a router that is rewarded by digit errors choose as well as a classifier of
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from fusion.adapters.interface import attach
 from fusion.routing.bank import Bank
-from fusion.routing.presets import attach_preset
+from fusion.routing.losses import label_cross_entropy, leave_one_out
 from fusion.routing.ready_made import bank_of_folders
-from fusion.routing.training import router_loss
-from tasks.reports import to_table
 from tools.digit_lessons import (
+    BATCH,
     MEASURED,
     DigitLesson,
-    Losses,
     Way,
     digit_loss,
     loop_options,
@@ -37,111 +37,37 @@ from tools.digit_lessons import (
     teach,
     told_parts,
 )
-from tools.digit_tables import count_seeds, errors_by_scenario, means_of, spread
-from tools.noise_scenarios import TASKS
-from tools.noisy_digits import BUILT, Clips, DigitEar, NoisyDigits, Route, measure_errors
+from tools.digit_tables import count_seeds, errors_by_scenario, means_of
+from tools.noisy_digits import (
+    Clips,
+    DigitEar,
+    NoisyDigits,
+    batches_of,
+    measure_errors,
+    name_digits,
+)
+from tools.routers_support import (
+    FOLDER,
+    ROUTERS,
+    Results,
+    place_of,
+    route_by,
+    run_together,
+    usage,
+    write_together,
+)
 
-FOLDER = BUILT / "rewarded"
 SEEDS = 3
-FEED_FORWARD = ("fc1", "fc2")
-EXPERTS, K, RANK = 8, 2, 4
-TOGETHER = Way(150, 3e-3)
-ROUTERS = ("softmax", "softmax, N(0, 1)", "ReMix, loss", "ReMix, errors")
+RANK = 4
 # Scenarios that have a LoRA each, and how those are trained.
 SCENARIOS = ("white", "babble", "hum", "reverberation", "low-pass")
 LORA_SITES = ("q", "k", "v", "o", "fc1", "fc2")
 ALONE = Way(100, 3e-3)
-# How the routers over them are trained: both see as many clips.
-CHOOSING = Way(100, 1e-2)
-DRAWS = 4
+# How the routers over them are trained: with so many clips of each scenario, in batches of 64.
+TRIED, DRAWS = 100, 4
+CHOOSING = Way(1000, 1e-2)
 CHOOSERS = ("classifier", "ReMix, k = 1", "ReMix, k = 2")
 GIVEN = ("nothing", "all alike", "its own")
-
-
-def build_together(data: NoisyDigits, router: str, seed: int) -> tuple[DigitEar, Bank]:
-    """Put experts with a router of `ROUTERS` on an ear, with a start that the seed draws."""
-    ear = data.build_ear()
-    changes: dict[str, Any] = {"experts": EXPERTS, "k": K, "rank": RANK}
-    if router.startswith("softmax"):
-        changes |= {"rule": "softmax_top_k", "alpha": float(RANK)}
-    if router.endswith("N(0, 1)"):
-        changes |= {"router_start": "normal", "std": 1.0}
-    return ear, seeded(seed, lambda: attach_preset(ear, "remix", changes, FEED_FORWARD))
-
-
-def train_together(data: NoisyDigits, router: str, seed: int) -> tuple[DigitEar, Bank]:
-    """Train experts and router on the ten tasks, or take up what was trained."""
-    ear, bank = build_together(data, router, seed)
-    route = _route(bank)
-    if router.startswith("softmax"):
-        losses = digit_loss(route)
-    else:
-        losses = reward_losses(bank, 2, by_errors=router.endswith("errors"))
-    lesson = DigitLesson(ear, data.load(TASKS, "train"), None, TASKS, losses, route)
-    teach(lesson, loop_options(TOGETHER, seed), place_of(router, seed))
-    return ear, bank
-
-
-def reward_losses(bank: Bank, draws: int, *, by_errors: bool, experts: bool = True) -> Losses:
-    """Return ReMix's losses: every clip is heard with several draws, which are compared.
-
-    Args:
-        bank: Its rule draws subsets.
-        draws: How many for each clip, 2 or more.
-        by_errors: Whether a draw costs 1 where the digit is wrong and else 0; or its loss.
-        experts: Whether experts are trained as well, by the loss under the draws.
-    """
-
-    def losses(ear: DigitEar, batch: Clips) -> dict[str, Tensor]:
-        states = batch.states.repeat(draws, 1, 1)
-        digits = batch.digits.repeat(draws)
-        with bank.route() as trace:
-            logits = ear(states)
-        each = functional.cross_entropy(logits, digits, reduction="none")
-        costs = (logits.argmax(-1) != digits).float() if by_errors else each.detach()
-        reward = router_loss(bank, trace, {"reward": 1.0}, costs=costs.view(draws, -1))
-        loss = each.mean() + reward if experts else reward
-        return {"loss": loss, "wrong": (logits.argmax(-1) != digits).float().mean()}
-
-    return losses
-
-
-def _route(bank: Bank) -> Route:
-    def route(batch: Clips) -> AbstractContextManager[Any]:
-        return bank.route()
-
-    return route
-
-
-def place_of(name: str, seed: int) -> Path:
-    """Return the folder of a training."""
-    return FOLDER / f"{plain(name)}_{seed}"
-
-
-def run_together(data: NoisyDigits, router: str, seed: int) -> Mapping[str, Any]:
-    """Train experts with a router; measure errors on the test, and how the experts were used."""
-
-    def measure() -> dict[str, Any]:
-        test = data.load(TASKS, "test")
-        some = test.some(20, 0)
-        start = usage(*build_together(data, router, seed), some)["support"]
-        ear, bank = train_together(data, router, seed)
-        errors = measure_errors(ear, test, TASKS, _route(bank))
-        used = usage(ear, bank, some)
-        return {"errors": errors, **used, "start": start, "parameters": bank.count()}
-
-    return measured_once(place_of(router, seed) / MEASURED, measure)
-
-
-@torch.no_grad()
-def usage(ear: DigitEar, bank: Bank, clips: Clips) -> dict[str, Any]:
-    """Say how experts are used: "support" and "load", means over the sites."""
-    ear.eval()
-    with bank.route() as trace:
-        ear(clips.states.float())
-    report = bank.report(trace)
-    support = fmean(used.support for used in report.sites.values())
-    return {"support": support, "load": list(report.load.values())}
 
 
 def train_alone(data: NoisyDigits, scenario: str, seed: int) -> Path:
@@ -162,32 +88,87 @@ def gather(data: NoisyDigits, k: int, seed: int) -> tuple[DigitEar, Bank]:
     """Put the LoRAs of all scenarios into a bank that weighs k of them alike, for whole clips."""
     ear = data.build_ear()
     folders = {name: train_alone(data, name, seed) for name in SCENARIOS}
-    changes = {"k": k, "granularity": "block", "router_start": "zeros", "trained": "router"}
+    changes = {"k": k, "granularity": "model", "router_start": "zeros", "trained": "router"}
     return ear, bank_of_folders(ear, folders, "remix", changes)
 
 
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What each choice of frozen experts leads to, for clips: all that a router is trained with.
+
+    Attributes:
+        features: What the router reads, [clips, dim].
+        wrong: Whether the digit is wrong with a subset of the experts, [clips, subsets].
+        subsets: Weights above 0 where an expert is in, bool, [subsets, experts].
+    """
+
+    features: Tensor
+    wrong: Tensor
+    subsets: Tensor
+
+    def costs(self, clips: Tensor, weights: Tensor) -> Tensor:
+        """Look up 1 for wrong digits, for weights [clips, experts] of some clips -> [clips]."""
+        alike = ((weights > 0)[:, None] == self.subsets).all(2)  # [clips, subsets]
+        return self.wrong[clips, alike.int().argmax(1)].float()
+
+
+@torch.no_grad()
+def try_all(ear: DigitEar, bank: Bank, clips: Clips) -> Outcomes:
+    """Hear clips with every subset of experts that the bank's rule may choose."""
+    k, count = bank.options.rule_built.k, bank.options.experts
+    subsets = torch.zeros(comb(count, k), count, dtype=torch.bool)
+    for number, chosen in enumerate(combinations(range(count), k)):
+        subsets[number, list(chosen)] = True
+    wrong = []
+    for subset in subsets:
+        weights = subset[None] / k
+
+        def route(batch: Clips, weights: Tensor = weights) -> AbstractContextManager[Any]:
+            return bank.route(weights=weights.expand(len(batch), -1))
+
+        wrong.append(name_digits(ear, clips, route) != clips.digits)
+    ear.eval()
+    features = []
+    for batch in batches_of(clips):
+        with bank.route() as trace:
+            ear(batch.states)
+        features.append(trace.decided[0].features)
+    return Outcomes(torch.cat(features), torch.stack(wrong, 1), subsets)
+
+
 def train_chooser(data: NoisyDigits, chooser: str, seed: int) -> tuple[DigitEar, Bank]:
-    """Train a router of `CHOOSERS` over the LoRAs, or take up what was trained."""
+    """Train a router of `CHOOSERS` over the LoRAs.
+
+    The LoRAs are frozen and a router decides once for a clip, so that every clip is heard once with
+    each subset; what a draw costs is then looked up.
+    """
     ear, bank = gather(data, 2 if chooser.endswith("2") else 1, seed)
-    clips = data.load(SCENARIOS, "train")
-    if chooser == "classifier":
-        losses = label_losses(bank)
-    else:
-        losses = reward_losses(bank, DRAWS, by_errors=True, experts=False)
-    lesson = DigitLesson(ear, clips, None, SCENARIOS, losses, _route(bank))
-    teach(lesson, loop_options(CHOOSING, seed), place_of(chooser, seed))
+    clips = data.load(SCENARIOS, "train", TRIED)
+    outcomes = try_all(ear, bank, clips)
+    (router,) = bank.routers
+    optimiser = torch.optim.Adam(router.parameters(), CHOOSING.rate)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(CHOOSING.steps):
+        some = torch.randint(len(clips), (4 * BATCH,), generator=generator)
+        logits = router.logits(outcomes.features[some], None)
+        if chooser == "classifier":
+            loss = label_cross_entropy(logits, clips.tasks[some])
+        else:
+            loss = reward_of_draws(bank, logits, some, outcomes, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
     return ear, bank
 
 
-def label_losses(bank: Bank) -> Losses:
-    """Return the loss of a classifier: which scenario a clip is of."""
-
-    def losses(ear: DigitEar, batch: Clips) -> dict[str, Tensor]:
-        with bank.route() as trace:
-            ear(batch.states)
-        return {"loss": router_loss(bank, trace, {"labels": 1.0}, labels=batch.tasks)}
-
-    return losses
+def reward_of_draws(
+    bank: Bank, logits: Tensor, clips: Tensor, outcomes: Outcomes, generator: torch.Generator
+) -> Tensor:
+    """Draw subsets for each clip, and return what has the gradient of the errors they lead to."""
+    repeated = clips.repeat(DRAWS)
+    drawn = bank.options.rule_built.draw(logits.repeat(DRAWS, 1), generator)
+    costs = outcomes.costs(repeated, drawn.weights)
+    return leave_one_out(drawn.log_probability.view(DRAWS, -1), costs.view(DRAWS, -1))
 
 
 def run_chooser(data: NoisyDigits, chooser: str, seed: int) -> Mapping[str, Any]:
@@ -196,7 +177,7 @@ def run_chooser(data: NoisyDigits, chooser: str, seed: int) -> Mapping[str, Any]
     def measure() -> dict[str, Any]:
         ear, bank = train_chooser(data, chooser, seed)
         test = data.load(SCENARIOS, "test")
-        errors = measure_errors(ear, test, SCENARIOS, _route(bank))
+        errors = measure_errors(ear, test, SCENARIOS, route_by(bank))
         chosen = {
             name: usage(ear, bank, test.take((test.tasks == task).nonzero()[:, 0]))["load"]
             for task, name in enumerate(SCENARIOS)
@@ -259,43 +240,6 @@ def _read(names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: need_measured(FOLDER, f"{plain(name)}_?") for name in names}
 
 
-Results = Sequence[Mapping[str, Any]]  # of each seed
-
-
-def write_together(results: Mapping[str, Results]) -> list[str]:
-    """Return the table of experts that are trained with their router, and what was aimed at.
-
-    Args:
-        results: What `run_together` measured, by router.
-    """
-    lines = []
-    for name, found in results.items():
-        start, support = (fmean(one[name] for one in found) for name in ("start", "support"))
-        most = fmean(max(one["load"]) for one in found)
-        errors = spread(means_of([one["errors"] for one in found]))
-        lines.append([name, f"{start:.2f}", f"{support:.2f}", f"{most:.2f}", errors])
-    supports = {name: float(line[2]) for name, line in zip(results, lines, strict=True)}
-    soft = ", ".join(f"{supports[name]:.2f} ({name})" for name in results if "soft" in name)
-    remix = ", ".join(f"{supports[name]:.2f} ({name})" for name in results if "ReMix" in name)
-    return [
-        to_table(
-            [
-                "router",
-                "support at the start",
-                "at the end",
-                "load of the busiest",
-                "digit errors, %",
-            ],
-            lines,
-        ),
-        f"{EXPERTS} LoRA experts of rank {RANK} at {' and '.join(FEED_FORWARD)}, k = {K}, trained "
-        f"with their router on the ten scenarios, {count_seeds([len(f) for f in results.values()])}"
-        f" on the test; support is that of test clips. 'ReMix, loss' is rewarded by each draw's "
-        "loss, 'ReMix, errors' by whether the digit was right.",
-        f"* Effective support: {remix} (aim: k, {K}); of the softmax {soft} (expected: below 1.5).",
-    ]
-
-
 def write_choosers(given: Mapping[str, Results], chosen: Mapping[str, Results]) -> list[str]:
     """Return the table of routers over LoRAs that are there, and what was aimed at.
 
@@ -315,7 +259,8 @@ def write_choosers(given: Mapping[str, Results], chosen: Mapping[str, Results]) 
         f"LoRAs of rank {RANK}, one for each of {len(SCENARIOS)} scenarios and frozen, and routers "
         f"over them that decide for a whole clip; {count_seeds([len(f) for f in chosen.values()])}."
         f" The classifier is trained with the scenarios' names, ReMix with {DRAWS} draws for each "
-        "clip and nothing but right or wrong digits; both see the same clips as often. Percent of "
+        "clip and nothing but right or wrong digits; both see the same clips as often, and read "
+        "the same features. Percent of "
         f"the weight that goes to the scenario's own LoRA: {told}.",
         f"* Rewarded by errors: {remix} % errors, the classifier {means['classifier']:.1f} (aim: "
         "at or below it).",

@@ -9,14 +9,8 @@ from tools.digit_tables import count_seeds, errors_by_method, errors_by_scenario
 from tools.publish_routers import PAGE, SECTIONS, publish
 from tools.routers_entropy import SIGNS, SIZES, write_entropy
 from tools.routers_heads import AS_THEY_ARE, FROM_CLIPS, METHODS, NEW, write_new, write_tasks
-from tools.routers_rewarded import (
-    CHOOSERS,
-    GIVEN,
-    ROUTERS,
-    SCENARIOS,
-    write_choosers,
-    write_together,
-)
+from tools.routers_rewarded import CHOOSERS, GIVEN, SCENARIOS, write_choosers
+from tools.routers_support import ROUTERS, write_together
 
 
 @pytest.fixture

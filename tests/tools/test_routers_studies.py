@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 import torch
 
-from tools import digit_lessons, routers_entropy, routers_heads, routers_rewarded
+from tools import digit_lessons, routers_entropy, routers_heads, routers_rewarded, routers_support
 from tools.digit_lessons import Way
 from tools.noisy_digits import Clips
 from tools.routers_entropy import information
@@ -12,7 +12,7 @@ from tools.routers_entropy import information
 @pytest.fixture
 def quick(monkeypatch, tmp_path):
     """Two scenarios, and trainings of two steps, kept in a folder of the test."""
-    for module in (routers_entropy, routers_heads, routers_rewarded):
+    for module in (routers_entropy, routers_heads, routers_support):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
         monkeypatch.setattr(module, "TASKS", ("clean", "hum"))
     monkeypatch.setattr(digit_lessons, "BATCH", 4)
@@ -44,37 +44,56 @@ def test_a_new_scenario_is_learnt_by_routing_alone(noisy_digits, quick, monkeypa
     assert mean.bank is None and mean.ear(clips.states.float()).isfinite().all()
 
 
-def test_reward_trains_the_router_alone_over_loras(noisy_digits, quick, monkeypatch):
+@pytest.fixture
+def over_loras(quick, monkeypatch):
     monkeypatch.setattr(routers_rewarded, "SCENARIOS", ("clean", "hum"))
     monkeypatch.setattr(routers_rewarded, "ALONE", Way(2, 3e-3))
-    monkeypatch.setattr(routers_rewarded, "CHOOSING", Way(2, 1e-2))
+    monkeypatch.setattr(routers_rewarded, "CHOOSING", Way(20, 1e-2))
+
+
+def test_a_choosing_router_alone_is_trained_over_loras(noisy_digits, over_loras):
     found = routers_rewarded.run_chooser(noisy_digits, "ReMix, k = 1", 0)
     assert found["support"] == pytest.approx(1.0)
     assert all(sum(load) == pytest.approx(1.0) for load in found["chosen"].values())
     ear, bank = routers_rewarded.train_chooser(noisy_digits, "ReMix, k = 1", 0)
     trained = {name for name, p in ear.named_parameters() if p.requires_grad}
-    assert trained and all("router" in name for name in trained)
+    assert len(trained) == len(bank.routers) == 1, "one decision for a clip"
+    assert all("router" in name for name in trained)
+    assert set(routers_rewarded.run_given(noisy_digits, "its own", 0)["errors"]) == {"clean", "hum"}
 
 
-def test_a_draw_that_errs_less_becomes_more_probable(noisy_digits, quick):
-    ear = noisy_digits.build_ear()
-    changes = {"experts": 2, "k": 1, "granularity": "block", "router_start": "zeros"}
-    bank = routers_rewarded.attach_preset(ear, "remix", changes, ("fc1",))
+def test_what_a_draw_costs_is_what_the_bank_makes_of_it(noisy_digits, over_loras):
+    ear, bank = routers_rewarded.gather(noisy_digits, 1, 0)
+    for adapter in bank.sites.values():  # the second expert destroys what it touches
+        adapter.experts.up.data[1] += torch.randn(adapter.experts.up.shape[1:])
     clips = noisy_digits.load(["clean"], "train").take(range(20))
-    with torch.no_grad():
-        bank.sites["layers.0.fc1"].experts.up[1] += 3.0 * torch.randn(8, 1536)
-    losses = routers_rewarded.reward_losses(bank, 4, by_errors=True, experts=False)
-    ear.train()
-    losses(ear, clips)["loss"].backward()
-    (router,) = bank.routers
-    features = ear.layers[0].final_layer_norm  # what fc1 reads
-    assert features is not None and router.gate.grad.abs().sum() > 0
-    with torch.no_grad():
-        router.gate -= router.gate.grad / router.gate.grad.norm()
-    ear.eval()
-    with bank.route() as trace:
-        ear(clips.states)
-    assert trace.decided[0].weights[:, 0].mean() > 0.9, "the expert that destroys is left"
+    outcomes = routers_rewarded.try_all(ear, bank, clips)
+    assert outcomes.subsets.tolist() == [[True, False], [False, True]]
+    weights = torch.eye(2)[[1, 0]].repeat(10, 1)
+    with torch.no_grad(), bank.route(weights=weights):
+        wrong = ear(clips.states).argmax(-1) != clips.digits
+    assert torch.equal(outcomes.costs(torch.arange(20), weights), wrong.float())
+    assert outcomes.wrong[:, 1].double().mean() > outcomes.wrong[:, 0].double().mean()
+
+
+def test_a_draw_that_errs_less_becomes_more_probable(noisy_digits, over_loras):
+    _, bank = routers_rewarded.gather(noisy_digits, 1, 0)
+    features, clips = torch.randn(30, 384), torch.arange(30)
+    wrong = torch.tensor([[True, False]]).expand(30, 2)
+    outcomes = routers_rewarded.Outcomes(features, wrong, torch.eye(2) > 0)
+    logits = torch.zeros(30, 2, requires_grad=True)
+    draws = torch.Generator().manual_seed(0)
+    routers_rewarded.reward_of_draws(bank, logits, clips, outcomes, draws).backward()
+    assert logits.grad is not None
+    assert logits.grad[:, 0].sum() > 0 > logits.grad[:, 1].sum(), "descent goes to the second"
+
+
+def test_experts_learn_with_a_router_that_draws(noisy_digits, quick, monkeypatch):
+    monkeypatch.setattr(routers_support, "TOGETHER", Way(2, 3e-3))
+    found = routers_support.run_together(noisy_digits, "ReMix, errors", 0)
+    assert found["support"] == found["start"] == pytest.approx(routers_support.K)
+    found = routers_support.run_together(noisy_digits, "softmax, N(0, 1)", 0)
+    assert 1 <= found["support"] <= routers_support.K
 
 
 def test_information_is_none_where_all_are_served_alike_and_full_where_apart():
