@@ -17,12 +17,14 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fusion.adapters.interface import attach
 from fusion.routing.bank import Bank
 from fusion.routing.losses import label_cross_entropy, leave_one_out
 from fusion.routing.ready_made import bank_of_folders
+from modalities.whole_file import replace_when_whole
 from tools.digit_lessons import (
     BATCH,
     MEASURED,
@@ -64,8 +66,9 @@ SCENARIOS = ("white", "babble", "hum", "reverberation", "low-pass")
 LORA_SITES = ("q", "k", "v", "o", "fc1", "fc2")
 ALONE = Way(100, 3e-3)
 # How the routers over them are trained: with so many clips of each scenario, in batches of 64.
-TRIED, DRAWS = 100, 4
-CHOOSING = Way(1000, 1e-2)
+# Rate and draws by the validation: at 1e-2 with 4 draws routers decide before they have compared.
+TRIED, DRAWS = 100, 16
+CHOOSING = Way(1000, 1e-3)
 CHOOSERS = ("classifier", "ReMix, k = 1", "ReMix, k = 2")
 GIVEN = ("nothing", "all alike", "its own")
 
@@ -136,6 +139,16 @@ def try_all(ear: DigitEar, bank: Bank, clips: Clips) -> Outcomes:
     return Outcomes(torch.cat(features), torch.stack(wrong, 1), subsets)
 
 
+def try_once(ear: DigitEar, bank: Bank, clips: Clips, folder: Path) -> Outcomes:
+    """Return what `try_all` found before, or let it find that and keep it."""
+    place = folder / "outcomes.safetensors"
+    if not place.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replace_when_whole(place) as partial:
+            save_file(vars(try_all(ear, bank, clips)), partial)
+    return Outcomes(**load_file(place))
+
+
 def train_chooser(data: NoisyDigits, chooser: str, seed: int) -> tuple[DigitEar, Bank]:
     """Train a router of `CHOOSERS` over the LoRAs.
 
@@ -144,7 +157,7 @@ def train_chooser(data: NoisyDigits, chooser: str, seed: int) -> tuple[DigitEar,
     """
     ear, bank = gather(data, 2 if chooser.endswith("2") else 1, seed)
     clips = data.load(SCENARIOS, "train", TRIED)
-    outcomes = try_all(ear, bank, clips)
+    outcomes = try_once(ear, bank, clips, place_of(f"outcomes_{bank.options.chosen}", seed))
     (router,) = bank.routers
     optimiser = torch.optim.Adam(router.parameters(), CHOOSING.rate)
     generator = torch.Generator().manual_seed(seed)
