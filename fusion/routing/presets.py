@@ -187,7 +187,7 @@ def attach_preset(
     preset = find_preset(method)
     options = changed(preset.options, changes or {})
     if where is None:
-        where = _present(model, preset.where, blocks)
+        where = present_roles(model, preset.where, blocks)
     if layers is None and preset.blocks:
         sites = find_sites(model, where, "sublayer", None, {**BLOCKS, **(blocks or {})})
         fewest = min((site.layers for site in sites if site.layer >= 0), default=0)
@@ -195,10 +195,18 @@ def attach_preset(
     return attach_bank(model, options, where, name=name, layers=layers, blocks=blocks)
 
 
-def _present(
-    model: nn.Module, roles: Sequence[str], blocks: Mapping[str, tuple[Block, ...]] | None
+def present_roles(
+    model: nn.Module,
+    roles: Sequence[str],
+    blocks: Mapping[str, tuple[Block, ...]] | None = None,
 ) -> list[str]:
-    """Leave roles out that no block of the model has; all stay where it has none of them."""
+    """Leave roles out that no block of the model has; all stay where it has none of them.
+
+    Args:
+        model: Any module that holds Transformer blocks.
+        roles: See `fusion.contract.sites.ROLES`.
+        blocks: Block classes that are not known, by class name.
+    """
     known = {**BLOCKS, **(blocks or {})}
     if not any(type(module).__name__ in known for module in model.modules()):
         return list(roles)

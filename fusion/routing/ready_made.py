@@ -11,10 +11,11 @@ from fusion.adapters.files import CONFIG, read_adapter_config
 from fusion.adapters.injection import layers_of
 from fusion.adapters.interface import Adapters
 from fusion.contract.selection import Part
+from fusion.contract.sites import LINEAR_ROLES, find_sites
 from fusion.routing.bank import Bank, attach_bank
 from fusion.routing.forms.lora import LoraExperts
 from fusion.routing.options import changed
-from fusion.routing.presets import find_preset
+from fusion.routing.presets import find_preset, present_roles
 
 
 def bank_of_loras(
@@ -60,7 +61,7 @@ def bank_of_loras(
     built = changed(
         preset.options, {"trained": "router"} | given | fixed | _fewer(given, preset, names)
     )
-    bank = attach_bank(model, built, parts[0].sites, name=name)
+    bank = attach_bank(model, built, _places(model, parts[0].sites), name=name)
     _fill(bank, parts)
     return bank
 
@@ -100,6 +101,21 @@ def bank_of_folders(
     finally:
         for expert in loaded:
             adapters.drop(expert)
+
+
+def _places(model: nn.Module, sites: Sequence[str]) -> Sequence[str]:
+    """Return roles that stand for just these modules, or their names where none do.
+
+    A module by name belongs to no block: what shares a router, or decodes, only its role tells.
+    """
+    try:
+        found = find_sites(model, present_roles(model, LINEAR_ROLES))
+    except ValueError:  # no known block
+        return sites
+    role_of = {site.name: site.role for site in found}
+    roles = dict.fromkeys(role_of.get(name, "") for name in sites)
+    alike = {name for name, role in role_of.items() if role in roles}
+    return list(roles) if alike == set(sites) else sites
 
 
 def _fewer(given: Mapping[str, Any], preset: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -104,3 +104,12 @@ def test_loras_of_different_base_models_are_refused_before_any_is_loaded(
     with pytest.raises(ValueError, match=told):
         bank_of_folders(fresh, {name: tmp_path / name for name in ("babble", "car")})
     assert Adapters(fresh).names == []
+
+
+def test_experts_know_the_block_that_their_lora_is_in(with_loras, kind, model, run):
+    bank = bank_of_loras(model, NAMES, changes={"granularity": "token_in_block"})
+    layers = {adapter.group for adapter in bank.sites.values()}
+    assert "" not in layers and len(layers) == len(bank.routers) == 4
+    decodes = {site for site, adapter in bank.sites.items() if adapter.decodes}
+    assert bool(decodes) == (kind == "whisper") and all("decoder" in site for site in decodes)
+    run(kind, model)
