@@ -13,6 +13,7 @@ from torch.nn.functional import pad
 from fusion.adapters.interface import Adapters
 from fusion.audio_visual.agreement import Agreement, AgreementNetwork
 from fusion.audio_visual.joint import JointFusion, reliability
+from fusion.audio_visual.mixed import MixedFusion
 from fusion.audio_visual.upstream import UpstreamFusion
 from modalities.audio.log_mel import LogMel
 from modalities.rates import CROP_SIDE, PIECE_PICTURES, PIECE_SAMPLES
@@ -22,7 +23,7 @@ from modalities.speech.whisper_encoder import WhisperEncoder
 from modalities.vision.lips import LipEncoder
 
 MOST_TOKENS = 40  # a window holds about ten words
-Fusion = JointFusion | UpstreamFusion
+Fusion = JointFusion | MixedFusion | UpstreamFusion
 
 
 @dataclass(frozen=True)

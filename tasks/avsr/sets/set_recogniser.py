@@ -93,6 +93,19 @@ class SetRecogniser:
         self.adapted.adapters.use(None)
         self.adapted.eval()
 
+    def add_set(self, name: str, fusion: nn.Module | None = None) -> None:
+        """Recognise with one more set, whose adapter is on the model already.
+
+        Args:
+            name: Of its adapter.
+            fusion: What joins lips and sound in it; None for one that hears only.
+
+        Raises:
+            ValueError: The model has no such adapter.
+        """
+        self.adapted.adapters.parts(name)  # refuses one that is not there
+        self.fusions[name] = None if fusion is None else fusion.to(self.device).eval()
+
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Names of the sets by what they are for."""
@@ -120,8 +133,8 @@ class SetRecogniser:
         Raises:
             ValueError: No such set, or an utterance is longer than a window.
         """
-        if name not in self.cards:
-            raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.cards)}.")
+        if name not in self.fusions:
+            raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.fusions)}.")
         listener = self._stand_in(name)
         if self.fusions[name] is None:
             return self._run_set(utterances, name)[0]
