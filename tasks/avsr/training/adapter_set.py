@@ -29,9 +29,7 @@ from tasks.avsr.training.config import (
 )
 from tasks.avsr.training.noise_maker import NoiseMaker
 from tasks.avsr.training.shown_mouths import SightExample, SightSource
-from tasks.avsr.training.targets import Teacher
-
-IGNORED = -100
+from tasks.avsr.training.targets import Teacher, token_loss
 
 
 class AdapterSetTraining:
@@ -203,18 +201,6 @@ class _Learner(nn.Module):
             losses["encoder"] = functional.l1_loss(states, batch["clean_states"])
         for name in ("transcript", "tokens"):
             if getattr(weights, name):
-                losses[name] = self._token_loss(states, batch[name])
+                losses[name] = token_loss(whisper, states, batch[name])
         total = sum(getattr(weights, name) * value for name, value in losses.items())
         return {"loss": total, **losses} if len(losses) > 1 else {"loss": total}  # type: ignore[dict-item]
-
-    def _token_loss(self, states: Tensor, rows: Tensor) -> Tensor:
-        """Cross-entropy of tokens after the prompt, [batch, tokens] of ids or IGNORED."""
-        inputs = rows[:, :-1].masked_fill(rows[:, :-1] < 0, self.whisper.end)
-        targets = rows[:, 1:].clone()
-        targets[:, : len(self.whisper.prompt) - 1] = IGNORED
-        logits = self.whisper.read(states, inputs)
-        losses = functional.cross_entropy(
-            logits.mT, targets, ignore_index=IGNORED, reduction="none", label_smoothing=0.0
-        )
-        counts = (targets != IGNORED).sum(1)
-        return (losses.sum(1) / counts).mean()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from data_prep.clips.manifest import Clip
 from data_prep.clips.samples import Sample
@@ -91,3 +92,22 @@ class Teacher:
         tensors = [torch.from_numpy(w)[None] for w in waveforms]
         mel = torch.cat([self.log_mel(self.log_mel.pad(t)) for t in tensors])
         return self.whisper.encoder(mel.to(self.whisper.model.device)).values
+
+
+def token_loss(whisper: AdaptedWhisper, states: Tensor, rows: Tensor) -> Tensor:
+    """Return the cross-entropy of the tokens after the prompt, a mean over windows, scalar.
+
+    Args:
+        whisper: Its decoder reads the states.
+        states: [batch, states, dim].
+        rows: Prompt, text and end, [batch, tokens] of ids; IGNORED where a row has ended.
+    """
+    inputs = rows[:, :-1].masked_fill(rows[:, :-1] < 0, whisper.end)
+    targets = rows[:, 1:].clone()
+    targets[:, : len(whisper.prompt) - 1] = IGNORED
+    logits = whisper.read(states, inputs)
+    losses = functional.cross_entropy(
+        logits.mT, targets, ignore_index=IGNORED, reduction="none", label_smoothing=0.0
+    )
+    counts = (targets != IGNORED).sum(1)
+    return (losses.sum(1) / counts).mean()
