@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from fusion.routing.router_files import CARD
+from fusion.routing.usage_picture import draw_usage, weights_along
+from modalities.rates import RATE_HZ, SAMPLES_PER_STATE
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.gated_sets import GatedSets
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
@@ -40,6 +42,7 @@ from tools.changing_noise import (
 )
 
 BUILT = ROOT / "build/routers/switching"
+PICTURE = ROOT / "docs/routers_switching.webp"
 SETS = ("babble", "sidespeaker", "music", "natural", "all")
 STEADY = (("babble",), ("music",), ("sidespeaker",), ("natural",))
 CHANGING = (
@@ -143,19 +146,21 @@ def train_gates(name: str) -> None:
     train(GateTraining(config), config.loop, folder, tell, device="cpu", settings=asdict(config))
 
 
-def way_of_gates(recogniser: SetRecogniser, name: str) -> Way:
+def gates_of(recogniser: SetRecogniser, name: str) -> GatedSets:
     """Put the gates of an attempt beside the sets; those of `UNIFORM` weigh all alike."""
     changes = {} if name == UNIFORM else config_of(name).bank
     gated = GatedSets(recogniser, SETS, changes, plain(name))
     if name != UNIFORM:
         gated.load(BUILT / plain(name) / GATES)
-    return way_of(recogniser, gated.name)
+    return gated
 
 
 def measure_sets() -> None:
     """Measure what needs no training on the test clips, the frozen model last."""
     recogniser = load()
-    ways = ways_of_sets(recogniser) | {UNIFORM: way_of_gates(recogniser, UNIFORM)}
+    ways = ways_of_sets(recogniser) | {
+        UNIFORM: way_of(recogniser, gates_of(recogniser, UNIFORM).name)
+    }
     heard = Measurement(Split(TEST), BUILT / TEST)
     heard.fill(lay_out(), ways)
     recognise = {PLAIN: lambda utterances: [one.text for one in recogniser.plain(utterances)]}
@@ -165,8 +170,31 @@ def measure_sets() -> None:
 def measure_gates(split: str, names: Sequence[str]) -> None:
     """Measure the gates of attempts on validation or test clips."""
     recogniser = load()
-    ways = {name: way_of_gates(recogniser, name) for name in names}
+    ways = {name: way_of(recogniser, gates_of(recogniser, name).name) for name in names}
     Measurement(Split(split), BUILT / split).fill(lay_out(), ways)
+
+
+def draw_along(name: str) -> None:
+    """Draw which sets the gates of an attempt weigh along the first test clip, as noise changes."""
+    recogniser = load()
+    gated = gates_of(recogniser, name)
+    condition = Condition(CHANGING[0], LEVELS_DB[-1])
+    utterance = Split(TEST).utter(0, condition)
+    with gated.bank.route() as trace:
+        recogniser.with_set([utterance], gated.name)
+    sites = [site for site in gated.bank.sites if ".encoder." in site]
+    frames = len(utterance.waveform) // SAMPLES_PER_STATE
+    half_s = frames * SAMPLES_PER_STATE / RATE_HZ / 2
+    first, second = condition.categories
+    draw_usage(
+        weights_along(trace, 0, sites)[:frames],
+        SETS,
+        2 * half_s,
+        torch.from_numpy(utterance.waveform),
+        RATE_HZ,
+        PICTURE,
+        spans={first: (0, half_s), second: (half_s, 2 * half_s)},
+    )
 
 
 def load() -> SetRecogniser:
@@ -271,8 +299,13 @@ def write_switching(heard: Heard, tried: Mapping[str, float], chosen: str) -> li
         [name, *(tell_rate(rate_interval(heard.errors(way, of), SEED)) for of in groups.values())]
         for name, way in rows.items()
     ]
+    picture = (
+        "How far each set is weighed in the encoder, mean over its layers, along a test clip in "
+        "babble and then music"
+    )
     return [
         to_table(["word error rate, % [95 %]", *groups], lines),
+        f"![{picture}]({PICTURE.name})",
         describe_test(heard),
         "\n".join(tell_aims(heard, chosen)),
         to_table(
@@ -343,7 +376,9 @@ def main() -> None:
         measure_sets()
         validation = read_heard(VALIDATION, list(ATTEMPTS))
         scores = {name: validation.errors(name, lay_out()).rate for name in ATTEMPTS}
-        measure_gates(TEST, [choose_attempt(scores)])
+        chosen = choose_attempt(scores)
+        measure_gates(TEST, [chosen])
+        draw_along(chosen)
         print("\n\n".join(tell_switching()))
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
