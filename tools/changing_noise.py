@@ -15,6 +15,7 @@ from data_prep.noise import Recordings, find_recordings, mix, render_scene
 from data_prep.noise.changing import join_noises
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.sets.contract import Utterance
+from tasks.avsr.sets.set_recogniser import SetRecogniser
 from tasks.reports import write_text
 from tasks.training.study import plain
 
@@ -27,6 +28,8 @@ KEPT_FOR_TEST = (
     *("librosa_hungarian_dance", "audiomentations_sheep", "scaper_street"),
     *("speechbrain_noise3", "speechbrain_noise5"),
 )
+SETS = ("babble", "sidespeaker", "music", "natural", "all")
+PLAIN, CHOICES = "plain Whisper", "choices"
 VALIDATION, TEST = "val", "test"
 SEED, BATCH = 0, 25  # of noise; clips recognised at once
 Way = Callable[[Sequence[Utterance]], list[str]]  # writes a text for each clip
@@ -156,3 +159,39 @@ class Measurement:
         for start in range(0, count, BATCH):
             stop = min(start + BATCH, count)
             yield [self.split.utter(place, condition) for place in range(start, stop)]
+
+
+def ways_of_sets(recogniser: SetRecogniser) -> dict[str, Way]:
+    """Return how each set recognises, and which of them the selector chooses."""
+
+    def choose(utterances: Sequence[Utterance]) -> list[str]:
+        return [recogniser.choose(one) or PLAIN for one in recogniser.describe(utterances)]
+
+    return {CHOICES: choose, **{name: way_of(recogniser, name) for name in SETS}}
+
+
+def way_of_selector(recogniser: SetRecogniser) -> Way:
+    """Return how the sets recognise that the selector chooses, without running the others."""
+    ways = ways_of_sets(recogniser) | {PLAIN: way_of_plain(recogniser)}
+
+    def recognise(utterances: Sequence[Utterance]) -> list[str]:
+        texts = [""] * len(utterances)
+        chosen = ways[CHOICES](utterances)
+        for name in dict.fromkeys(chosen):
+            places = [place for place, one in enumerate(chosen) if one == name]
+            found = ways[name]([utterances[place] for place in places])
+            for place, text in zip(places, found, strict=True):
+                texts[place] = text
+        return texts
+
+    return recognise
+
+
+def way_of_plain(recogniser: SetRecogniser) -> Way:
+    """Return how the frozen model recognises."""
+    return lambda utterances: [one.text for one in recogniser.plain(utterances)]
+
+
+def way_of(recogniser: SetRecogniser, name: str) -> Way:
+    """Return how one set recognises, or gates over several."""
+    return lambda utterances: [one.text for one in recogniser.with_set(utterances, name)]

@@ -15,7 +15,6 @@ import torch
 from fusion.routing.router_files import CARD
 from fusion.routing.usage_picture import draw_usage, weights_along
 from modalities.rates import RATE_HZ, SAMPLES_PER_STATE
-from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.gated_sets import GatedSets
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
 from tasks.avsr.training.config import DataOptions, NoiseOptions
@@ -27,23 +26,28 @@ from tasks.training.loop import train
 from tasks.training.options import LoopOptions
 from tasks.training.study import plain
 from tools.changing_noise import (
+    CHOICES,
     CLIPS,
     DATA,
     KEPT_FOR_TEST,
+    PLAIN,
     ROOT,
     SEED,
+    SETS,
     SPLIT,
     TEST,
     VALIDATION,
     Condition,
     Measurement,
     Split,
-    Way,
+    way_of,
+    way_of_plain,
+    way_of_selector,
+    ways_of_sets,
 )
 
 BUILT = ROOT / "build/routers/switching"
 PICTURE = ROOT / "docs/routers_switching.webp"
-SETS = ("babble", "sidespeaker", "music", "natural", "all")
 STEADY = (("babble",), ("music",), ("sidespeaker",), ("natural",))
 CHANGING = (
     ("babble", "music"),
@@ -52,7 +56,7 @@ CHANGING = (
 )
 LEVELS_DB = (-10.0, -5.0)
 STEPS = 150  # of a training
-PLAIN, CHOICES, UNIFORM = "plain Whisper", "choices", "all sets alike"
+UNIFORM = "all sets alike"
 SELECTED, BEST = "the selector's choice", "best single set"
 GATES = "gates"
 
@@ -92,20 +96,6 @@ def lay_out() -> list[Condition]:
     """Return the conditions of a test, by level: noise that changes once, steady, and twice."""
     kinds = (*CHANGING[:2], *STEADY, *CHANGING[2:])
     return [Condition(kind, level) for level in LEVELS_DB for kind in kinds]
-
-
-def ways_of_sets(recogniser: SetRecogniser) -> dict[str, Way]:
-    """Return how each set recognises, and which of them the selector chooses."""
-
-    def choose(utterances: Sequence[Utterance]) -> list[str]:
-        return [recogniser.choose(one) or PLAIN for one in recogniser.describe(utterances)]
-
-    return {CHOICES: choose, **{name: way_of(recogniser, name) for name in SETS}}
-
-
-def way_of(recogniser: SetRecogniser, name: str) -> Way:
-    """Return how one set recognises, or gates over several."""
-    return lambda utterances: [one.text for one in recogniser.with_set(utterances, name)]
 
 
 def config_of(name: str) -> GateConfig:
@@ -163,15 +153,30 @@ def measure_sets() -> None:
     }
     heard = Measurement(Split(TEST), BUILT / TEST)
     heard.fill(lay_out(), ways)
-    recognise = {PLAIN: lambda utterances: [one.text for one in recogniser.plain(utterances)]}
-    heard.fill(lay_out(), recognise)
+    heard.fill(lay_out(), {PLAIN: way_of_plain(recogniser)})
 
 
-def measure_gates(split: str, names: Sequence[str]) -> None:
-    """Measure the gates of attempts on validation or test clips."""
+def validate() -> None:
+    """Measure all attempts on validation clips, beside the selector's choice and all sets alike."""
     recogniser = load()
-    ways = {name: way_of(recogniser, gates_of(recogniser, name).name) for name in names}
-    Measurement(Split(split), BUILT / split).fill(lay_out(), ways)
+    ways = {SELECTED: way_of_selector(recogniser)}
+    for name in (UNIFORM, *ATTEMPTS):
+        ways[name] = way_of(recogniser, gates_of(recogniser, name).name)
+    Measurement(Split(VALIDATION), BUILT / VALIDATION).fill(lay_out(), ways)
+
+
+def measure_gates(name: str) -> None:
+    """Measure the gates of an attempt on the test clips."""
+    recogniser = load()
+    ways = {name: way_of(recogniser, gates_of(recogniser, name).name)}
+    Measurement(Split(TEST), BUILT / TEST).fill(lay_out(), ways)
+
+
+def score_attempts() -> dict[str, float]:
+    """Return word error rates on validation clips over all conditions, percent, by way."""
+    ways = (SELECTED, UNIFORM, *ATTEMPTS)
+    found = read_heard(VALIDATION, ways)
+    return {name: found.errors(name, lay_out()).rate for name in ways}
 
 
 def draw_along(name: str) -> None:
@@ -204,12 +209,8 @@ def load() -> SetRecogniser:
 
 
 def choose_attempt(scores: Mapping[str, float]) -> str:
-    """Return the attempt with the lowest word error rate on validation clips.
-
-    Args:
-        scores: Mean over all conditions, percent, by attempt.
-    """
-    return min(scores, key=lambda name: scores[name])
+    """Return the attempt with the lowest word error rate on validation clips, see above."""
+    return min(ATTEMPTS, key=lambda name: scores[name])
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class Heard:
         return WordErrors(*(sum(getattr(one, name) for one in counts) for name in names))
 
     def _texts(self, way: str, condition: Condition) -> Sequence[str]:
-        if way == SELECTED:
+        if way == SELECTED and CHOICES in self.texts:
             chosen = self._texts(CHOICES, condition)
             return [self._texts(name, condition)[clip] for clip, name in enumerate(chosen)]
         if way == BEST:
@@ -267,9 +268,8 @@ def read_heard(split: str, ways: Sequence[str]) -> Heard:
 
 def tell_switching() -> list[str]:
     """Return the paragraphs on gates for each token over the sets for noise."""
-    validation = read_heard(VALIDATION, [UNIFORM, *ATTEMPTS])
-    tried = {name: validation.errors(name, lay_out()).rate for name in (UNIFORM, *ATTEMPTS)}
-    chosen = choose_attempt({name: tried[name] for name in ATTEMPTS})
+    tried = score_attempts()
+    chosen = choose_attempt(tried)
     heard = read_heard(TEST, [PLAIN, CHOICES, *SETS, UNIFORM, chosen])
     return write_switching(heard, tried, chosen)
 
@@ -279,7 +279,7 @@ def write_switching(heard: Heard, tried: Mapping[str, float], chosen: str) -> li
 
     Args:
         heard: Of the test clips.
-        tried: Word error rates of all attempts on validation clips, and of `UNIFORM`.
+        tried: Word error rates on validation clips, see `score_attempts`.
         chosen: Which attempt the test was taken with.
     """
     steady, changing = parts_of_test()
@@ -309,7 +309,7 @@ def write_switching(heard: Heard, tried: Mapping[str, float], chosen: str) -> li
         describe_test(heard),
         "\n".join(tell_aims(heard, chosen)),
         to_table(
-            ["gates, on validation clips", "word error rate, %"],
+            ["on validation clips", "word error rate, %"],
             [[tell_attempt(name), f"{rate:.1f}"] for name, rate in tried.items()],
         ),
     ]
@@ -372,12 +372,10 @@ def main() -> None:
     try:
         for name in ATTEMPTS:
             train_gates(name)
-        measure_gates(VALIDATION, [UNIFORM, *ATTEMPTS])
+        validate()
         measure_sets()
-        validation = read_heard(VALIDATION, list(ATTEMPTS))
-        scores = {name: validation.errors(name, lay_out()).rate for name in ATTEMPTS}
-        chosen = choose_attempt(scores)
-        measure_gates(TEST, [chosen])
+        chosen = choose_attempt(score_attempts())
+        measure_gates(chosen)
         draw_along(chosen)
         print("\n\n".join(tell_switching()))
     except (ValueError, OSError) as error:
