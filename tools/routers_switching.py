@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from fusion.routing.router_files import CARD
@@ -237,7 +238,7 @@ class Heard:
         """
         counts = [self._count(self._texts(way, condition)) for condition in conditions]
         names = ("hits", "substitutions", "deletions", "insertions")
-        return WordErrors(*(sum(getattr(one, name) for one in counts) for name in names))
+        return WordErrors(*(np.sum([getattr(one, n) for one in counts], axis=0) for n in names))
 
     def _texts(self, way: str, condition: Condition) -> Sequence[str]:
         if way == SELECTED and CHOICES in self.texts:
@@ -336,12 +337,10 @@ def tell_aims(heard: Heard, chosen: str) -> list[str]:
     steady, changing = parts_of_test()
     lines = []
     for other in (SELECTED, UNIFORM):
-        by = {
-            kind: [heard.errors(way, of) for way in (chosen, other)]
-            for kind, of in (("steady", steady), ("changing", changing))
-        }
-        more = difference_interval(*by["steady"], SEED)
-        ratio = ratio_interval(by["changing"][:1], by["changing"][1:], SEED)
+        own, others = (heard.errors(way, steady) for way in (chosen, other))
+        more = difference_interval(own, others, SEED)
+        own, others = (heard.errors(way, changing) for way in (chosen, other))
+        ratio = ratio_interval([own], [others], SEED)
         aims = (" (aim: at most 0.5)", " (aim: at most 0.80)") if other == SELECTED else ("", "")
         lines.append(
             f"* Against {other}: on steady noise {tell_rate(more, 2)} points of word error rate "
