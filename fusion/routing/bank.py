@@ -199,6 +199,22 @@ class Bank:
         """
         self.set_options(replace(self.options, trained=trained))
 
+    def hold(self, experts: int | None = None) -> None:
+        """Let the first experts, and what is theirs of the routers, stay as they are in training.
+
+        Their parameters are then apart from the others', and no optimiser moves them. An
+        optimiser that knew the bank has to be made anew.
+
+        Args:
+            experts: How many, from the first; None for all, as when one was trained to its end,
+                and 0 for none.
+
+        Raises:
+            ValueError: More than there are, or a router whose columns cannot be held.
+        """
+        held = self.options.experts if experts is None else experts
+        self.set_options(replace(self.options, held=held, held_columns=True))
+
     def set_options(self, options: BankOptions) -> None:
         """Give the bank options that its tensors fit already, in counts and files too."""
         parts = self.adapters.parts(self.name)

@@ -1,6 +1,6 @@
 """What a form of experts and a router must offer, and what a router decides."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fusion.contract.context import Context
 from fusion.contract.sites import Site
+from fusion.routing.stacked import expert_in, hold_first, keep_names, trained_in
 
 # Makes of logits [..., experts] weights in the same axes, and, where experts were drawn so that no
 # gradient goes through the weights, the log-probability of the draw, [...]; else None.
@@ -68,6 +69,7 @@ class ExpertForm(nn.Module):
         where: The roles that a bank of it is put at by default.
         per_token: Whether tokens can have weights of their own.
         by_head: Whether weights have an axis of heads, [batch, heads, experts], be it one head.
+        axes: The axis of the experts in each parameter that holds all of them, by its name.
         title: The papers that it comes from, with year and arXiv number.
         formula: What it adds, in one line; w_e is the weight of expert e.
     """
@@ -76,6 +78,7 @@ class ExpertForm(nn.Module):
     where: ClassVar[tuple[str, ...]] = ("q", "v")
     per_token: ClassVar[bool] = True
     by_head: ClassVar[bool] = False
+    axes: ClassVar[Mapping[str, int]] = {}
     title: ClassVar[str] = ""
     formula: ClassVar[str] = ""
 
@@ -83,6 +86,7 @@ class ExpertForm(nn.Module):
         self, site: Site, experts: int, options: Any, shared: nn.Module | None = None
     ) -> None:
         super().__init__()
+        keep_names(self)
 
     @classmethod
     def check(cls, experts: int, options: Any) -> None:
@@ -123,9 +127,31 @@ class ExpertForm(nn.Module):
         raise NotImplementedError
 
     @classmethod
+    def count_held(cls, site: Site, held: int, options: Any) -> int:
+        """Parameters at a site that stay as they are where the first experts do."""
+        return cls.count(site, held, options)
+
+    @classmethod
     def count_shared(cls, sites: Sequence[Site], experts: int, options: Any) -> int:
         """Parameters of what the sites share, in closed form."""
         return 0
+
+    @classmethod
+    def grown(cls, options: Any, like: int) -> Any:
+        """Return the options with one more expert, of the kind of another, by its number."""
+        return options
+
+    def expert(self, number: int) -> dict[str, Tensor]:
+        """Return the tensors of one expert by name, the axis of experts 1 long."""
+        return expert_in(self, self.axes, number)
+
+    def hold(self, count: int) -> None:
+        """Let the first experts, and what all share, stay as they are; 0 for none."""
+        hold_first(self, self.axes, count)
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Return the parameters of the experts that are not held, by the names in `expert`."""
+        return trained_in(self, self.axes)
 
     def forward(self, inputs: Tensor, routing: Routing) -> Tensor:
         """Return what the experts add together.
@@ -147,6 +173,8 @@ class Router(nn.Module):
         Options: A frozen dataclass of plain values.
         reads_features: Whether it looks at what the site reads.
         per_token: Whether it can weigh for each token by itself.
+        axes: The axis of the experts in each parameter that has a column for each, by its name.
+        fixed: Why it takes no further expert, to follow its name; "" where it does.
         title: The papers that it comes from, with year and arXiv number.
         formula: Its logits, in one line.
     """
@@ -154,11 +182,14 @@ class Router(nn.Module):
     Options: ClassVar[type]
     reads_features: ClassVar[bool] = True
     per_token: ClassVar[bool] = True
+    axes: ClassVar[Mapping[str, int]] = {}
+    fixed: ClassVar[str] = ""
     title: ClassVar[str] = ""
     formula: ClassVar[str] = ""
 
     def __init__(self, dim: int, experts: int, heads: int, options: Any) -> None:
         super().__init__()
+        keep_names(self)
         self.dim, self.experts, self.heads = dim, experts, heads
 
     @classmethod
@@ -172,6 +203,10 @@ class Router(nn.Module):
             options: An instance of `Options`.
         """
         raise NotImplementedError
+
+    def hold(self, count: int) -> None:
+        """Let the columns of the first experts stay as they are; 0 for none."""
+        hold_first(self, self.axes, count)
 
     def look_at(self, form: ExpertForm) -> None:
         """See the experts before each decision, for a router that is made of them."""

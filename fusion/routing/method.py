@@ -11,7 +11,7 @@ from fusion.contract.method import Adapter
 from fusion.contract.sites import Site
 from fusion.methods.catalog import OF_HIGHER_STOREYS
 from fusion.routing.context import WEIGHTS, mean_over_real, real_tokens, value_of
-from fusion.routing.contract import Router, Routing
+from fusion.routing.contract import ExpertForm, Router, Routing
 from fusion.routing.decisions import Decisions
 from fusion.routing.options import BankOptions
 
@@ -95,7 +95,9 @@ class Routed(Adapter):
     @classmethod
     def count(cls, site: Site, options: BankOptions) -> int:
         """The experts and, where each site has one, the router; of these what is trained."""
-        experts = options.form_kind.count(site, options.experts, options.form_built)
+        form = options.form_kind
+        experts = form.count(site, options.experts, options.form_built)
+        experts -= form.count_held(site, options.held, options.form_built) if options.held else 0
         router = 0 if _group_of(site, options) else count_router(site, options)
         return _trained(experts, router, options)
 
@@ -103,6 +105,7 @@ class Routed(Adapter):
     def count_shared(cls, sites: Sequence[Site], options: BankOptions) -> int:
         """What the form shares, and shared routers; of these what is trained."""
         form = options.form_kind.count_shared(sites, options.experts, options.form_built)
+        form = 0 if options.held else form
         groups = groups_of(sites, options).values()
         routers = sum(count_router(members[0], options) for members in groups)
         return _trained(form, routers, options)
@@ -219,7 +222,12 @@ def build_router(site: Site, options: BankOptions) -> Router:
 
 def count_router(site: Site, options: BankOptions) -> int:
     """Trained parameters of that router."""
-    return options.router_kind.count(*_sizes_of_router(site, options), options.router_built)
+    dim, experts, heads = _sizes_of_router(site, options)
+    kind, built = options.router_kind, options.router_built
+    count = kind.count(dim, experts, heads, built)
+    if options.held and options.held_columns:
+        count -= kind.count(dim, options.held, heads, built)
+    return count
 
 
 def groups_of(sites: Sequence[Site], options: BankOptions) -> dict[str, list[Site]]:
@@ -233,9 +241,19 @@ def groups_of(sites: Sequence[Site], options: BankOptions) -> dict[str, list[Sit
 
 def set_trained(module: nn.Module, options: BankOptions) -> None:
     """Freeze what is not trained, of a site's adapter or of what the sites share."""
+    parts: list[Any] = [m for m in module.modules() if isinstance(m, ExpertForm | Router)]
+    for part in parts:
+        part.hold(0)
     for name, parameter in module.named_parameters():
         is_router = name.startswith(("router.", "routers."))
         parameter.requires_grad_(options.trained in ("all", "router" if is_router else "experts"))
+    if not options.held:
+        return
+    for part in parts:
+        if isinstance(part, ExpertForm) or options.held_columns:
+            part.hold(options.held)
+    if isinstance(module, Common) and module.form is not None:
+        module.form.requires_grad_(False)
 
 
 def _sizes_of_router(site: Site, options: BankOptions) -> tuple[int, int, int]:

@@ -28,6 +28,10 @@ class BankOptions:
         rule: What makes weights of the router's logits, a name of `RULES`.
         rule_options: Fields of that rule.
         trained: "all", "router" or "experts": what training changes.
+        held: So many experts, the first ones, and what all experts share, stay as they are when
+            the bank is trained, see `fusion.routing.growth`.
+        held_columns: Whether the routers' columns for them stay too; else routers are trained
+            whole.
         names: Of the experts, one each, for reports and for a router that is kept by itself; empty
             for their numbers.
     """
@@ -41,6 +45,8 @@ class BankOptions:
     rule: str = "softmax_top_k"
     rule_options: dict[str, Any] = field(default_factory=dict)
     trained: str = "all"
+    held: int = 0
+    held_columns: bool = True
     names: tuple[str, ...] = ()
 
     def __post_init__(self):
@@ -61,6 +67,7 @@ class BankOptions:
     def _check(self) -> None:
         if self.experts < 1:
             raise ValueError(f"Option 'experts' is {self.experts}; expected 1 or more.")
+        self._check_held()
         if self.chosen is not None:
             check_count(self.chosen, self.experts)
         if self.names and (len(self.names), len(set(self.names))) != (self.experts,) * 2:
@@ -76,6 +83,18 @@ class BankOptions:
                     f"{self.granularity!r}; take 'sample', 'block' or 'model'."
                 )
         self.form_kind.check(self.experts, self.form_built)
+
+    def _check_held(self) -> None:
+        if not 0 <= self.held <= self.experts:
+            raise ValueError(
+                f"Option 'held' is {self.held}, and the bank has {self.experts} experts; expected "
+                "0 to as many."
+            )
+        if self.held and self.router_kind.fixed:
+            raise ValueError(
+                f"Option 'held' is {self.held}, and router {self.router!r} "
+                f"{self.router_kind.fixed}; take 'features', 'task_embedding' or 'given'."
+            )
 
     @property
     def form_kind(self) -> type[ExpertForm]:

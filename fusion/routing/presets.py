@@ -123,7 +123,7 @@ PRESETS: dict[str, Preset] = {
         blocks=3,
         title="SEMA (2024, arXiv 2403.18886)",
         ours="that blocks before the last three have none; the paper's have one each, of the first "
-        "task",
+        "task; that the three grow together, unless each block has a bank of its own",
     ),
     "mos": Preset(
         _options(

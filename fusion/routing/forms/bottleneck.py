@@ -40,6 +40,7 @@ class BottleneckExperts(ExpertForm):
 
     Options = BottleneckExpertOptions
     where = ("mlp",)
+    axes = {f"experts.{name}": 0 for name in ("down", "down_bias", "up", "up_bias")}
     title = "AdaptFormer (2022, arXiv 2205.13535), as SEMA (2403.18886) and MOS (2412.09441) use it"
     formula = "sum_e w_e (U_e act(D_e x + b_e) + c_e)"
 

@@ -43,6 +43,7 @@ class LoraExperts(ExpertForm):
     """
 
     Options = LoraExpertOptions
+    axes = {"down": 0, "up": 0}
     title = "LoRA (2021, arXiv 2106.09685)"
     formula = "sum_e w_e (alpha / r) B_e A_e x"
 

@@ -42,6 +42,7 @@ class MixedLora(ExpertForm):
     Options = MixedLoraOptions
     per_token = False
     by_head = True
+    axes = {"down": 1, "up": 1}
     title = "Polytropon (2022, arXiv 2202.13914); multi-head routing (2022, arXiv 2211.03831)"
     formula = "(1 / r) [sum_e w_he B_he]_h [sum_e w_he A_he]_h x"
 

@@ -1,7 +1,7 @@
 """Experts that are Kronecker products of a shared matrix with small kernels of several sizes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import torch
@@ -108,6 +108,33 @@ class PyramidExperts(ExpertForm):
     def count_shared(cls, sites: Sequence[Site], experts: int, options: PyramidOptions) -> int:
         """R (d_in + d_out) / min s_e, of the widest."""
         return cls._count_base(sites, options) if options.base == "model" else 0
+
+    @classmethod
+    def count_held(cls, site: Site, held: int, options: PyramidOptions) -> int:
+        """Kernels of the first, and with any of them the matrix that all have in common."""
+        own = cls._count_base([site], options) if options.base == "site" and held else 0
+        return own + sum(scale**2 for scale in options.scales[:held])
+
+    @classmethod
+    def grown(cls, options: PyramidOptions, like: int) -> PyramidOptions:
+        """Give the new kernel the size of another."""
+        return replace(options, scales=(*options.scales, options.scales[like]))
+
+    def expert(self, number: int) -> dict[str, Tensor]:
+        """Return the kernel of one expert."""
+        return {"kernel": self.kernels[number]}
+
+    def hold(self, count: int) -> None:
+        """Freeze the first kernels, and with any of them the matrix that all have in common."""
+        for kernel in self.kernels[:count]:
+            kernel.requires_grad_(False)
+        if count and self.borrowed[0] is None:
+            self.own.requires_grad_(False)
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Return the kernel that is trained; of several the last."""
+        last = self.kernels[-1]
+        return {"kernel": last} if last.requires_grad else {}
 
     @classmethod
     def _count_base(cls, sites: Sequence[Site], options: PyramidOptions) -> int:

@@ -38,6 +38,7 @@ class FeatureRouter(Router):
     """
 
     Options = FeatureRouterOptions
+    axes = {"gate": 0, "bias": 0}
     title = (
         "As MeteoRA (2405.13053), ReMix (2603.10160), LoRA-Mixer (2507.00029), SEMA (2403.18886)"
     )

@@ -41,6 +41,7 @@ class TaskEmbeddingRouter(Router):
     """
 
     Options = TaskEmbeddingOptions
+    axes = {"gate": 0}
     title = "Expert Pyramid Tuning (2026, arXiv 2603.12577)"
     formula = "G (x + e_task)"
 
@@ -53,6 +54,12 @@ class TaskEmbeddingRouter(Router):
     def count(cls, dim: int, experts: int, heads: int, options: TaskEmbeddingOptions) -> int:
         """(E + T) d."""
         return (experts + options.embedded_tasks) * dim
+
+    def hold(self, count: int) -> None:
+        """Let the columns of the first experts, and the embeddings, stay as they are."""
+        super().hold(count)
+        if count:
+            self.embeddings.requires_grad_(False)
 
     def logits(self, features: Tensor, context: Context | None) -> Tensor:
         """Score the experts by what is read and by the task."""

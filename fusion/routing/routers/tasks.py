@@ -38,6 +38,7 @@ class TaskRouter(Router):
     Options = TaskRouterOptions
     reads_features = False
     per_token = False
+    fixed = "has a logit of every skill for each task, and their number is fixed"
     title = "Polytropon (2022, arXiv 2202.13914); multi-head routing (2022, arXiv 2211.03831)"
     formula = "Z[task]"
 
