@@ -111,10 +111,10 @@ class GrowingBank:
         """Keep what the last expert was trained on, and hold all experts from now on.
 
         Args:
-            features: Of the clips that it was trained on, [clips, dim].
+            features: What the frozen model made of the clips that it was trained on, [clips, dim].
             held_out: Of other clips of the same kind, for the threshold, [clips, dim].
             kind: "gaussian" or "autoencoder", see `fusion.sets.descriptors`.
-            width: Of an autoencoder.
+            width: Features in the midst of an autoencoder, 1 or more; SEMA has 128.
             clips: How many clips a decision is taken on.
             false_alarms: The share of decisions on its own kind that may say unknown.
             generator: Draws clips; None for torch's own.

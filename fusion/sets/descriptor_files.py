@@ -24,7 +24,7 @@ class DescriptorOptions:
     Attributes:
         kind: "gaussian" or "autoencoder".
         dim: Features of a clip; 1 or more.
-        width: Of an autoencoder; SEMA has 128.
+        width: Features in the midst of an autoencoder, 1 or more; SEMA has 128.
     """
 
     kind: str
