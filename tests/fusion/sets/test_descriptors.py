@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from fusion.sets.descriptors import (
     AutoencoderDescriptor,
     GaussianDescriptor,
+    averages_of,
     calibrate,
     judge,
 )
@@ -103,6 +104,22 @@ def test_growth_comes_exactly_at_the_new_kinds_of_a_stream(fit):
         else:
             found.append(told.nearest.lower())
     assert found == ["A", "B", "a", "C", "b", "D"]
+
+
+def test_an_average_tells_a_narrow_kind_from_the_wide_one_that_holds_it():
+    chance = torch.Generator().manual_seed(0)
+    wide = 3 * torch.randn(300, DIM, generator=chance)
+    narrow = 1.5 + 0.1 * torch.randn(64, DIM, generator=chance)
+    descriptor = gaussian(wide[:200])
+    by_clip = calibrate(descriptor, wide[200:], 32, 0.01, generator=chance)
+    assert judge({"wide": descriptor}, narrow, {"wide": by_clip}).known
+    rows = averages_of(wide[200:], 32, generator=chance)
+    threshold = calibrate(descriptor, rows, 1, 0.01, generator=chance)
+    assert not judge({"wide": descriptor}, narrow[:32].mean(0)[None], {"wide": threshold}).known
+    own = 3 * torch.randn(32, DIM, generator=chance)
+    assert judge({"wide": descriptor}, own.mean(0)[None], {"wide": threshold}).known
+    with pytest.raises(ValueError, match="0 clips are given for averages of 32"):
+        averages_of(narrow[:0], 32)
 
 
 def test_the_nearest_is_told_with_all_scores():
