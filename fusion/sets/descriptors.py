@@ -45,6 +45,16 @@ class GaussianDescriptor(Standardised):
         """Return the root mean square of standardised features, [clips, features] -> [clips]."""
         return self.standardise(features).square().mean(1).sqrt()
 
+    @torch.no_grad()
+    def log_density(self, features: Tensor) -> Tensor:
+        """Return how likely clips are, [clips, features] -> [clips], nats up to a constant.
+
+        Which of several kinds one clip is of, this tells better than scores: nearness to a wide
+        kind says less than nearness to a narrow one.
+        """
+        squares = self.standardise(features).square().sum(1)
+        return -squares / 2 - self.scale.log().sum()
+
 
 class AutoencoderDescriptor(nn.Module):
     """A linear autoencoder; what is scored is how strange its error is.
@@ -196,6 +206,34 @@ def calibrate(
     scores = descriptor.score(held_out)
     chosen = torch.randint(len(scores), (draws, clips), generator=generator)
     return scores[chosen.to(scores.device)].mean(1).quantile(1 - false_alarms).item()
+
+
+def averages_of(
+    features: Tensor, clips: int, draws: int = 200, generator: Generator | None = None
+) -> Tensor:
+    """Average clips of one kind, drawn with replacement, as rows for `calibrate` and `judge`.
+
+    A kind whose clips lie far apart holds the clips of narrow kinds: clip by clip they fit it.
+    Their average does not, unless it lies where the wide kind's own averages do.
+
+    Args:
+        features: [clips, dim], one clip or more.
+        clips: How many each row is the average of; decide on the average of as many.
+        draws: How many rows.
+        generator: Draws the clips; None for torch's own.
+
+    Returns:
+        [draws, dim]. With a descriptor that was fitted to clips, calibrate by `clips=1`.
+
+    Raises:
+        ValueError: There is no clip.
+    """
+    if not len(features) or clips < 1:
+        raise ValueError(
+            f"{len(features)} clips are given for averages of {clips}; expected 1 or more of both."
+        )
+    chosen = torch.randint(len(features), (draws, clips), generator=generator)
+    return features[chosen.to(features.device)].mean(1)
 
 
 def _check_clips(features: Tensor, dim: int) -> None:

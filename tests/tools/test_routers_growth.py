@@ -48,9 +48,11 @@ def test_clips_in_use_take_the_set_that_they_are_nearest_to(noisy_digits, quick)
     stream = Stream(noisy_digits, "one", Plan("always"))
     for step in range(2):
         stream.meet(step)
-    for name, expected in (("clean", "A1"), ("hum", "B2")):
-        clips = noisy_digits.load([name], "test")
-        assert set(stream.nearest(clips)) == {expected}
+    for by_clip in (False, True):
+        stream.plan = Plan("always", by_clip=by_clip)
+        for name, expected in (("clean", "A1"), ("hum", "B2")):
+            clips = noisy_digits.load([name], "test")
+            assert set(stream.nearest(clips)) == {expected}
 
 
 def result(met: str, end: float) -> dict:

@@ -55,6 +55,20 @@ def test_the_gaussian_s_score_is_the_root_mean_square_of_standardised_features()
     torch.testing.assert_close(score, torch.tensor([0.0, 3 / 2**0.5]))
 
 
+def test_the_gaussian_s_density_is_that_of_independent_normals():
+    clips = kind("A", 200, 1).double()
+    descriptor = gaussian(clips)
+    normal = torch.distributions.Normal(clips.mean(0), clips.std(0))
+    expected = normal.log_prob(clips).sum(1)
+    found = descriptor.log_density(clips)
+    torch.testing.assert_close(found - found[0], expected - expected[0], atol=1e-4, rtol=1e-4)
+    chance = torch.Generator().manual_seed(0)
+    narrow, wide = (gaussian(s * torch.randn(200, DIM, generator=chance)) for s in (0.1, 3.0))
+    clip = torch.full((1, DIM), 0.15)
+    assert narrow.score(clip) > wide.score(clip)
+    assert narrow.log_density(clip) > wide.log_density(clip)
+
+
 def test_the_autoencoder_s_score_is_two_sided():
     descriptor = autoencoder(kind("A", 200, 1))
     clips = kind("A", 50, 2)
