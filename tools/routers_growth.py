@@ -44,10 +44,10 @@ STREAMS: dict[str, tuple[str, str, str, str]] = {
     "channels": ("hum", "low-pass", "reverberation", "beeps"),
     "unseen": ("siren", "gaps", "crackle", "wavering"),
 }
-CLIPS = 100  # that come with a scenario when it appears
+CLIPS = 200  # that come with a scenario when it appears, others when it comes back
 DECIDED = 32  # clips that a decision is taken on, in the stream and in use
 FALSE_ALARMS = 0.01
-LEARN = Way(100, 3e-3)
+LEARN = Way(100, 1e-3)
 GOAL = 0.3  # points of error that an old scenario may lose
 
 
@@ -118,7 +118,8 @@ class Stream:
 
     def _clips(self, letter: str, visit: int) -> Clips:
         """Load what comes with a scenario, other recordings at each visit."""
-        clips = self.data.load([self._scenario(letter)], "train")
+        visits = max(ORDER.count(letter) for letter in ORDER)
+        clips = self.data.load([self._scenario(letter)], "train", visits * CLIPS)
         return clips.take(range(visit * CLIPS, (visit + 1) * CLIPS))
 
     def _scenario(self, letter: str) -> str:
