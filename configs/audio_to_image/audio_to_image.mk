@@ -21,7 +21,7 @@ painted-digits: .venv/.dev
 	$(BIN)/python -m tools.mix_digits $(DIGITS) --digits $(SOUNDS)/fsdd
 	$(BIN)/python -m tools.train_digit_reader $(DIGITS)/reader
 	$(BIN)/mcgurk train configs/audio_to_image/separation_two_digits.yaml start="''" loss.split=true loss.most_db=60 \
-		loop.steps=2500 -o $(DIGITS)/split
+		loop.steps=5000 -o $(DIGITS)/split
 	$(BIN)/mcgurk train configs/audio_to_image/separation_two_digits.yaml -o $(DIGITS)/separator
 	$(BIN)/python -m tools.train_audio_text configs/audio_to_image/separation_two_digits.yaml $(DIGITS)/sounds \
 		--steps 500 --varied --whisper whisper-tiny.en --separator $(DIGITS)/separator --precision bfloat16

@@ -77,24 +77,26 @@ def crop_mouth(gray: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 
 
 def crop_faces(
-    grays: Sequence[np.ndarray], landmarks: np.ndarray
+    grays: Sequence[np.ndarray], landmarks: np.ndarray, with_upper: bool = True
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Cut a face out of several frames.
 
     Args:
         grays: Frames, uint8 [height, width].
         landmarks: [frames, 4, 2], as for `crop_mouth`.
+        with_upper: Whether eyes and forehead are wanted, too.
 
     Returns:
         Of each frame the crop of `crop_mouth`; and eyes and forehead, which move with the head but
-        not with speech, uint8 [48, 48], at half the scale.
+        not with speech, uint8 [48, 48], at half the scale, or none of them.
     """
     mouths = mouth_transform(landmarks)
     uppers = mouths / 2
     uppers[..., 2] -= np.asarray(UPPER_FACE) / 2
+    pairs = zip(grays, uppers, strict=True) if with_upper else ()
     return (
         [warp(*pair, CROP_SIDE) for pair in zip(grays, mouths, strict=True)],
-        [warp(*pair, CROP_SIDE // 2) for pair in zip(grays, uppers, strict=True)],
+        [warp(*pair, CROP_SIDE // 2) for pair in pairs],
     )
 
 

@@ -176,7 +176,8 @@ class FaceFinder:
             self._done = min(final, limit)
             for track in [*self._tracker.closed, *self._tracker.open]:
                 record = self._records.setdefault(track, Record(track))
-                self._piece.add(record, track.take(self._done), self._gray)
+                stretch = track.take(self._done)
+                self._piece.add(record, stretch, self._gray, bool(self._has_sound))
             if self._done == limit or (ends and self._done == final):
                 chunks.append(self._finish_piece())
         if ends:

@@ -61,14 +61,14 @@ class Candidate:
         self.upper: list[np.ndarray] = []
         self.valid: list[bool] = []
 
-    def add(self, stretch: Stretch, picture: Callable[[int], np.ndarray]) -> None:
-        """Crop the final frames of the track."""
+    def add(self, stretch: Stretch, picture: Callable[[int], np.ndarray], has_sound: bool) -> None:
+        """Crop the final frames of the track; who talks is asked only where there is sound."""
         if self.start_frame < 0:
             self.start_frame = stretch.start_frame
         height, width = picture(stretch.start_frame).shape
         valid = is_inside(stretch.landmarks, height, width)
         grays = [picture(stretch.start_frame + offset) for offset in range(len(valid))]
-        mouths, upper = crop_faces(grays, stretch.landmarks)
+        mouths, upper = crop_faces(grays, stretch.landmarks, with_upper=has_sound)
         self.mouths.extend(mouths)
         self.upper.extend(upper)
         self.valid.extend(valid.tolist())
@@ -114,12 +114,18 @@ class Piece:
         self.talker = talker
         self._candidates: dict[OpenTrack, Candidate] = {}
 
-    def add(self, record: Record, stretch: Stretch, picture: Callable[[int], np.ndarray]) -> None:
+    def add(
+        self,
+        record: Record,
+        stretch: Stretch,
+        picture: Callable[[int], np.ndarray],
+        has_sound: bool,
+    ) -> None:
         """Take final frames of a track, if there are any."""
         if len(stretch.boxes) == 0:
             return
         candidate = self._candidates.setdefault(record.source, Candidate(record))
-        candidate.add(stretch, picture)
+        candidate.add(stretch, picture, has_sound)
 
     def finish(
         self,

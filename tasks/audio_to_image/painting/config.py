@@ -64,6 +64,9 @@ class PaintingConfig:
         adapter: How embeddings become tokens, in the second stage.
         drop: Share of the examples whose embeddings are taken for none, each drawn for itself, so
             that guidance has something to lead away from; 0 to below 1.
+        confused: Up to how much of another sound's embedding is added to each that trains, drawn
+            for each, in the second stage; 0 to below 1. Voices and recordings that were not heard
+            lie further from what was meant, towards other sounds, than those that teach.
         hints: Share of the pictures about which a denoiser is told in the first stage, each drawn
             for itself, by a few tokens of the picture itself; 0 to below 1. Without, it never
             learns to follow tokens, and hardly follows those of sounds afterwards.
@@ -88,6 +91,7 @@ class PaintingConfig:
     small: SmallDenoiserOptions = field(default_factory=SmallDenoiserOptions)
     adapter: AudioAdapterOptions = field(default_factory=AudioAdapterOptions)
     drop: float = 0.1
+    confused: float = 0.0
     hints: float = 0.0
     late: float = 1.0
     steps: int = STEPS
@@ -110,6 +114,11 @@ class PaintingConfig:
             raise ValueError(
                 f"hints is {self.hints} in stage {self.stage!r}; expected 0 to below 1, and 0 in "
                 "'adapter', whose denoiser is frozen."
+            )
+        if not 0 <= self.confused < 1 or (self.confused and self.stage == BASE):
+            raise ValueError(
+                f"confused is {self.confused} in stage {self.stage!r}; expected 0 to below 1, and "
+                "0 in 'base', which hears nothing."
             )
         if not 0 < self.late < inf:
             raise ValueError(f"late is {self.late}; expected above 0 and finite, 1 for evenly.")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from modalities.diffusion.audio_adapter import AudioAdapter
 from modalities.diffusion.denoiser import Denoiser
@@ -98,6 +99,8 @@ class Painting:
         if part.embeddings is not None:
             dropped = training and random.random() < self.config.drop
             heard = part.embeddings[index]
+            if training and self.config.confused:
+                heard = confuse(heard, part.embeddings, self.config.confused, random)
             example["embeddings"] = torch.zeros_like(heard) if dropped else heard
         if training and self.config.hints:
             example["hinted"] = torch.tensor(random.random() < self.config.hints)
@@ -204,6 +207,28 @@ class Painting:
             heard=config.embeddings if self.ear else "",
             pictures=asdict(config.data),
         )
+
+
+def confuse(heard: Tensor, others: Tensor, most: float, random: np.random.Generator) -> Tensor:
+    """Add to each embedding some of another's, so that it still is the nearer to its own sound.
+
+    Args:
+        heard: Of length 1, or 0 where a source is silent and stays so, [sources, dim].
+        others: Those of all examples, [examples, sources, dim].
+        most: Up to how much is added, 0 to below 1.
+        random: Draws how much, and of which.
+
+    Returns:
+        As long as before, [sources, dim].
+    """
+    sources = len(heard)
+    rows, columns = (
+        random.integers(len(others), size=sources),
+        random.integers(sources, size=sources),
+    )
+    shares = torch.from_numpy(random.uniform(0, most, (sources, 1)).astype(np.float32))
+    moved = heard + shares * others[rows, columns]
+    return torch.where(heard.any(-1, keepdim=True), normalize(moved, dim=-1), heard)
 
 
 def _build_denoiser(config: PaintingConfig) -> Denoiser:

@@ -145,6 +145,21 @@ def test_tracks_asked_for_on_the_way_have_equal_lengths(square_detector, draw, s
     assert {len(values) for values in lengths} == {750}
 
 
+@pytest.mark.parametrize("sound, crops", [(None, 1), (np.zeros(30 * 640, np.float32), 2)])
+def test_eyes_are_cut_out_only_where_who_talks_is_asked(
+    square_detector, draw, show, monkeypatch, sound, crops
+):
+    cut = []
+    monkeypatch.setattr(
+        "data_prep.faces.crops.warp",
+        lambda gray, transform, side: cut.append(side) or np.zeros((side, side), np.uint8),
+    )
+    finder = FaceFinder(square_detector, ANYONE)
+    finder.push(show([draw((100, 80, 60))] * 30), sound)
+    finder.flush()
+    assert len(cut) == 30 * crops and len(set(cut)) == crops
+
+
 def test_without_sound_the_largest_face_is_taken(square_detector, draw, show):
     pictures = show([draw((30, 80, 40), (150, 60, 90))] * 30)
     finder, chunks = find(square_detector, pictures, config=FinderConfig())

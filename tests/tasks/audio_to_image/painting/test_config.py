@@ -17,6 +17,8 @@ from tasks.config import filled
         ({"stage": "base", "drop": 1.0}, "drop is 1.0"),
         ({"stage": "base", "hints": 1.0}, "hints is 1.0"),
         ({"stage": "base", "late": 0.0}, "late is 0.0"),
+        ({"stage": "base", "confused": 0.5}, "confused is 0.5 in stage 'base'"),
+        ({"denoiser": "scenes", "confused": 1.0}, "confused is 1.0"),
         ({"stage": "base", "late": float("inf")}, "late is inf"),
         ({"stage": "base", "shown": -1}, "shown is -1"),
         ({"stage": "base", "steps": 0}, "steps is 0"),

@@ -95,6 +95,27 @@ def test_examples_lose_their_sounds_each_for_itself(adapter_config):
     assert not (batch[0]["embeddings"] == 0).all(2).all(1).any()
 
 
+def test_a_confused_sound_is_nearer_to_itself_than_to_any_other(adapter_config):
+    plain = Painting(replace(adapter_config, drop=0.0))
+    task = Painting(replace(adapter_config, drop=0.0, confused=0.9))
+    moved = 0
+    for n in range(64):
+        (own,), (found,) = (
+            one.collate([one.load(n % 6, np.random.default_rng(n))]) for one in (plain, task)
+        )
+        true, drawn = own["embeddings"][0], found["embeddings"][0]
+        torch.testing.assert_close(drawn.norm(dim=1), true.norm(dim=1))  # silence stays silent
+        others = task.parts["train"].embeddings.flatten(0, 1)
+        likeness = (drawn * true).sum(1)[true.any(1)]
+        assert (likeness + 1e-5 >= (drawn[true.any(1)] @ others.T).amax(1)).all()
+        moved += int((likeness < 0.999).sum())
+    assert moved > 8  # most are drawn towards the same colour
+    measured = task.collate(
+        [task._example(task.parts["train"], 0, np.random.default_rng(0), False)]
+    )
+    assert torch.equal(measured[0]["embeddings"][0], task.parts["train"].embeddings[0])
+
+
 def test_a_base_is_told_of_some_pictures_and_an_adapter_of_none(base_config, adapter_config):
     task = Painting(replace(base_config, hints=0.5))
     examples = [task.load(n % 6, np.random.default_rng(n)) for n in range(64)]
