@@ -4,9 +4,8 @@ import sys
 import tempfile
 from argparse import Namespace
 from pathlib import Path
-from statistics import median
 
-from bench.compare import Row
+from bench.compare import Row, paired
 from bench.peak import ROOT, run_command
 from modalities.speech.whisper_files import offline_folder
 
@@ -29,11 +28,6 @@ def rows(given: Namespace) -> list[Row]:
         rounds = [[run_command(command) for command in commands] for _ in range(ROUNDS)]
     what = WHAT.format(name=sound.name)
     return [
-        _row(f"{what}, time", [(ours[0], theirs[0]) for ours, theirs in rounds], "s", "<= 1.2"),
-        _row(f"{what}, peak memory", [(a[1], b[1]) for a, b in rounds], "MB", "<= 1.5"),
+        paired(f"{what}, time", PEER, [(a[0], b[0]) for a, b in rounds], "s", "<= 1.2"),
+        paired(f"{what}, peak memory", PEER, [(a[1], b[1]) for a, b in rounds], "MB", "<= 1.5"),
     ]
-
-
-def _row(what: str, pairs: list[tuple[float, float]], unit: str, target: str) -> Row:
-    ours, theirs = (median(column) for column in zip(*pairs, strict=True))
-    return Row(what, PEER, ours, theirs, unit, median(a / b for a, b in pairs), target)

@@ -1,7 +1,7 @@
 """Time two things in turn, so that a machine whose speed drifts does not favour either."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -48,15 +48,15 @@ def compare(
     ours()
     theirs()
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(runs)]
-    return Row(
-        what,
-        peer,
-        median(a for a, _ in pairs),
-        median(b for _, b in pairs),
-        "s",
-        median(a / b for a, b in pairs),
-        target,
-    )
+    return paired(what, peer, pairs, "s", target)
+
+
+def paired(
+    what: str, peer: str, pairs: Sequence[tuple[float, float]], unit: str, target: str
+) -> Row:
+    """Return the row of figures that were taken in turn, ours and theirs of each round."""
+    ours, theirs = (median(column) for column in zip(*pairs, strict=True))
+    return Row(what, peer, ours, theirs, unit, median(a / b for a, b in pairs), target)
 
 
 def to_markdown(rows: list[Row]) -> str:

@@ -17,8 +17,12 @@ print(taken, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 """
 
 
-def run_command(command: list[str]) -> tuple[float, float]:
-    """Run a command in the project's folder, and return its seconds and its peak memory in MB.
+def run_command(command: list[str], folder: Path = ROOT) -> tuple[float, float]:
+    """Run a command, and return its seconds and its peak memory in MB.
+
+    Args:
+        command: The program, by its whole path, and its arguments.
+        folder: Where it runs.
 
     Raises:
         subprocess.CalledProcessError: It failed; what it wrote on stderr is told.
@@ -27,7 +31,7 @@ def run_command(command: list[str]) -> tuple[float, float]:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     output = subprocess.run(
         [sys.executable, "-S", "-c", LAUNCHER, *command],
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         check=True,
         stdout=subprocess.PIPE,
