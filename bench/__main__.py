@@ -21,6 +21,7 @@ def main() -> None:
     from bench import (
         adapters,
         audio_to_image,
+        before,
         commands,
         faces,
         log_mel,
@@ -37,6 +38,7 @@ def main() -> None:
     parts = {
         "speech": speech.rows,
         "commands": commands.rows,
+        "before": before.rows,
         "video": video.rows,
         "faces": faces.rows,
         "log_mel": log_mel.rows,

@@ -20,21 +20,21 @@ def rows(given: Namespace) -> list[Row]:
     plain = AVSRPipeline(MODEL, device="cpu")
     adapted = AVSRPipeline(MODEL, SETS, device="cpu")
 
-    def against(what: str, files: list[str]) -> Row:
+    def against(what: str, files: list[str], target: str) -> Row:
         return compare(
             what,
             "plain Whisper, video looked at too",
             lambda: [adapted.transcribe(file) for file in files],
             lambda: [plain.transcribe(file) for file in files],
-            "<= 1.3",
+            target,
         )
 
-    found = [against("the demo clip, which adapter sets do not know", [str(DEMO)])]
+    found = [against("the demo clip, which adapter sets do not know", [str(DEMO)], "<= 1.3")]
     grid = given.data / "grid"
     if grid.is_dir():
         clips = [clip.media for clip in find_grid_clips(grid)]
         chosen = clips[:: len(clips) // CLIPS][:CLIPS]
-        found.append(against(f"{CLIPS} clips of GRID of 3 s, with adapter sets", chosen))
+        found.append(against(f"{CLIPS} clips of GRID of 3 s, with adapter sets", chosen, "<= 0.75"))
     return [*found, _switching(adapted)]
 
 

@@ -1,6 +1,6 @@
-import pytest
+from argparse import Namespace
 
-from bench.before import main
+from bench import before
 from bench.compare import paired
 
 
@@ -9,8 +9,8 @@ def test_a_ratio_is_the_median_of_pairs_and_not_that_of_medians():
     assert (row.ours, row.theirs, row.ratio) == (3, 2, 1)
 
 
-def test_what_is_no_earlier_checkout_is_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["python -m bench.before", str(tmp_path)])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 2 and "expected a checkout" in capsys.readouterr().err
+def test_without_the_earlier_commit_nothing_is_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(before, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert before.rows(Namespace()) == []
+    assert f"commit {before.BEFORE} is not in" in capsys.readouterr().err
