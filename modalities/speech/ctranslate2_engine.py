@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from modalities.audio.numpy_log_mel import NumpyLogMel
-from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, ModelIndex, read_index
+from modalities.speech.ctranslate2_file import EXPECTED, HEAD_DIM, read_index
 from modalities.speech.ctranslate2_settings import Settings, read_settings
 from modalities.speech.draft_folder import find_draft_folder
 from modalities.speech.drafts import Draft
@@ -55,7 +55,7 @@ class CTranslate2Engine:
         self.name = name
         self.folder = folder
         self.settings: Settings = read_settings(folder / "config.json")
-        index = read_index(folder / "model.bin")
+        self.index = index = read_index(folder / "model.bin")
         if index.name != "WhisperSpec":
             raise ValueError(
                 f"{folder} holds a {index.name}; expected a WhisperSpec. Name a Whisper."
@@ -67,7 +67,7 @@ class CTranslate2Engine:
         heads = weights.number("decoder/num_heads") if known else dim // HEAD_DIM
         with ThreadPoolExecutor(2) as pool:  # both leave the interpreter free meanwhile
             checked = pool.submit(check_offline_hash, folder)
-            opened = pool.submit(self.open, "int8", index)
+            opened = pool.submit(self.open)
             self.vocabulary = read_vocabulary(find_tokenizer_file(folder, size), size)
             threads = count_threads(MOST_THREADS)
             self.encoder = OnnxEncoder(weights, heads, threads)
@@ -79,20 +79,15 @@ class CTranslate2Engine:
         self.rules = _rules(self.settings, self.vocabulary)
         self.log_mel = NumpyLogMel(self.encoder.mel_bins)
 
-    def open(self, kind: str, index: ModelIndex | None = None) -> Any:
-        """Load the model as a library object of its own.
-
-        Args:
-            kind: What it is to compute in, "int8" or "float32".
-            index: What its model.bin holds; then a kept copy in int8 is loaded in its place.
-        """
+    def open(self) -> Any:
+        """Load the model, of its kept copy in int8, as a library object of its own."""
         import ctranslate2  # pyright: ignore[reportMissingImports]
 
         ctranslate2.set_log_level(50)  # that float16 is computed in another type is meant
-        folder = self.folder if index is None else find_draft_folder(self.folder, index)
+        folder = find_draft_folder(self.folder, self.index)
         try:
             return ctranslate2.models.Whisper(
-                str(folder), compute_type=kind, intra_threads=count_threads(MOST_THREADS)
+                str(folder), compute_type="int8", intra_threads=count_threads(MOST_THREADS)
             )
         except (IndexError, RuntimeError, ValueError) as error:
             raise ValueError(
@@ -225,7 +220,7 @@ class CTranslate2Window:
         engine = self.engine
         limit = min(limit, engine.max_tokens - len(prompt) + 1)
         ctranslate2.set_random_seed(sampling.seed)
-        model = engine.open("float32")  # a seed counts for threads that begin after it
+        model = engine.open()  # a seed counts for threads that begin after it
         attempt: Attempt | None = None
         for temperature in sampling.temperatures:
             drawn = engine.generate(

@@ -8,6 +8,7 @@ import numpy as np
 
 from data_prep.media.tracks import SILENCE
 from modalities.audio.full_scale import to_full_scale
+from modalities.freed_memory import give_back_freed
 from modalities.rates import (
     MEL_HOP_SAMPLES,
     PIECE_SAMPLES,
@@ -239,6 +240,7 @@ class Session:
         for (window, speech), (mel, sound), first in zip(waiting, heard, begun, strict=True):
             for text in reader.read(mel, sound, speech, first).segments:
                 yield self._segment(window.start_s, len(window.waveform), Listened(text))
+        give_back_freed()
 
     def _recognise(self, window: Window) -> tuple[list[Listened], float]:
         """Return what is said in a window, and where the next one begins."""
