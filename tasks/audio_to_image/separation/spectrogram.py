@@ -15,6 +15,9 @@ BANDS = 128  # of mel frequency
 COLUMNS = 1200  # at most, even; as many as the picture is wide
 RANGE_DB = 70.0  # below the loudest value of the mixture all is black
 TICKS_HZ = {0: "0", 500: "500", 1000: "1k", 2000: "2k", 4000: "4k", 8000: "8k", 16000: "16k"}
+# Seconds from one number of the axis of time to the next: from a minute on, as a clock is read.
+STEPS_S = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+MOST_STEPS = 8
 INK, FAINT = "#222222", "#666666"
 DPI = 130
 
@@ -109,6 +112,7 @@ def draw_spectrograms(found: Spectrograms, captions: Sequence[Caption], path: Pa
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MultipleLocator
 
     power = found.result()
     figure = Figure(figsize=(12, 1.0 + 1.75 * len(power)), layout="constrained")
@@ -121,7 +125,10 @@ def draw_spectrograms(found: Spectrograms, captions: Sequence[Caption], path: Pa
         style: dict[str, Any] = dict(fontsize=12, pad=5, family=families)
         axes.set_title(caption.title, loc="left", fontweight="bold", color=INK, **style)
         axes.set_title(caption.note, loc="right", color=FAINT, **style)
-    rows[-1].set_xlabel(_unit_of(power.shape[-1] * found.column_s), fontsize=12, color=INK)
+    duration_s = power.shape[-1] * found.column_s
+    rows[-1].set_xlabel(_unit_of(duration_s), fontsize=12, color=INK)
+    if step_s := find_step(duration_s):
+        rows[-1].xaxis.set_major_locator(MultipleLocator(step_s))
     figure.supylabel("frequency, Hz", fontsize=12, color=INK)
     figure.get_layout_engine().set(hspace=0.03, h_pad=0.06)  # pyright: ignore
     bar = figure.colorbar(
@@ -167,6 +174,13 @@ def _unit_of(duration_s: float) -> str:
     if duration_s > 3600:
         return "time, h:min:s"
     return "time, min:s" if duration_s > 60 else "time, s"
+
+
+def find_step(duration_s: float) -> int | None:
+    """Return how many seconds lie between numbers on the axis of time; None below a minute."""
+    if duration_s < STEPS_S[3]:
+        return None
+    return next((step for step in STEPS_S if duration_s <= MOST_STEPS * step), None)
 
 
 def _find_families(captions: Sequence[Caption]) -> list[str]:

@@ -24,7 +24,7 @@ from tasks.audio_to_image.separation.outputs import (
 )
 from tasks.audio_to_image.separation.ranking import FAINT, Ranking
 from tasks.audio_to_image.separation.separator import Separator
-from tasks.audio_to_image.separation.spectrogram import COLUMNS, Spectrograms
+from tasks.audio_to_image.separation.spectrogram import COLUMNS, Spectrograms, find_step
 from tasks.cli.separate import show_sources
 
 RATE_HZ = 16000
@@ -181,6 +181,15 @@ def test_a_spectrogram_in_pieces_is_the_whole_one_at_any_length():
     np.testing.assert_allclose(pieces.result(), power, rtol=1e-3)
     assert COLUMNS // 2 < power.shape[2] <= COLUMNS
     assert power.shape[2] * whole.column_s == pytest.approx(7, abs=2 * whole.column_s)
+
+
+@pytest.mark.parametrize(
+    "duration_s, step_s",
+    [(3, None), (59.9, None), (60, 10), (125, 30), (600, 120), (3603, 600), (86_400, 14_400)],
+)
+def test_from_a_minute_on_time_is_told_as_a_clock_is_read(duration_s, step_s):
+    assert find_step(duration_s) == step_s
+    assert find_step(1e9) is None  # years are left to the axis itself
 
 
 def test_a_spectrogram_shows_a_tone_where_and_when_it_is():
