@@ -6,24 +6,9 @@ from pathlib import Path
 import av
 
 from data_prep.media import read_audio, stream_video
-from data_prep.media.wav import WavFile
 from modalities.rates import RATE_HZ, SAMPLES_PER_PICTURE, VIDEO_RATE_HZ
 
 DEMO = Path(__file__).resolve().parents[1] / "tests/assets/white_house_address.mp4"
-
-
-def write_sound(path: Path, repeat: int = 1) -> None:
-    """Write the demo clip's sound several times in a row.
-
-    Args:
-        path: The .wav to write.
-        repeat: How often it comes in it, 1 or more.
-    """
-    sound = read_audio(DEMO)
-    file = WavFile(path, RATE_HZ)
-    for _ in range(repeat):
-        file.write(sound)
-    file.close()
 
 
 def write_clip(path: Path, width: int, height: int, repeat: int = 1) -> None:
