@@ -121,7 +121,7 @@ class Measurement:
 
     Args:
         split: Clips.
-        folder: Of the files; what is there is not recognised again.
+        folder: Where the files are; what is in one of them is not recognised again.
     """
 
     def __init__(self, split: Split, folder: Path):

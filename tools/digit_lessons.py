@@ -56,7 +56,7 @@ class DigitLesson:
         clips: To learn from.
         validation: To look at; None looks at nothing.
         scenarios: Names, in the order of the clips' tasks.
-        losses: See `digit_loss`.
+        losses: From the ear and a batch to losses by name, as `digit_loss` returns it.
         route: Tells a bank of a batch that is measured.
     """
 

@@ -85,7 +85,7 @@ class DigitEar(FrozenEncoder):
     """The upper layers of an encoder, and the layer that names digits; adapters may live in it.
 
     Args:
-        encoder: Of a Whisper; its lower layers serve `listen`.
+        encoder: A Whisper's; its lower layers serve `listen`, the upper ones every digit.
     """
 
     def __init__(self, encoder: WhisperEncoder):

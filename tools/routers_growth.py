@@ -86,7 +86,7 @@ class Stream:
 
     Args:
         data: Digits in scenarios.
-        name: Of the stream, in `STREAMS`.
+        name: Which stream, a name of `STREAMS`.
         plan: What is done with it.
     """
 

@@ -279,7 +279,7 @@ def write_switching(heard: Heard, tried: Mapping[str, float], chosen: str) -> li
     """Return tables, and what was aimed at.
 
     Args:
-        heard: Of the test clips.
+        heard: What each way of recognising wrote for the test clips.
         tried: Word error rates on validation clips, see `score_attempts`.
         chosen: Which attempt the test was taken with.
     """

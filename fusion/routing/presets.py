@@ -204,7 +204,7 @@ def present_roles(
 
     Args:
         model: Any module that holds Transformer blocks.
-        roles: See `fusion.contract.sites.ROLES`.
+        roles: Names of `fusion.contract.sites.ROLES`, as "q"; one or more.
         blocks: Block classes that are not known, by class name.
     """
     known = {**BLOCKS, **(blocks or {})}

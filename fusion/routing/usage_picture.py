@@ -73,7 +73,7 @@ def draw_usage(
 
     Args:
         weights: Of `weights_along`, [tokens, experts]; or of anything else that sums to 1.
-        names: Of the experts, in their order.
+        names: What the experts are called, in the order of their weights.
         duration_s: How long all tokens last together.
         noise: The noise, or whatever was heard, [samples].
         rate_hz: Samples of it per second.

@@ -97,7 +97,7 @@ class SetRecogniser:
         """Recognise with one more set, whose adapter is on the model already.
 
         Args:
-            name: Of its adapter.
+            name: What its adapter is called on the model.
             fusion: What joins lips and sound in it; None for one that hears only.
 
         Raises:
