@@ -18,7 +18,7 @@ from tasks.training.contract import Trainable
 from tasks.training.curves import draw_curves
 from tasks.training.folder_lock import alone_in
 from tasks.training.launched import count_processes, is_first
-from tasks.training.options import LoopOptions, describe, tell_difference
+from tasks.training.options import LoopOptions, describe, is_same, tell_difference
 from tasks.training.plain_numbers import plain_numbers
 from tasks.training.precision import autocast, build_scaler, check_precision
 from tasks.training.processes import Processes
@@ -283,7 +283,7 @@ class _Run:
             raise ValueError(f"Some processes do not see {path}; take a folder that all see.")
         if content is None:
             return 0
-        if content["experiment"] != self.described:
+        if not is_same(content["experiment"], self.described):
             raise ValueError(
                 f"{self.folder} holds another experiment"
                 f"{tell_difference(content['experiment'], self.described)}; take another folder, "

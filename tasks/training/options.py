@@ -198,6 +198,7 @@ LATER = (
 )
 # Entries of experiments that say where something is kept, and change nothing of what is learnt.
 PLACES = ("features",)
+SAVING = "checkpoint_every"  # of the loop: how often it is written down changes nothing either
 
 
 def describe(options: LoopOptions, settings: Any) -> str:
@@ -213,6 +214,19 @@ def describe(options: LoopOptions, settings: Any) -> str:
         if isinstance(settings.get("loop"), dict):
             settings["loop"] = _told(settings["loop"])
     return json.dumps([_told(asdict(options)), settings], sort_keys=True, default=str)
+
+
+def is_same(before: str, now: str) -> bool:
+    """Say whether what `describe` said twice is one experiment, however often it is saved."""
+    if before == now:
+        return True
+    (options, settings), (new_options, new_settings) = json.loads(before), json.loads(now)
+    for one in (options, new_options, settings, new_settings):
+        loop = one.get("loop") if isinstance(one, dict) else None
+        for told in (one, loop):
+            if isinstance(told, dict):
+                told.pop(SAVING, None)
+    return (options, settings) == (new_options, new_settings)
 
 
 def tell_difference(before: str, now: str) -> str:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.training.options import LoopOptions, describe
+from tasks.training.options import LoopOptions, describe, is_same
 
 # What a checkpoint says that was written when these were all the options.
 FIRST = (
@@ -36,6 +36,15 @@ def test_where_features_are_kept_makes_no_other_experiment():
     settings = {"name": "a", "loop": {"steps": 7}}
     for features in ("", "kept", "elsewhere"):
         assert describe(LoopOptions(steps=7), {**settings, "features": features}) == FIRST
+
+
+def test_how_often_it_is_saved_makes_no_other_experiment():
+    def told(steps, every):
+        settings = {"name": "a", "loop": {"steps": steps, "checkpoint_every": every}}
+        return describe(LoopOptions(steps=steps, checkpoint_every=every), settings)
+
+    assert is_same(told(7, 100), told(7, 20)) and told(7, 100) != told(7, 20)
+    assert not is_same(told(7, 100), told(8, 100))
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "checkpoint_every", "accumulation"])
