@@ -58,19 +58,19 @@ class DecodingOptions:
 
 @dataclass(frozen=True)
 class Begun:
-    """A window that was heard and decoded greedily, of which nothing has been judged yet.
+    """A window that was heard, and may have been guessed at.
 
     Attributes:
         window: As the encoder heard it.
         prompt: The tokens before its text.
         limit: The most tokens of its text.
-        attempt: What was written.
+        guess: What its text may be, or nothing.
     """
 
     window: HeardWindow
     prompt: list[int]
     limit: int
-    attempt: Attempt
+    guess: list[int]
 
 
 class WindowDecoder:
@@ -150,7 +150,8 @@ class WindowDecoder:
             attempt = window.write(prompt, None)
             return self._timed(attempt.tokens, window, prompt, sound, frames)
         begun = begun or self.begin_all([mel], [sound])[0]
-        window, prompt, limit, attempt = begun.window, begun.prompt, begun.limit, begun.attempt
+        window, prompt, limit = begun.window, begun.prompt, begun.limit
+        attempt = window.write(prompt, limit, begun.guess)
         dropped = bad == "drop" and self._is_bad(attempt)
         if self._is_bad(attempt) and not dropped and not self._is_silence(attempt):
             attempt = self._sample(window, prompt, limit, attempt)
@@ -160,7 +161,7 @@ class WindowDecoder:
         return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))
 
     def begin_all(self, mels: Sequence[np.ndarray], sounds: Sequence[int]) -> list[Begun]:
-        """Hear windows, and decode them greedily side by side.
+        """Hear windows, and guess at their texts side by side where that gains time.
 
         Args:
             mels: [mel_bins, 3000] each.
@@ -170,8 +171,8 @@ class WindowDecoder:
         limits = [SPARE_TOKENS + math.ceil(sound * FRAME_S * rate) for sound in sounds]
         windows = [self.engine.hear(mel) for mel in mels]
         prompts = [self._prompt(window) for window in windows]
-        attempts = self.engine.write_all(windows, prompts, limits)
-        rows = zip(windows, prompts, limits, attempts, strict=True)
+        guesses = self.engine.guess_all(windows, prompts, limits)
+        rows = zip(windows, prompts, limits, guesses, strict=True)
         return [Begun(*row) for row in rows]
 
     @property

@@ -65,13 +65,14 @@ class HeardWindow(Protocol):
         """Return the code of the likeliest language of the model's own."""
         ...
 
-    def write(self, prompt: list[int], limit: int | None) -> Attempt:
+    def write(self, prompt: list[int], limit: int | None, guess: Sequence[int] = ()) -> Attempt:
         """Decode greedily, by the rules of timestamps.
 
         Args:
             prompt: The tokens before the text.
             limit: The most tokens; where it stops going round in circles too. None goes on to the
                 end of what the decoder can hold.
+            guess: What `guess_all` found; it changes nothing but the time that is taken.
         """
         ...
 
@@ -106,7 +107,7 @@ class Engine(Protocol):
         name: What was asked for.
         vocabulary: What tokens stand for.
         max_tokens: What the decoder can hold, prompt and end of text included.
-        together: How many windows are best written side by side.
+        together: How many windows are best guessed at side by side.
     """
 
     name: str
@@ -129,10 +130,10 @@ class Engine(Protocol):
         """Run the encoder on [mel_bins, 3000]."""
         ...
 
-    def write_all(
+    def guess_all(
         self, windows: Sequence[Any], prompts: Sequence[list[int]], limits: Sequence[int]
-    ) -> list[Attempt]:
-        """Decode several windows greedily, each as its `write` does.
+    ) -> list[list[int]]:
+        """Guess at what each window's `write` will write; empty where that gains nothing.
 
         Args:
             windows: What `hear` returned.

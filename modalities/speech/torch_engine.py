@@ -48,15 +48,14 @@ class TorchEngine:
         window = torch.from_numpy(mel)[None].to(self.model.device)
         return TorchWindow(self, window, self.model.model.encoder(window).last_hidden_state)
 
-    def write_all(
+    def guess_all(
         self,
         windows: Sequence["TorchWindow"],
         prompts: Sequence[list[int]],
         limits: Sequence[int],
-    ) -> list[Attempt]:
-        """Decode one window after the other; see `Engine`."""
-        rows = zip(windows, prompts, limits, strict=True)
-        return [window.write(prompt, limit) for window, prompt, limit in rows]
+    ) -> list[list[int]]:
+        """Guess at nothing; see `Engine`."""
+        return [[] for _ in windows]
 
 
 class TorchWindow:
@@ -94,7 +93,7 @@ class TorchWindow:
         return codes[int(self.steps.logits(hidden[0, -1])[choices].argmax())]
 
     @torch.inference_mode()
-    def write(self, prompt: list[int], limit: int | None) -> Attempt:
+    def write(self, prompt: list[int], limit: int | None, guess: Sequence[int] = ()) -> Attempt:
         """Decode greedily; see `HeardWindow`."""
         constraints = self.engine.constraints
         state = self.steps.restart(self.state)
