@@ -24,11 +24,11 @@ SECTIONS = {
 def main() -> None:
     """Put the sections into the page."""
     parser = argparse.ArgumentParser(prog="python -m tools.publish_routers", description=__doc__)
-    parser.add_argument(
-        "sections", nargs="*", choices=[*SECTIONS, []], metavar="SECTION", default=list(SECTIONS)
-    )
+    # argparse holds the default of "*" against the choices, too.
+    choices = [*SECTIONS, []]
+    parser.add_argument("sections", nargs="*", choices=choices, metavar="SECTION", default=[])
     try:
-        for name in parser.parse_args().sections:
+        for name in parser.parse_args().sections or SECTIONS:
             print(f"{name}: {publish(name)}")
     except (ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
