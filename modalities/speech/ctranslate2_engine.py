@@ -215,11 +215,11 @@ class CTranslate2Window:
         engine = self.engine
         limit = min(limit, engine.max_tokens - len(prompt) + 1)
         ctranslate2.set_random_seed(sampling.seed)
-        model = engine.open()  # a seed counts for threads that begin after it
+        engine.model = engine.open()  # a seed counts for threads that begin after it
         attempt: Attempt | None = None
         for temperature in sampling.temperatures:
             drawn = engine.generate(
-                model,
+                engine.model,
                 self.view,
                 [prompt],
                 limit,
