@@ -246,7 +246,8 @@ def _differences(before: Any, now: Any, within: str = "") -> list[str]:
     if not (isinstance(before, dict) and isinstance(now, dict)):
         named = within and before != now
         return [f"{within[:-1]} was {before!r} and is {now!r}"] if named else []
-    names = [name for name in now if name in before]  # others came with another version
+    # Others came with another version.
+    names = [name for name in now if name in before and name != SAVING]
     return [one for k in names for one in _differences(before[k], now[k], f"{within}{k}.")]
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.training.options import LoopOptions, describe, is_same
+from tasks.training.options import LoopOptions, describe, is_same, tell_difference
 
 # What a checkpoint says that was written when these were all the options.
 FIRST = (
@@ -44,7 +44,8 @@ def test_how_often_it_is_saved_makes_no_other_experiment():
         return describe(LoopOptions(steps=steps, checkpoint_every=every), settings)
 
     assert is_same(told(7, 100), told(7, 20)) and told(7, 100) != told(7, 20)
-    assert not is_same(told(7, 100), told(8, 100))
+    assert not is_same(told(7, 100), told(8, 20))
+    assert tell_difference(told(7, 100), told(8, 20)) == " (loop.steps was 7 and is 8)"
 
 
 @pytest.mark.parametrize("name", ["steps", "batch", "checkpoint_every", "accumulation"])
