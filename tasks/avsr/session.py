@@ -221,6 +221,7 @@ class Session:
                 continue
             yield from self._decode_waiting()
             found, next_s = self._recognise(window)
+            give_back_freed()
             self.feeder.advance(window, next_s)
             if self.mouths:
                 self.mouths.forget(self.feeder.position / RATE_HZ)
@@ -230,20 +231,17 @@ class Session:
             yield from self._decode_waiting()
 
     def _decode_waiting(self) -> Iterator[Segment]:
-        """Decode the windows that wait, and give back what that took."""
-        if self.waiting:
-            yield from self._read_waiting()
-            give_back_freed()
-
-    def _read_waiting(self) -> Iterator[Segment]:
-        """Read the windows that wait, which are guessed at side by side."""
+        """Decode the windows that wait, which are guessed at side by side."""
         waiting, self.waiting = self.waiting, []
+        if not waiting:
+            return
         decoder, reader = self.means.decoder, self.means.reader
         heard = [_prepare(decoder, to_full_scale(window.waveform)) for window, _ in waiting]
         begun = decoder.begin_all([mel for mel, _ in heard], [sound for _, sound in heard])
         for (window, speech), (mel, sound) in zip(waiting, heard, strict=True):
-            first = begun.pop(0)  # what a window holds for its reading goes with it
-            for text in reader.read(mel, sound, speech, first).segments:
+            found = reader.read(mel, sound, speech, begun.pop(0)).segments
+            give_back_freed()  # what the window held for its reading has gone
+            for text in found:
                 yield self._segment(window.start_s, len(window.waveform), Listened(text))
 
     def _recognise(self, window: Window) -> tuple[list[Listened], float]:
