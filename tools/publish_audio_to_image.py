@@ -71,11 +71,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.publish_audio_to_image", description=__doc__
     )
-    parser.add_argument(
-        "parts", nargs="*", choices=[*parts, []], metavar="PART", default=list(parts)
-    )
+    # argparse holds the default of "*" against the choices, too.
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], metavar="PART", default=[])
     try:
-        for name in parser.parse_args().parts:
+        for name in parser.parse_args().parts or parts:
             text = "\n\n".join(parts[name]())
             rewrite(PAGE, name, lambda _, text=text: text)
     except (ValueError, OSError) as error:

@@ -101,6 +101,18 @@ def test_what_was_not_trained_is_told_in_a_line(tmp_path, monkeypatch, capsys):
         assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
+def test_without_a_part_all_are_written(tmp_path, monkeypatch):
+    parts = ("separation", "words", "digits")
+    path = tmp_path / "page.md"
+    path.write_text("".join(f"<!-- {one}: begin -->\n<!-- {one}: end -->\n" for one in parts))
+    monkeypatch.setattr(page, "PAGE", path)
+    for part in parts:
+        monkeypatch.setattr(page, f"tell_{part}", lambda part=part: [f"told of {part}"])
+    monkeypatch.setattr(sys, "argv", ["publish"])
+    page.main()
+    assert all(f"told of {part}\n" in path.read_text() for part in parts)
+
+
 def cells(table):
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
 

@@ -35,6 +35,13 @@ def test_a_section_is_written_between_its_marks(monkeypatch, page):
     assert page.read_text().count("\nold\n") == len(SECTIONS) - 1
 
 
+def test_without_a_section_all_are_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(publish_routers, "publish", lambda name: "asked")
+    monkeypatch.setattr(sys, "argv", ["publish"])
+    publish_routers.main()
+    assert capsys.readouterr().out == "".join(f"{name}: asked\n" for name in SECTIONS)
+
+
 def test_a_section_without_module_or_results_is_left_and_that_is_said(monkeypatch, page):
     before = page.read_text()
     monkeypatch.setitem(publish_routers.SECTIONS, "growth", ("tools.no_such_routers", "tell"))
