@@ -234,7 +234,7 @@ class Heard:
             conditions: One or more.
 
         Raises:
-            ValueError: The way was not measured in one of them.
+            FileNotFoundError: The way was not measured in one of them.
         """
         counts = [self._count(self._texts(way, condition)) for condition in conditions]
         names = ("hits", "substitutions", "deletions", "insertions")
@@ -249,7 +249,7 @@ class Heard:
             return found[min(SETS, key=lambda name: self._count(found[name]).rate)]
         texts = self.texts.get(way, {}).get(condition.name)
         if texts is None:
-            raise ValueError(
+            raise FileNotFoundError(
                 f"{way!r} is not measured in {condition.name}; run `python -m "
                 "tools.routers_switching` first."
             )

@@ -38,7 +38,7 @@ def test_errors_of_conditions_are_added_clip_by_clip_and_none_may_be_missing():
     found = heard(gates=WORSE).errors("gates", conditions)
     assert found.edits.tolist() == [2 * len(conditions)] * 2
     assert found.words.tolist() == [6 * len(conditions)] * 2
-    with pytest.raises(ValueError, match="'other' is not measured in babble, music -10 dB"):
+    with pytest.raises(FileNotFoundError, match="'other' is not measured in babble, music -10 dB"):
         heard().errors("other", conditions)
 
 
