@@ -248,13 +248,23 @@ def run(names: Sequence[str], data: NoisyDigits | None = None) -> None:
 def tell_growth() -> list[str]:
     """Return the paragraphs on growth in a stream.
 
+    Plans that have not met all streams are named at the end.
+
     Raises:
-        FileNotFoundError: Not all streams have been measured.
+        FileNotFoundError: The first plan has not met all streams.
     """
     read: Callable[[Path], Any] = partial(measured_once, measure=_missing)
     frozen = {name: read(place_of(name, "frozen")) for name in STREAMS}
-    plans = {told: {name: read(place_of(name, KEYS[told])) for name in STREAMS} for told in PLANS}
-    return write_growth(frozen, plans)
+    plans, missing = {}, []
+    for told in PLANS:
+        try:
+            plans[told] = {name: read(place_of(name, KEYS[told])) for name in STREAMS}
+        except FileNotFoundError:
+            if not plans:
+                raise
+            missing.append(told)
+    left = [f"Not measured yet: {', '.join(missing)}."] if missing else []
+    return write_growth(frozen, plans) + left
 
 
 def write_growth(

@@ -238,6 +238,7 @@ class Session:
         decoder, reader = self.means.decoder, self.means.reader
         heard = [_prepare(decoder, to_full_scale(window.waveform)) for window, _ in waiting]
         begun = decoder.begin_all([mel for mel, _ in heard], [sound for _, sound in heard])
+        give_back_freed()  # several windows at once take more than each by itself
         for (window, speech), (mel, sound) in zip(waiting, heard, strict=True):
             found = reader.read(mel, sound, speech, begun.pop(0)).segments
             give_back_freed()  # what the window held for its reading has gone
