@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from bench.compare import Row, seconds
+from bench.compare import Row, paired, seconds
 from bench.peers import Transcriber, faster_whisper, openai_whisper, transformers_pipeline
 from data_prep.media import read_audio
 from modalities.rates import RATE_HZ
@@ -92,9 +92,8 @@ def _long_row(given: Namespace) -> Row:
     for name, worker in workers.items():
         print(f"  {name}: {len(worker.texts.split())} words", file=sys.stderr)
         worker.close()
-    ours, theirs = (median(column) for column in zip(*rounds, strict=True))
-    ratio = median(a / b for a, b in rounds)
-    return Row(f"{LONG_S} s of speech, words timed", BATCHED, ours, theirs, "s", ratio, "<= 0.8")
+    pairs = [(ours, theirs) for ours, theirs in rounds]
+    return paired(f"{LONG_S} s of speech, words timed", BATCHED, pairs, "s", "<= 0.8")
 
 
 def _short_rows(given: Namespace) -> list[Row]:
