@@ -3,6 +3,7 @@
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -50,8 +51,9 @@ def rows(given: Namespace) -> list[Row]:
         partitions(CLIPS, sources, SeparatorOptions().samples, 5),
         long_sound(build_separator(), LONG_S, energy, 2),
         long_sound(build_separator(audio_text=clap), LONG_S, ranked, 1),
-        embeddings(clap, sources, 10 * clap.rate_hz, learning=False, runs=3),
-        embeddings(clap, sources, 10 * clap.rate_hz, learning=True, runs=3),
+        embeddings(clap, sources, 10 * clap.rate_hz, learning=False, runs=11),
+        embeddings(clap, sources, 10 * clap.rate_hz, learning=True, runs=7),
+        *other_embeddings(clap, sources, 10 * clap.rate_hz, runs=5),
         tokens(small_denoiser(), SMALL, steps=20, runs=7),
         tokens(published_denoiser(), FULL, steps=2, runs=3),
         memory(MINUTES),
@@ -148,6 +150,37 @@ def embeddings(audio_text: AudioText, sources: int, samples: int, learning: bool
     what += ", with the gradient" if learning else ""
     peer = f"{sources} passes"
     return compare(what, peer, all_at_once, one_by_one, "<= 0.67", runs)
+
+
+def other_embeddings(audio_text: AudioText, sources: int, samples: int, runs: int) -> list[Row]:
+    """Embed all sources of a mixture in two other ways, and in one pass for each."""
+    generator = torch.Generator().manual_seed(0)
+    waves = 0.1 * torch.randn(sources, samples, generator=generator)
+    half = (sources + 1) // 2
+    embed = torch.inference_mode()(audio_text.embed_audio)
+
+    def one_by_one() -> None:
+        for wave in waves:
+            embed(wave[None])
+
+    def side_by_side() -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(embed, waves.split(half)))
+        torch.set_num_threads(threads)
+
+    def rounded() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            embed(waves)
+
+    ways = {
+        "halves side by side, a thread each": side_by_side,
+        "products in bfloat16": rounded,
+    }
+    what = f"{sources} sources of {samples / audio_text.rate_hz:g} s embedded by CLAP"
+    peer = f"{sources} passes"
+    return [compare(f"{what}, {told}", peer, way, one_by_one, "", runs) for told, way in ways.items()]
 
 
 def small_denoiser() -> Denoiser:

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 MOST_CLIPS = 8  # that are encoded at once; more rows than that are still one batch
+# On a CPU larger batches are slower: their activations are fetched from the system every time.
+MOST_CLIPS_OF_CPU = 3
 
 
 def repeat_whole(waves: Tensor, length: int) -> Tensor:
@@ -44,7 +46,7 @@ def embed_clips(waves: Tensor, length: int, embed: Callable[[Tensor], Tensor]) -
 
     What is shorter than a clip is repeated, what is longer is cut into evenly spread clips. All
     rows are encoded as one batch, clip by clip; of few rows several clips at once, so that memory
-    does not grow with the length.
+    does not grow with the length. On a CPU a batch goes in parts of three clips.
 
     Args:
         waves: [rows, samples], one of each or more.
@@ -69,7 +71,9 @@ def embed_clips(waves: Tensor, length: int, embed: Callable[[Tensor], Tensor]) -
     for first in range(0, len(starts), at_once):
         some = starts[first : first + at_once]
         clips = [repeat_whole(waves[:, at : at + length], length) for at in some]
-        embedded = normalize(embed(torch.cat(clips)), dim=-1)
+        all_clips = torch.cat(clips)
+        parts = all_clips.split(MOST_CLIPS_OF_CPU) if all_clips.is_cpu else [all_clips]
+        embedded = normalize(torch.cat([embed(part) for part in parts]), dim=-1)
         found.append(embedded.view(len(some), rows, -1))
     if len(starts) == 1:
         return found[0][0]

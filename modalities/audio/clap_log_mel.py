@@ -79,7 +79,8 @@ class ClapLogMel(nn.Module):
         half = FFT_SAMPLES // 2
         padded = pad(clips.double(), (half, half), mode="reflect")
         pieces = padded.unfold(-1, FFT_SAMPLES, HOP_SAMPLES)  # [clips, 1001, 1024]
-        power = torch.fft.rfft(pieces * self.window).abs().square()
+        spectrum = torch.fft.rfft(pieces * self.window)
+        power = spectrum.real.square() + spectrum.imag.square()
         return (10 * (power @ self.filters).clamp_(min=1e-10).log10()).float()
 
 
