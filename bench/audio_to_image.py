@@ -180,7 +180,9 @@ def other_embeddings(audio_text: AudioText, sources: int, samples: int, runs: in
     }
     what = f"{sources} sources of {samples / audio_text.rate_hz:g} s embedded by CLAP"
     peer = f"{sources} passes"
-    return [compare(f"{what}, {told}", peer, way, one_by_one, "", runs) for told, way in ways.items()]
+    return [
+        compare(f"{what}, {told}", peer, way, one_by_one, "", runs) for told, way in ways.items()
+    ]
 
 
 def small_denoiser() -> Denoiser:
