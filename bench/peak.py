@@ -29,14 +29,11 @@ def run_command(command: list[str], folder: Path = ROOT) -> tuple[float, float]:
     """
     # Installed programs have their bytecode; ours is not to be compiled anew each time.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    output = subprocess.run(
-        [sys.executable, "-S", "-c", LAUNCHER, *command],
-        cwd=folder,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    launcher = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    output = subprocess.run(launcher, cwd=folder, env=environment, capture_output=True, text=True)
+    if output.returncode:
+        print(output.stderr, file=sys.stderr)
+    output.check_returncode()
     taken_s, peak_mb = map(float, output.stdout.split())
     return taken_s, peak_mb
 
