@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasks.cli.options import Device, with_default
+from tasks.serving.token import TOKEN, read_token
 
 if TYPE_CHECKING:
     from tasks.serving.server import Server
 
-TOKEN = "MCGURK_TOKEN"
 PURPOSE = "`mcgurk serve`"
 
 
@@ -63,7 +63,7 @@ def serve(
 
     for package in ("fastapi", "uvicorn", "python_multipart"):
         import_extra(package, "serve", PURPOSE)
-    secret = _read_token(token)
+    secret = read_token(token)
     numbers = {"queue": queue, "max-upload": max_upload, "max-duration": max_duration}
     _check_numbers(numbers | {"time-limit": time_limit, "grace": grace, "keep": keep})
     limits = Limits(
@@ -118,18 +118,3 @@ def _check_numbers(numbers: dict[str, float]) -> None:
     for name, value in numbers.items():
         if not 0 < value < math.inf:
             raise ValueError(f"--{name} is {value}; expected a number above 0.")
-
-
-def _read_token(typed: str | None) -> str | None:
-    """Return the token that clients must send.
-
-    Raises:
-        ValueError: It is empty, or holds what no header can.
-    """
-    token = os.environ.get(TOKEN) if typed is None else typed
-    if token is None:
-        return None
-    if not token.isascii() or not token.isprintable() or token != token.strip() or not token:
-        name = TOKEN if typed is None else "--token"
-        raise ValueError(f"{name} is no token; expected letters, digits and signs of ASCII.")
-    return token

@@ -52,3 +52,29 @@ class Metrics:
 
 def _head(name: str, what: str, kind: str) -> list[str]:
     return [f"# HELP mcgurk_{name} {what}", f"# TYPE mcgurk_{name} {kind}"]
+
+
+def join_texts(texts: Mapping[str, str]) -> str:
+    """Join the counts of several servers, each line with the label `replica`.
+
+    Args:
+        texts: What `Metrics.to_text` returned, by what a server is called.
+    """
+    heads: dict[str, list[str]] = {}
+    samples: dict[str, list[str]] = {}
+    for replica, text in sorted(texts.items()):
+        for line in text.splitlines():
+            if line.startswith("#"):
+                name = line.split(" ")[2]
+                heads.setdefault(name, []).append(line)
+                continue
+            what, _, value = line.rpartition(" ")
+            name, _, labels = what.rstrip("}").partition("{")
+            labels = ",".join([f'replica="{replica}"', *([labels] if labels else [])])
+            samples.setdefault(name, []).append(f"{name}{{{labels}}} {value}")
+    lines = [
+        line
+        for name, head in heads.items()
+        for line in (*dict.fromkeys(head), *samples.get(name, ()))
+    ]
+    return "".join(f"{line}\n" for line in lines)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tasks.__main__ import run
-from tasks.cli.serve import TOKEN
+from tasks.serving.token import TOKEN
 
 
 def told(capsys, *arguments: str) -> str:
