@@ -19,6 +19,7 @@ from ray.serve import Application
 from ray.serve.config import BackpressureConfig
 from starlette.responses import PlainTextResponse, Response
 
+from modalities.extras import import_extra
 from modalities.speech.whisper_files import find_whisper
 from tasks.config import filled
 from tasks.serving.app import build_app
@@ -34,6 +35,7 @@ from tasks.serving.service import Service
 from tasks.serving.token import read_token
 
 NAME = "Transcription"  # of the deployment, by which a YAML file sets its replicas
+ASIDE = 8  # requests that a full replica gets, too
 REPORT_S = 5.0  # for replicas to tell their counts
 STARTS = 3  # tries to start a replica, after which the mistake is told
 
@@ -67,6 +69,7 @@ def build(args: dict[str, Any]) -> Application:
         ValueError: There is no such option, model or set, or it cannot be so.
         FileNotFoundError: A folder is no collection.
     """
+    import_extra("python_multipart", "serve", "the server on Ray")
     options = filled(RayOptions, args, "args")
     token = read_token()
     hosts = None if token is not None or "*" in options.hosts else frozenset(options.hosts)
@@ -84,8 +87,10 @@ def bind(
 ) -> Application:
     """Make a deployment of what a `Service` works with.
 
-    A replica gets one request more than may wait in it. Beyond that they wait in the proxies, as
-    many in each as in a replica; to one more Ray says 429 by itself.
+    A replica gets as many requests as it can work on or queue, and a few, so that a full one tells
+    its health and counts, and says 429 itself. More wait in Ray's proxies. Where more than
+    `limits.uploads` come to one of those at once it says 429 by itself, even if replicas have room:
+    it counts each that it has not handed on yet.
 
     Args:
         served: Models by name, the default first.
@@ -97,8 +102,8 @@ def bind(
     deployment: Any = serve.deployment(
         serve.ingress()(Replica),
         name=NAME,
-        max_ongoing_requests=limits.queue + 1,
-        max_queued_requests=limits.queue,
+        max_ongoing_requests=limits.queue + 1 + ASIDE,
+        max_queued_requests=limits.uploads,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=float(AGAIN_S)),
         graceful_shutdown_timeout_s=limits.grace_s + 2 * SPARE_S,
         graceful_shutdown_wait_loop_s=0.5,

@@ -18,7 +18,11 @@ from tasks.experiments import (
 from tasks.training.options import LoopOptions
 from tasks.training.study import plan_runs
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
+CONFIGS = sorted(
+    path
+    for path in (Path(__file__).parents[2] / "configs").rglob("*.yaml")
+    if path.parent.name != "serving"  # Ray's, see tests/tasks/serving/test_ray_deployment.py
+)
 LOADERS = {
     **EXPERIMENTS,
     **STUDIES,
