@@ -32,6 +32,7 @@ noise = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
 AVSRPipeline("whisper-tiny.en").transcribe(noise, rate_hz=16_000)
 """
 ON_RAY = """
+from ray import serve
 from data_prep.workers.ray_cluster import run_on_ray
 assert list(run_on_ray(len, ["ab", "c"], "local", 1)) in ([2, 1], [1, 2])
 """
