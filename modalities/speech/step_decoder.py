@@ -126,7 +126,7 @@ class StepDecoder:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Give next-token logits of hidden states, [..., dim] -> [..., vocabulary]."""
-        return self.head(hidden[None])[0]
+        return self.head(hidden.unsqueeze(-2)).squeeze(-2)  # the first axis stays that of rows
 
     def _block(self, state: StepState, index: int, hidden: Tensor) -> Tensor:
         layer = self.layers[index]

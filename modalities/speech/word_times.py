@@ -1,10 +1,10 @@
 """Word times from the cross-attention of Whisper's alignment heads."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from modalities.speech.step_decoder import StepDecoder, StepState
 from modalities.speech.timed_text import Word
@@ -52,12 +52,37 @@ class WordAligner:
         Returns:
             No words where there is no text, or more than can be aligned.
         """
+        return self.align_all(state, prompt, [tokens], [frames])[0]
+
+    def align_all(
+        self,
+        state: StepState,
+        prompt: list[int],
+        texts: Sequence[list[int]],
+        frames: Sequence[int],
+    ) -> list[tuple[Word, ...]]:
+        """Give the words of each row's text with their times, all rows read side by side.
+
+        Args:
+            state: The decoder's state at the start, a row for each text; it is not changed.
+            prompt: The tokens before each text.
+            texts: Text tokens of each row.
+            frames: Mel frames of each row that hold sound, 100 per second.
+
+        Returns:
+            No words for rows without text, or with more than can be aligned.
+        """
         room = self.steps.max_tokens - len(prompt) - 2
-        if not tokens or len(tokens) > room:
-            return ()
-        times = self.token_times(state, prompt, tokens, max(1, frames // 2))
-        vocabulary = self.vocabulary
-        return time_words(vocabulary.spell, [tokens], times, vocabulary.language_of(prompt))[0]
+        fitting = [tokens if len(tokens) <= room else [] for tokens in texts]
+        if not any(fitting):
+            return [() for _ in texts]
+        states = [max(1, count // 2) for count in frames]
+        times = self._times_of_rows(state, prompt, fitting, states)
+        vocabulary, language = self.vocabulary, self.vocabulary.language_of(prompt)
+        return [
+            time_words(vocabulary.spell, [tokens], own, language)[0] if tokens else ()
+            for tokens, own in zip(fitting, times, strict=True)
+        ]
 
     def token_times(
         self, state: StepState, prompt: list[int], tokens: list[int], states: int
@@ -73,18 +98,35 @@ class WordAligner:
         Returns:
             Seconds at which each token begins, and the last one ends, [tokens + 1].
         """
-        head = [*prompt, self.vocabulary.no_timestamps]
-        told = [*head, *tokens, self.vocabulary.end_of_text]
-        row = torch.tensor([told], device=state.cross[0][0].device)
-        return trace_times(self._attention(self.steps.restart(state), row, states), len(head))
+        return self._times_of_rows(state, prompt, [tokens], [states])[0]
 
-    def _attention(self, state: StepState, tokens: Tensor, width: int) -> np.ndarray:
-        """Give the attention of the alignment heads, [heads, tokens, width]."""
-        self.steps.read(state, tokens, keep_queries=True)
+    def _times_of_rows(
+        self,
+        state: StepState,
+        prompt: list[int],
+        texts: Sequence[list[int]],
+        states: Sequence[int],
+    ) -> list[np.ndarray]:
+        """Find when the tokens of each row are said; what is told of a row without is nothing."""
+        head, end = [*prompt, self.vocabulary.no_timestamps], self.vocabulary.end_of_text
+        told = [[*head, *tokens, end] for tokens in texts]
+        longest = max(map(len, told))
+        # What follows a row's end changes nothing that comes before it.
+        padded = [row + [end] * (longest - len(row)) for row in told]
+        state = self.steps.restart(state)
+        rows = torch.tensor(padded, device=state.cross[0][0].device)
+        self.steps.read(state, rows, keep_queries=True)
+        return [
+            trace_times(self._attention(state, row, len(tokens), width), len(head))
+            for row, (tokens, width) in enumerate(zip(told, states, strict=True))
+        ]
+
+    def _attention(self, state: StepState, row: int, length: int, width: int) -> np.ndarray:
+        """Give the attention of the alignment heads in a row, [heads, length, width]."""
         assert state.queries is not None
-        rows = []
+        found = []
         for layer, head in self.heads:
-            queries = state.queries[layer][0, head]  # [tokens, head_dim]
-            keys = state.cross[layer][0][0, head]  # [states, head_dim]
-            rows.append((queries @ keys.T).softmax(-1)[:, :width])
-        return torch.stack(rows).float().cpu().numpy()
+            queries = state.queries[layer][row, head, :length]  # [tokens, head_dim]
+            keys = state.cross[layer][0][row, head]  # [states, head_dim]
+            found.append((queries @ keys.T).softmax(-1)[:, :width])
+        return torch.stack(found).float().cpu().numpy()

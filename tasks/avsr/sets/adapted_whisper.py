@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 
 from fusion.adapters.interface import Adapters
 from fusion.audio_visual.agreement import Agreement, AgreementNetwork
+from fusion.audio_visual.by_row import RowFusion
 from fusion.audio_visual.joint import JointFusion, reliability
 from fusion.audio_visual.mixed import MixedFusion
 from fusion.audio_visual.upstream import UpstreamFusion
@@ -42,10 +43,10 @@ class Sight:
     confidence: Tensor | None = None
     crops: Tensor | None = None
 
-    def row(self, place: int) -> "Sight":
-        """Return one window of the batch, as a batch of one."""
-        parts = (self.mask, self.lips, self.confidence, self.crops)
-        return Sight(*(None if p is None else p[place : place + 1] for p in parts))  # type: ignore[arg-type]
+    def take(self, rows: Sequence[int]) -> "Sight":
+        """Return some windows of the batch, by their numbers."""
+        parts, some = (self.mask, self.lips, self.confidence, self.crops), list(rows)
+        return Sight(*(None if p is None else p[some] for p in parts))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -131,29 +132,33 @@ class AdaptedWhisper(nn.Module):
         return Sight(mask, lips, confidence_of(self.lips, lips), tensor)
 
     def encode(
-        self, mel: Tensor, sight: Sight | None = None, fusion: Fusion | None = None
+        self, mel: Tensor, sight: Sight | None = None, fusion: Fusion | RowFusion | None = None
     ) -> tuple[Tensor, Agreement | None]:
         """Encode windows; without sight or fusion, from the sound alone.
 
         Args:
             mel: [batch, mel_bins, 320].
             sight: What is seen.
-            fusion: The fusion module that the set was trained with; None for one that hears only.
+            fusion: The fusion module that the set was trained with, or that of each row; None for
+                a set that hears only.
 
         Returns:
             States, [batch, 160, dim], and how lips and sound agree.
         """
         if sight is None or fusion is None or not bool(sight.mask.any()):
             return self.encoder(mel).values, None
-        if isinstance(fusion, UpstreamFusion):
-            return self.encoder(fusion(mel, sight.crops, sight.mask)).values, None
+        if not isinstance(fusion, RowFusion):
+            fusion = RowFusion([fusion] * len(mel))
+        mel = fusion.clean(mel, sight.crops, sight.mask)
+        if not fusion.joint:
+            return self.encoder(mel).values, None
         assert self.agreement is not None and sight.lips is not None
         assert sight.confidence is not None
         lips, mask = sight.lips, sight.mask
         with torch.no_grad():
             agreement = self.agreement(mel, lips, mask)
         signs = reliability(agreement, sight.confidence)
-        states = self.encoder(mel, join=lambda heard: fusion(heard, lips, mask, signs)).values
+        states = self.encoder(mel, join=lambda heard: fusion.join(heard, lips, mask, signs)).values
         return states, agreement
 
     def read(self, states: Tensor, tokens: Tensor) -> Tensor:
@@ -225,11 +230,17 @@ class AdaptedWhisper(nn.Module):
             self.adapters.selection.active[:] = active
 
     @contextmanager
-    def using(self, name: str) -> Iterator[None]:
-        """Switch one adapter set on, and all of them off when the block ends."""
-        self.adapters.use(name)
+    def using(self, *names: str) -> Iterator[None]:
+        """Switch one adapter set on, or one for each row; all of them are off when the block ends.
+
+        Args:
+            names: One for the whole batch, or one for each of its rows.
+        """
+        alike = len(set(names)) == 1
+        self.adapters.use(names[0] if alike else None)
         try:
-            yield
+            with nullcontext() if alike else self.adapters.rows(names):
+                yield
         finally:
             self.adapters.use(None)
 

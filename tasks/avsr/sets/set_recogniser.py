@@ -4,23 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
-from fusion.audio_visual.agreement import Agreement, AgreementNetwork, AgreementOptions
+from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.scenarios.classifier import Scenario
 from fusion.sets.card import SetCard
 from fusion.sets.files import load_set
-from modalities.audio.full_scale import to_full_scale
 from modalities.network_file import load_network
-from modalities.rates import MEL_HOP_SAMPLES
-from modalities.speech.covering import shorten
-from modalities.speech.timed_text import Word
 from modalities.speech.whisper import Whisper, load_whisper
-from modalities.speech.word_times import WordAligner
 from modalities.vision.lips import load_lip_encoder
-from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
+from tasks.avsr.sets.adapted_whisper import AdaptedWhisper
 from tasks.avsr.sets.collection import (
     AGREEMENT,
     GROWN,
@@ -29,6 +23,7 @@ from tasks.avsr.sets.collection import (
     read_collection,
 )
 from tasks.avsr.sets.contract import Heard, Recognised, Utterance
+from tasks.avsr.sets.row_reader import RowReader, level_all
 from tasks.avsr.sets.selector import Selector, load_selector
 from tasks.avsr.sets.sight_reader import SightReader, load_sight_reader
 from tasks.devices import find_device
@@ -80,7 +75,7 @@ class SetRecogniser:
             self.selector = load_selector(folder, self.adapted, self.collection.listener, grown)
             self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
             self._load_sets(folder)
-        self.aligner = WordAligner(whisper, self.adapted.steps)
+        self.rows = RowReader(self.adapted, self.fusions, self.collection)
 
     def _load_sets(self, folder: Path) -> None:
         """Attach all sets of the collection, and leave all of them off."""
@@ -118,7 +113,7 @@ class SetRecogniser:
         adapted.adapters.use(None)
         mels = [
             adapted.log_mel(adapted.log_mel.pad(torch.from_numpy(w)[None].to(self.device)))
-            for w in _waveforms(utterances)
+            for w in level_all(utterances)
         ]
         states = adapted.encoder(torch.cat(mels)).values
         return [Heard(adapted.spell(said)) for said in adapted.decode(states, PLAIN_TOKENS)]
@@ -133,53 +128,39 @@ class SetRecogniser:
         Raises:
             ValueError: No such set, or an utterance is longer than a window.
         """
-        if name not in self.fusions:
-            raise ValueError(f"No adapter set {name!r}; known: {', '.join(self.fusions)}.")
-        listener = self._stand_in(name)
-        if self.fusions[name] is None:
-            return self._run_set(utterances, name)[0]
-        sight = self.sights.look(utterances).sight
-        if listener == name:
-            return self._run_set(utterances, name, sight)[0]
-        found, trusted = [Heard("")] * len(utterances), [False] * len(utterances)
-        if sight is not None and bool(sight.mask.any()):
-            found, trusted = self._run_set(utterances, name, sight)
-            shown = sight.mask.any(1).tolist()
-            trusted = [lips and agree for lips, agree in zip(shown, trusted, strict=True)]
-        left = [place for place, lips in enumerate(trusted) if not lips]
-        again = self._run_set([utterances[n] for n in left], listener)[0] if left else []
-        for place, heard in zip(left, again, strict=True):
-            found[place] = replace(heard, agreement=found[place].agreement)
-        return found
+        rows = self.read_rows(utterances, [name] * len(utterances), words=False)
+        return [Heard(row.text or "", row.agreement) for row in rows]
 
-    def _stand_in(self, name: str) -> str:
-        """Return the set that takes over from one where there are no lips to go by."""
-        return self.collection.listener or name
+    @torch.inference_mode()
+    def read_rows(
+        self, utterances: Sequence[Utterance], names: Sequence[str], *, words: bool = True
+    ) -> list[Recognised]:
+        """Recognise each window with a set of its own, all of them in one batch.
 
-    def _agrees(self, agreement: Agreement) -> list[bool]:
-        """Return whether lips and sound of each window belong together well enough."""
-        loud, quiet = self.collection.least_agreement, self.collection.least_in_quiet
-        least = torch.where(agreement.snr_db.mean(1) < 0, loud, quiet)
-        return (agreement.score.sigmoid() >= least).tolist()
+        Where there are no lips to read, or they do not belong to the sound, the set that hears
+        only takes over.
 
-    def _run_set(
-        self, utterances: Sequence[Utterance], name: str, sight: Sight | None = None
-    ) -> tuple[list[Heard], list[bool]]:
-        """Recognise with one set; also say in which windows lips and sound agree."""
-        adapted, fusion = self.adapted, self.fusions[name]
-        with adapted.using(name):
-            mel = adapted.hear(_waveforms(utterances))
-            states, agreement = adapted.encode(mel, sight, fusion)  # type: ignore[arg-type]
-            said = adapted.decode(states)
-        scores: list[float | None] = [None] * len(utterances)
-        agree = [True] * len(utterances)
-        if agreement is not None and sight is not None:
-            shown = sight.mask.any(1).tolist()
-            values = agreement.score.sigmoid().tolist()
-            scores = [value if here else None for value, here in zip(values, shown, strict=True)]
-            agree = self._agrees(agreement)
-        heard = [Heard(adapted.spell(s), score) for s, score in zip(said, scores, strict=True)]
-        return heard, agree
+        Args:
+            utterances: Windows of at most 3.2 s, of one speaker or of many.
+            names: The set of each.
+            words: Whether to say when each word is said.
+
+        Returns:
+            In their order, each as it would come alone; without what a selector tells.
+
+        Raises:
+            ValueError: No such set, or an utterance is longer than a window.
+        """
+        if strange := sorted(set(names) - set(self.fusions)):
+            raise ValueError(f"No adapter set {strange[0]!r}; known: {', '.join(self.fusions)}.")
+        sees = any(self.fusions[name] is not None for name in names)
+        sight = self.sights.look(utterances).sight if sees else None
+        shown = [False] * len(names) if sight is None else sight.mask.any(1).tolist()
+        taken = [
+            name if here or self.fusions[name] is None else self.rows.stand_in(name)
+            for name, here in zip(names, shown, strict=True)
+        ]
+        return self.rows.read(utterances, taken, sight, words)
 
     @torch.inference_mode()
     def describe(self, utterances: Sequence[Utterance]) -> list[Scenario]:
@@ -191,7 +172,7 @@ class SetRecogniser:
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
         seen = self.sights.look(utterances)
-        return self.selector.describe(_waveforms(utterances), seen)
+        return self.selector.describe(level_all(utterances), seen)
 
     @torch.inference_mode()
     def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
@@ -206,47 +187,33 @@ class SetRecogniser:
             return found
         seen = [utterances[place] for place in shown]
         scenarios = self.describe(seen)
-        sight = self.sights.look(seen).sight
+        rows = [row for row, scenario in enumerate(scenarios) if self.choose(scenario)]
+        read = iter(self._read_chosen(rows, seen, scenarios) if rows else ())
         for row, (place, scenario) in enumerate(zip(shown, scenarios, strict=True)):
-            mouth = None if sight is None else sight.row(row)
-            found[place] = self._recognise_one(utterances[place], scenario, mouth)
+            found[place] = replace(
+                next(read) if row in rows else Recognised(),
+                scenario=scenario.category,
+                snr_db=round(scenario.snr_db, 1),
+                distance=round(scenario.distance, 3),
+            )
         return found
 
-    def _recognise_one(
-        self, utterance: Utterance, scenario: Scenario, sight: Sight | None
-    ) -> Recognised:
-        name = self.choose(scenario)
-        heard = Recognised(
-            scenario.category, round(scenario.snr_db, 1), round(scenario.distance, 3)
-        )
-        if name is None:
-            return heard
-        if sight is None or not bool(sight.mask.any()):
-            name, sight = self._stand_in(name), None
-        text, words, agreement = self._read_words(utterance, name, sight)
-        score = None if agreement is None else round(float(agreement.score.sigmoid()), 3)
-        seen = sight is not None and self.fusions[name] is not None
-        if agreement and not self._agrees(agreement)[0] and name != self._stand_in(name):
-            name = self._stand_in(name)
-            text, words, _ = self._read_words(utterance, name)
-            seen = False
-        return replace(
-            heard, adapter_set=name, text=text, words=words, agreement=score, video_used=seen
-        )
-
-    def _read_words(
-        self, utterance: Utterance, name: str, sight: Sight | None = None
-    ) -> tuple[str, tuple[Word, ...], Agreement | None]:
-        """Recognise one utterance: text, words with times, and how lips and sound agree."""
-        adapted = self.adapted
-        with adapted.using(name):
-            mel = adapted.hear(_waveforms([utterance]))
-            states, agreement = adapted.encode(mel, sight, self.fusions[name])  # type: ignore[arg-type]
-            state = adapted.steps.start(states)
-            said = adapted.decode_from(state, 1)[0]
-            frames = len(utterance.waveform) // MEL_HOP_SAMPLES
-            words = self.aligner.align(state, adapted.prompt[:-1], said.tokens, frames)
-        return adapted.spell(said), shorten(words), agreement
+    def _read_chosen(
+        self, rows: Sequence[int], seen: Sequence[Utterance], scenarios: Sequence[Scenario]
+    ) -> list[Recognised]:
+        """Recognise those of a batch, by their numbers, for which a set was chosen."""
+        sight = self.sights.look(seen).sight
+        sight = None if sight is None else sight.take(rows)
+        here = [False] * len(rows) if sight is None else sight.mask.any(1).tolist()
+        names = [str(self.choose(scenarios[row])) for row in rows]
+        taken = [
+            name if mouth else self.rows.stand_in(name)
+            for name, mouth in zip(names, here, strict=True)
+        ]
+        return [
+            row if row.agreement is None else replace(row, agreement=round(row.agreement, 3))
+            for row in self.rows.read([seen[n] for n in rows], taken, sight)
+        ]
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
         """Choose a set as the collection does, see `Collection.choose`.
@@ -267,11 +234,6 @@ class SetRecogniser:
     def device(self) -> torch.device:
         """Where the model is."""
         return self.adapted.model.device
-
-
-def _waveforms(utterances: Sequence[Utterance]) -> list[np.ndarray]:
-    """Return the sound of utterances at one level: sets and selector heard no other."""
-    return [to_full_scale(utterance.waveform) for utterance in utterances]
 
 
 def _read_collection_for(whisper: Whisper, folder: Path) -> Collection:
