@@ -75,6 +75,17 @@ def _stack_now(layer: Any, selection: Selection, batch: int) -> tuple[Tensor, Te
     return torch.stack(down).transpose(1, 2), torch.stack(up).transpose(1, 2)
 
 
+def matrices_of(layer: Any, key: str) -> tuple[Tensor, Tensor] | None:
+    """Return A, [rank, in], and the scaled B, [out, rank], of a part of LoRA in a layer of PEFT.
+
+    Returns:
+        None where it is no LoRA, or more than these: DoRA, dropout, a bias.
+    """
+    if key not in getattr(layer, "lora_A", {}) or not _can_stack(layer, {key}):
+        return None
+    return layer.lora_A[key].weight, layer.lora_B[key].weight * layer.scaling[key]
+
+
 def _can_stack(layer: Any, keys: set[str]) -> bool:
     """Tell whether parts are matrices of one rank, without dropout, magnitudes or a bias of B."""
     if not all(isinstance(layer.lora_A[key], nn.Linear) for key in keys):

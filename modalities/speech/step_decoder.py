@@ -4,9 +4,11 @@ The linear layers are called as modules, so adapters that wrap a linear layer ta
 left out is the bookkeeping around them, which costs more than the arithmetic on a small model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.models.whisper.modeling_whisper import (
@@ -45,22 +47,74 @@ def is_plain(model: WhisperForConditionalGeneration) -> bool:
     )
 
 
+class Cross(Protocol):
+    """What a layer's cross-attention looks at, in whatever form it is kept."""
+
+    def attend(self, queries: Tensor) -> Tensor:
+        """Attend with scaled queries, [batch, heads, tokens, head_dim] -> the same."""
+        ...
+
+    def keys_of(self, row: int, head: int) -> Tensor:
+        """Return the keys that a head of a row sees, [frames, head_dim]."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what is kept, by name."""
+        ...
+
+
+class KeysValues(NamedTuple):
+    """Keys and values of each row.
+
+    Attributes:
+        keys: [batch, heads, frames, head_dim].
+        values: [batch, heads, frames, head_dim].
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def attend(self, queries: Tensor) -> Tensor:
+        """Attend; see `Cross`."""
+        return scaled_dot_product_attention(queries, self.keys, self.values, scale=1.0)
+
+    def keys_of(self, row: int, head: int) -> Tensor:
+        """Return keys; see `Cross`."""
+        return self.keys[row, head]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return both."""
+        return self._asdict()
+
+
 @dataclass
 class StepState:
     """Keys and values of one window, and the cross-attention queries of the tokens read.
 
     Attributes:
-        cross: Per layer keys and values of the encoder states, [batch, heads, frames, head_dim].
+        cross: Per layer what is seen of the encoder states.
         past: Per layer keys and values of the tokens read, [batch, heads, max_tokens, head_dim].
         tokens: How many tokens were read.
         queries: Per layer the scaled cross-attention queries of what was read last, [batch, heads,
             tokens, head_dim]; None unless asked for.
     """
 
-    cross: list[tuple[Tensor, Tensor]]
+    cross: Sequence[Cross]
     past: list[tuple[Tensor, Tensor]]
     tokens: int = 0
     queries: list[Tensor] | None = None
+
+    def cross_bytes(self) -> dict[str, int]:
+        """Count the memory that `cross` keeps, all layers together, by the names of its parts."""
+        found: dict[str, int] = {}
+        counted: set[int] = set()
+        for cross in self.cross:
+            for name, tensor in cross.tensors().items():
+                storage = tensor.untyped_storage()
+                new = storage.data_ptr() not in counted
+                counted.add(storage.data_ptr())
+                found[name] = found.get(name, 0) + new * storage.nbytes()
+        return found
 
 
 class StepDecoder:
@@ -83,24 +137,44 @@ class StepDecoder:
         Args:
             states: Encoder output, [batch, frames, dim].
         """
+        return self.begin([self.project(index, states) for index in range(len(self.layers))])
+
+    def project(self, index: int, states: Tensor) -> KeysValues:
+        """Return keys and values of encoder states for the cross-attention of a layer.
+
+        Args:
+            index: Number of the layer.
+            states: Encoder output, [batch, frames, dim].
+        """
+        attention = self.layers[index].encoder_attn
+        keys, values = attention.k_proj(states), attention.v_proj(states)
+        parts = (_split_heads(part, attention).contiguous() for part in (keys, values))
+        return KeysValues(*parts)
+
+    def begin(self, cross: Sequence[Cross], batch: int | None = None) -> StepState:
+        """Return a state over what cross-attention looks at, that has read nothing.
+
+        Args:
+            cross: Of each layer.
+            batch: How many rows there are; None for those of `KeysValues`.
+        """
         # Anew for every window, since adapters come and go.
         self.head = RowProduct(self.model.proj_out)
         self.products = [[RowProduct(*group) for group in _groups(layer)] for layer in self.layers]
-        cross = []
+        like = next(iter(cross[0].tensors().values()))
+        past = []
         for layer in self.layers:
-            attention = layer.encoder_attn
-            keys = _split_heads(attention.k_proj(states), attention)
-            values = _split_heads(attention.v_proj(states), attention)
-            cross.append((keys.contiguous(), values.contiguous()))
-        return self.restart(StepState(cross, []))
+            attention = layer.self_attn
+            rows = len(like) if batch is None else batch
+            shape = (rows, attention.num_heads, self.max_tokens, attention.head_dim)
+            past.append((like.new_empty(shape), like.new_empty(shape)))
+        return StepState(cross, past)
 
     def restart(self, state: StepState) -> StepState:
         """Return a state over the same sound that has read nothing."""
-        past = []
-        for keys, _ in state.cross:
-            shape = (*keys.shape[:2], self.max_tokens, keys.shape[-1])
-            past.append((keys.new_empty(shape), keys.new_empty(shape)))
-        return StepState(state.cross, past)
+        return StepState(
+            state.cross, [(torch.empty_like(k), torch.empty_like(v)) for k, v in state.past]
+        )
 
     def read(self, state: StepState, tokens: Tensor, keep_queries: bool = False) -> Tensor:
         """Read tokens and return the decoder's last hidden states.
@@ -137,7 +211,7 @@ class StepDecoder:
         queries = _split_heads(cross_query(normed) * attention.scaling, attention)
         if state.queries is not None:
             state.queries.append(queries)
-        mixed = scaled_dot_product_attention(queries, *state.cross[index], scale=1.0)
+        mixed = state.cross[index].attend(queries)
         hidden = hidden + cross_out(_join_heads(mixed))
         normed = layer.final_layer_norm(hidden)
         return hidden + narrow(layer.activation_fn(widen(normed)))

@@ -114,7 +114,7 @@ class WordAligner:
         # What follows a row's end changes nothing that comes before it.
         padded = [row + [end] * (longest - len(row)) for row in told]
         state = self.steps.restart(state)
-        rows = torch.tensor(padded, device=state.cross[0][0].device)
+        rows = torch.tensor(padded, device=state.past[0][0].device)
         self.steps.read(state, rows, keep_queries=True)
         return [
             trace_times(self._attention(state, row, len(tokens), width), len(head))
@@ -127,6 +127,6 @@ class WordAligner:
         found = []
         for layer, head in self.heads:
             queries = state.queries[layer][row, head, :length]  # [tokens, head_dim]
-            keys = state.cross[layer][0][row, head]  # [states, head_dim]
+            keys = state.cross[layer].keys_of(row, head)  # [states, head_dim]
             found.append((queries @ keys.T).softmax(-1)[:, :width])
         return torch.stack(found).float().cpu().numpy()

@@ -16,6 +16,7 @@ from fusion.audio_visual.by_row import RowFusion
 from fusion.audio_visual.joint import JointFusion, reliability
 from fusion.audio_visual.mixed import MixedFusion
 from fusion.audio_visual.upstream import UpstreamFusion
+from fusion.serving.shared_cache import EXACT, SharedCache
 from modalities.audio.log_mel import LogMel
 from modalities.rates import CROP_SIDE, PIECE_PICTURES, PIECE_SAMPLES
 from modalities.speech.step_decoder import StepDecoder, StepState
@@ -218,6 +219,29 @@ class AdaptedWhisper(nn.Module):
         return [
             Said(row, float(sum_) / (len(row) + 1)) for row, sum_ in zip(said, total, strict=True)
         ]
+
+    @torch.inference_mode()
+    def decode_by_sets(
+        self, mel: Tensor, names: Sequence[str | None], mode: str = EXACT
+    ) -> list[list[Said]]:
+        """Decode each window once by each set, side by side, from the sound alone.
+
+        Args:
+            mel: [batch, mel_bins, frames].
+            names: The sets; None is the frozen model.
+            mode: What they share, see `SharedCache`.
+
+        Returns:
+            For each window what each set says.
+
+        Raises:
+            ValueError: No such set or mode, or sets that cannot share.
+        """
+        cache = SharedCache(self.steps, self.adapters, names, mode)
+        states = cache.encode(lambda sound: self.encoder(sound).values, mel)
+        with cache.rows(len(mel)):
+            said = self.decode_from(cache.start(states), len(mel) * len(names))
+        return [said[row : row + len(names)] for row in range(0, len(said), len(names))]
 
     @contextmanager
     def plain(self) -> Iterator[None]:

@@ -80,3 +80,16 @@ def test_a_set_that_is_not_there_is_refused(recogniser, utterances):
     with pytest.raises(ValueError, match="No adapter set 'wind'; known: .*babble"):
         recogniser.read_rows(utterances[:2], ["babble", "wind"])
     assert recogniser.adapted.adapters.active == []
+
+
+def test_one_sound_is_decoded_by_each_set_as_by_it_alone(recogniser, utterances):
+    adapted = recogniser.adapted
+    mel = adapted.hear([utterance.waveform for utterance in utterances[:2]])
+    names = ("audio", "babble", None)
+    with pytest.raises(ValueError, match="'audio' changes the encoder"):
+        adapted.decode_by_sets(mel, names)
+    found = adapted.decode_by_sets(mel, names, "non_shared")
+    for number, name in enumerate(names):
+        with torch.inference_mode(), adapted.plain() if name is None else adapted.using(name):
+            alone = adapted.decode(adapted.encode(mel)[0])
+        assert [said[number].tokens for said in found] == [said.tokens for said in alone]

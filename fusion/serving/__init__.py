@@ -1,0 +1,1 @@
+"""Many adapter sets on one model at once: what they share, and how they come and go."""
