@@ -1,6 +1,6 @@
 """Recognise a batch of windows, each with an adapter set of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import nn
 
 from fusion.audio_visual.agreement import Agreement
 from fusion.audio_visual.by_row import RowFusion
+from fusion.serving.loaded_sets import LoadedSets
 from modalities.audio.full_scale import to_full_scale
 from modalities.rates import MEL_HOP_SAMPLES
 from modalities.speech.covering import shorten
@@ -24,17 +25,12 @@ class RowReader:
 
     Args:
         adapted: With the sets on it.
-        fusions: What joins lips and sound by the name of the set; None in one that hears only.
+        sets: Gives the sets, and the model for as long as a batch runs.
         collection: Says how well lips and sound must agree, and which set stands in.
     """
 
-    def __init__(
-        self,
-        adapted: AdaptedWhisper,
-        fusions: Mapping[str, nn.Module | None],
-        collection: Collection,
-    ):
-        self.adapted, self.fusions, self.collection = adapted, fusions, collection
+    def __init__(self, adapted: AdaptedWhisper, sets: LoadedSets, collection: Collection):
+        self.adapted, self.sets, self.collection = adapted, sets, collection
         self.aligner = WordAligner(adapted.whisper, adapted.steps)
 
     def stand_in(self, name: str) -> str:
@@ -78,10 +74,11 @@ class RowReader:
     ) -> tuple[list[Recognised], list[bool]]:
         """Recognise a batch; say also whose lips, where they were read, belong to the sound."""
         shown = [False] * len(names) if sight is None else sight.mask.any(1).tolist()
-        fusions = [
-            self.fusions[name] if here else None for name, here in zip(names, shown, strict=True)
-        ]
-        said, times, agreement = self._decode(utterances, names, sight, fusions, words)
+        with self.sets.held(names) as held, self.sets.turn():
+            pairs = zip(held, shown, strict=True)
+            fusions = [one.fusion if here else None for one, here in pairs]
+            adapters = [one.adapter for one in held]
+            said, times, agreement = self._decode(utterances, adapters, sight, fusions, words)
         scores, agree = self._judge(agreement, len(names))
         seen = [fusion is not None for fusion in fusions]
         columns = zip(names, said, times, seen, scores, strict=True)
@@ -100,18 +97,18 @@ class RowReader:
     def _decode(
         self,
         utterances: Sequence[Utterance],
-        names: Sequence[str],
+        adapters: Sequence[str],
         sight: Sight | None,
         fusions: Sequence[nn.Module | None],
         words: bool,
     ) -> tuple[list[Said], list[tuple[Word, ...]], Agreement | None]:
         adapted, waveforms = self.adapted, level_all(utterances)
         fusion = RowFusion(fusions) if any(fusions) else None
-        with adapted.using(*names):
+        with adapted.using(*adapters):
             states, agreement = adapted.encode(adapted.hear(waveforms), sight, fusion)
             state = adapted.steps.start(states)
-            said = adapted.decode_from(state, len(names))
-            times: list[tuple[Word, ...]] = [()] * len(names)
+            said = adapted.decode_from(state, len(adapters))
+            times: list[tuple[Word, ...]] = [()] * len(adapters)
             if words:
                 frames = [len(waveform) // MEL_HOP_SAMPLES for waveform in waveforms]
                 tokens = [row.tokens for row in said]

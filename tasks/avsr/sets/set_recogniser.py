@@ -9,8 +9,8 @@ from torch import nn
 
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.scenarios.classifier import Scenario
-from fusion.sets.card import SetCard
-from fusion.sets.files import load_set
+from fusion.serving.loaded_sets import LoadedSets
+from fusion.sets.card import SetCard, read_card
 from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
 from modalities.vision.lips import load_lip_encoder
@@ -54,39 +54,42 @@ class SetRecogniser:
     Args:
         whisper: The frozen model; adapters are put on it.
         folder: Folder of the collection; None recognises with the frozen model alone.
+        limit_bytes: The most that loaded sets may take together; those longest unused are dropped,
+            and loaded again when they are asked for. None loads all at once, and keeps them.
+
+    Attributes:
+        sets: The sets, which may come and go; see `LoadedSets`.
 
     Raises:
         ValueError: The collection is for another model, or damaged.
         FileNotFoundError: A file of it is not there.
     """
 
-    def __init__(self, whisper: Whisper, folder: Path | None = None):
+    def __init__(
+        self, whisper: Whisper, folder: Path | None = None, limit_bytes: int | None = None
+    ):
         self.cards: dict[str, SetCard] = {}
-        self.fusions: dict[str, nn.Module | None] = {}
         self.selector: Selector | None = None  # None without a collection, and only then
         if folder is None:
             self.collection = Collection("", whisper.name, "", groups={})
             self.adapted = AdaptedWhisper(whisper)
             self.sights = SightReader(self.adapted)
+            self.sets = LoadedSets(self.adapted.adapters)
         else:
             self.collection = _read_collection_for(whisper, folder)
             self.adapted = _load_adapted(whisper, folder, self.collection.lips)
             grown = self.collection.groups.get(GROWN, ())
             self.selector = load_selector(folder, self.adapted, self.collection.listener, grown)
             self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
-            self._load_sets(folder)
-        self.rows = RowReader(self.adapted, self.fusions, self.collection)
-
-    def _load_sets(self, folder: Path) -> None:
-        """Attach all sets of the collection, and leave all of them off."""
-        for name in self.collection.sets:
-            card, fusion = load_set(folder / name, self.adapted.adapters, name)
-            self.cards[name] = card
-            if fusion is not None:
-                fusion.to(self.device).requires_grad_(False)
-            self.fusions[name] = fusion
-        self.adapted.adapters.use(None)
+            self.sets = LoadedSets(self.adapted.adapters, limit_bytes)
+            for name in self.collection.sets:
+                self.sets.add(name, folder / name)
+                self.cards[name] = read_card(folder / name)
+            if limit_bytes is None:
+                with self.sets.held(self.collection.sets):
+                    pass
         self.adapted.eval()
+        self.rows = RowReader(self.adapted, self.sets, self.collection)
 
     def add_set(self, name: str, fusion: nn.Module | None = None) -> None:
         """Recognise with one more set, whose adapter is on the model already.
@@ -98,8 +101,12 @@ class SetRecogniser:
         Raises:
             ValueError: The model has no such adapter.
         """
-        self.adapted.adapters.parts(name)  # refuses one that is not there
-        self.fusions[name] = None if fusion is None else fusion.to(self.device).eval()
+        self.sets.adopt(name, None if fusion is None else fusion.to(self.device).eval())
+
+    @property
+    def fusions(self) -> Mapping[str, nn.Module | None]:
+        """What joins lips and sound, by the name of the loaded set; None in one that hears only."""
+        return {name: one.fusion for name, one in self.sets.loaded.items()}
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
@@ -110,13 +117,14 @@ class SetRecogniser:
     def plain(self, utterances: Sequence[Utterance]) -> list[Heard]:
         """Recognise with the frozen model: greedy, in its window of 30 s, without timestamps."""
         adapted = self.adapted
-        adapted.adapters.use(None)
         mels = [
             adapted.log_mel(adapted.log_mel.pad(torch.from_numpy(w)[None].to(self.device)))
             for w in level_all(utterances)
         ]
-        states = adapted.encoder(torch.cat(mels)).values
-        return [Heard(adapted.spell(said)) for said in adapted.decode(states, PLAIN_TOKENS)]
+        with self.sets.turn():
+            adapted.adapters.use(None)
+            states = adapted.encoder(torch.cat(mels)).values
+            return [Heard(adapted.spell(said)) for said in adapted.decode(states, PLAIN_TOKENS)]
 
     @torch.inference_mode()
     def with_set(self, utterances: Sequence[Utterance], name: str) -> list[Heard]:
@@ -151,16 +159,15 @@ class SetRecogniser:
         Raises:
             ValueError: No such set, or an utterance is longer than a window.
         """
-        if strange := sorted(set(names) - set(self.fusions)):
-            raise ValueError(f"No adapter set {strange[0]!r}; known: {', '.join(self.fusions)}.")
-        sees = any(self.fusions[name] is not None for name in names)
-        sight = self.sights.look(utterances).sight if sees else None
-        shown = [False] * len(names) if sight is None else sight.mask.any(1).tolist()
-        taken = [
-            name if here or self.fusions[name] is None else self.rows.stand_in(name)
-            for name, here in zip(names, shown, strict=True)
-        ]
-        return self.rows.read(utterances, taken, sight, words)
+        with self.sets.held(names) as held, self.sets.turn():
+            sees = [one.fusion is not None for one in held]
+            sight = self.sights.look(utterances).sight if any(sees) else None
+            shown = [False] * len(names) if sight is None else sight.mask.any(1).tolist()
+            taken = [
+                name if here or not needed else self.rows.stand_in(name)
+                for name, here, needed in zip(names, shown, sees, strict=True)
+            ]
+            return self.rows.read(utterances, taken, sight, words)
 
     @torch.inference_mode()
     def describe(self, utterances: Sequence[Utterance]) -> list[Scenario]:
@@ -171,8 +178,9 @@ class SetRecogniser:
         """
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
-        seen = self.sights.look(utterances)
-        return self.selector.describe(level_all(utterances), seen)
+        with self.sets.turn():
+            seen = self.sights.look(utterances)
+            return self.selector.describe(level_all(utterances), seen)
 
     @torch.inference_mode()
     def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
@@ -202,7 +210,8 @@ class SetRecogniser:
         self, rows: Sequence[int], seen: Sequence[Utterance], scenarios: Sequence[Scenario]
     ) -> list[Recognised]:
         """Recognise those of a batch, by their numbers, for which a set was chosen."""
-        sight = self.sights.look(seen).sight
+        with self.sets.turn():
+            sight = self.sights.look(seen).sight
         sight = None if sight is None else sight.take(rows)
         here = [False] * len(rows) if sight is None else sight.mask.any(1).tolist()
         names = [str(self.choose(scenarios[row])) for row in rows]

@@ -8,6 +8,7 @@ import torch
 
 from data_prep.media import read_audio
 from fusion.audio_visual.by_row import RowFusion
+from modalities.speech.whisper import load_whisper
 from tasks.avsr.sets.adapted_whisper import Sight
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
@@ -93,3 +94,15 @@ def test_one_sound_is_decoded_by_each_set_as_by_it_alone(recogniser, utterances)
         with torch.inference_mode(), adapted.plain() if name is None else adapted.using(name):
             alone = adapted.decode(adapted.encode(mel)[0])
         assert [said[number].tokens for said in found] == [said.tokens for said in alone]
+
+
+def test_sets_are_loaded_as_they_are_asked_for_where_memory_is_limited(recogniser, utterances):
+    size = recogniser.sets.bytes // len(recogniser.sets.loaded)
+    folder = next(iter(recogniser.sets.folders.values())).parent
+    tight = SetRecogniser(load_whisper("whisper-tiny.en"), folder, 3 * size)
+    assert tight.sets.bytes == 0
+    assert tight.read_rows(utterances, NAMES) == recogniser.read_rows(utterances, NAMES)
+    heard = tight.with_set(utterances[3:], "music")  # the set that hears only stands in
+    assert heard == recogniser.with_set(utterances[3:], "music")
+    assert tight.sets.bytes <= 3 * size and "music" in tight.sets.loaded
+    assert len(tight.sets.loaded) < len(recogniser.sets.loaded) == len(tight.sets.folders)
