@@ -6,7 +6,11 @@ exists there. Scales of the experts belong into the weights.
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+# Products of fewer rows take other kernels, which round in another way: a token's result would then
+# hang on how many others have its expert.
+LEAST_ROWS = 16
 RUN_TOGETHER = 64  # ranks of all experts up to which it costs less to run all than to look some up
 
 
@@ -15,7 +19,8 @@ def lora_of_tokens(
 ) -> Tensor:
     """Add up what each token's experts make of it, one product per expert over its tokens.
 
-    What it costs grows with the weights that are not 0, and hardly with the experts.
+    What it costs grows with the weights that are not 0, and hardly with the experts. On a CPU a
+    token gets the same to the bit whatever other tokens there are, and however many experts.
 
     Args:
         inputs: [..., dim_in].
@@ -41,9 +46,18 @@ def lora_of_tokens(
     parts = zip(tokens.split(counts), chosen.split(counts), down, up, strict=True)
     for own, weight, first, second in parts:
         if len(own):
+            own, weight = _fill_up(own, weight)
             narrow = flat.index_select(0, own).mm(first.T).mul(weight)  # [tokens of it, rank]
             sums.index_add_(0, own, narrow.mm(second.T))
     return sums.view(shape)
+
+
+def _fill_up(tokens: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Have few tokens be enough for the usual kernel: the first one again, without weight."""
+    missing = LEAST_ROWS - len(tokens)
+    if missing <= 0:
+        return tokens, weights
+    return pad(tokens, (0, missing), value=int(tokens[0])), pad(weights, (0, 0, 0, missing))
 
 
 def lora_of_rows(inputs: Tensor, down: Tensor, up: Tensor, weights: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """A bank as an adapter method: experts at each site, and the routers that weigh them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -30,10 +30,13 @@ class Common(nn.Module):
         form: What the experts share, or None.
         trace: Where sites write their decisions while somebody watches; None while nobody does.
         generator: Where rules that draw take chance from; None for torch's own.
+        reroute: Runs other experts in place of a site's own, as `fusion.serving.expert_map` does:
+            takes the site, what it reads and the decision; None for the site's own.
     """
 
     def __init__(self, sites: Sequence[Site], options: BankOptions):
         super().__init__()
+        self.reroute: Callable[[Routed, Tensor, Routing], Tensor] | None = None
         self.trace: list[tuple[str, Routing]] | None = None
         self.generator: torch.Generator | None = None
         self.decisions: dict[str, Decisions] = {}
@@ -121,7 +124,9 @@ class Routed(Adapter):
         routing = self.route(read)
         if self.common.trace is not None:
             self.common.trace.append((self.site, routing))
-        return outputs + self.experts(read, routing).reshape(outputs.shape)
+        reroute = self.common.reroute
+        made = reroute(self, read, routing) if reroute else self.experts(read, routing)
+        return outputs + made.reshape(outputs.shape)
 
     def route(self, read: Tensor) -> Routing:
         """Decide, or take the decision that another site made.
