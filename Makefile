@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test slow peers extras lint bench docs clean
+.PHONY: demo test slow browser peers extras lint bench docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.offline
@@ -14,10 +14,14 @@ demo: .venv/.offline
 
 test: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
-		-m "not slow and not peers and not hub and not gpu"
+		-m "not slow and not peers and not hub and not gpu and not browser"
 
 slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
+
+# The page of `mcgurk serve` in the Chromium of this machine.
+browser: .venv/.dev
+	$(BIN)/python -m pytest -m browser
 
 peers: .venv/.adapterhub
 	$(BIN)/python -m pytest -m peers

@@ -53,15 +53,18 @@ def serve(
     keep: Annotated[
         int, typer.Option(help="Models kept loaded; the one longest unused goes first.")
     ] = 2,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="A page for people at /page/, by gradio.")
+    ] = True,
     device: Device = "auto",
 ) -> None:
-    """Answer OpenAI's transcription API over HTTP."""
+    """Answer OpenAI's transcription API over HTTP, and show a page."""
     from modalities.extras import import_extra
     from modalities.speech.whisper_files import find_whisper
     from tasks.serving.limits import MEGABYTE, Limits
     from tasks.serving.served_models import list_default, read_served
 
-    for package in ("fastapi", "uvicorn", "python_multipart"):
+    for package in ("fastapi", "uvicorn", "python_multipart", *["gradio"] * page):
         import_extra(package, "serve", PURPOSE)
     secret = read_token(token)
     numbers = {"queue": queue, "max-upload": max_upload, "max-duration": max_duration}
@@ -97,7 +100,9 @@ def serve(
                 f"Whoever reaches {url_of(listener)} can use it; no token is set.", file=sys.stderr
             )
         print(f"Serving {', '.join(served)} on {url_of(listener)}/v1", flush=True)
-        server = Server(service)
+        if page:
+            print(f"Page: {url_of(listener)}/page/", flush=True)
+        server = Server(service, page)
         ended = server.run_on(listener)
     _leave(server, ended)
 

@@ -15,13 +15,19 @@ from tasks.serving.service import Service
 from tasks.serving.transcriptions import transcribe
 
 
-def build_app(service: Service) -> FastAPI:
+def build_app(service: Service, page: bool = False) -> FastAPI:
     """Build the application.
 
     Args:
         service: What its requests share; it is started by who runs the application.
+        page: Whether there is a page for people beside the API; the application's lifespan has to
+            be run then.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    if page:
+        from tasks.serving.page.mount import mount_page
+
+        mount_page(app, service)
     app.add_middleware(Gate, service=service)
     app.add_exception_handler(HTTPException, _refuse)
 

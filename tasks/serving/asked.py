@@ -34,6 +34,7 @@ class Asked:
         granularities: What a "verbose_json" lists, one or both of `GRANULARITIES`.
         language: As the client called it; None asks the model.
         stream: Whether segments are sent as soon as they are known.
+        faces: Whether pictures are looked at for their own sake, and how far the work is is told.
     """
 
     model: ServedModel
@@ -41,6 +42,7 @@ class Asked:
     granularities: tuple[str, ...] = (SEGMENT,)
     language: str | None = None
     stream: bool = False
+    faces: bool = False
 
     @property
     def words(self) -> bool:

@@ -23,6 +23,7 @@ TRANSCRIPTIONS, MODELS, HEALTH, METRICS = ROUTES = (
     *("/v1/audio/transcriptions", "/v1/models"),
     *("/healthz", "/metrics"),
 )
+PAGE = "/page"  # for people, and all that is below it; see `tasks.serving.page`
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 HUNG_UP = 499  # of the log alone; nobody is there to read it
 
@@ -33,7 +34,7 @@ class Record:
 
     Attributes:
         method: HTTP's, or "-" for an unknown one.
-        route: One of `ROUTES`, or "other".
+        route: One of `ROUTES`, `PAGE` or an address below it, or "other".
         client: Address that it came from.
         status: HTTP's status code, 0 before the answer.
         code: Why it was refused, or "".
@@ -119,7 +120,7 @@ class Gate:
             await self._run(record, scope, receive, watched)
         finally:
             self.service.tasks.discard(task)
-            self._note(record)
+            note(self.service, record)
 
     async def _run(self, record: Record, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -137,7 +138,7 @@ class Gate:
                 raise
             refusal = refuse_end()
         except Exception as error:  # whatever it is, the next request is answered
-            log.error("%s", _place(error))
+            log.error("%s", place_of(error))
             refusal = tell_failure()
         record.code = refusal.code or "failure"
         if not record.status:
@@ -160,8 +161,8 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:
             raise Refusal(403, "Pages of other origins are not answered.", code="wrong_origin")
-        if self.service.token is None or record.route == HEALTH:
-            return
+        if self.service.token is None or record.route in (HEALTH, PAGE):
+            return  # the page asks for the token itself
         kind, _, token = headers.get("authorization", "").partition(" ")
         same = hmac.compare_digest(token.strip().encode(), self.service.token.encode())
         if kind.lower() != "bearer" or not same:
@@ -172,14 +173,17 @@ class Gate:
                 headers={"www-authenticate": "Bearer"},
             )
 
-    def _note(self, record: Record) -> None:
-        metrics = self.service.metrics
-        metrics.count(record.route, record.status)
-        metrics.add("wait_seconds", record.wait_s)
-        metrics.add("work_seconds", record.work_s)
-        if record.status == 200:
-            metrics.add("media_seconds", record.media_s)
-        log.info("%s", record)
+
+def note(service: Service, record: Record) -> None:
+    """Count a request and write its line of the log; what a page is put together from has none."""
+    metrics = service.metrics
+    metrics.count(record.route, record.status)
+    metrics.add("wait_seconds", record.wait_s)
+    metrics.add("work_seconds", record.work_s)
+    if record.status == 200:
+        metrics.add("media_seconds", record.media_s)
+    part = record.route == PAGE and record.status < 400
+    log.log(logging.DEBUG if part else logging.INFO, "%s", record)
 
 
 def _begin(scope: Any) -> Record:
@@ -187,6 +191,8 @@ def _begin(scope: Any) -> Record:
     route = path if path in ROUTES else "other"
     if path.startswith(f"{MODELS}/"):
         route = MODELS
+    if path in ("/", PAGE) or path.startswith(f"{PAGE}/"):
+        route = PAGE
     client = scope.get("client")
     return Record(method if method in METHODS else "-", route, client[0] if client else "-")
 
@@ -200,7 +206,7 @@ def _is_plain(host: str) -> bool:
     return bool(host) and not set(host) & set("/?#@\\ ")
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """Name an error by class and place; its text may hold what the client sent."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

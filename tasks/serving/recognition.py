@@ -25,6 +25,19 @@ class Result:
     language: str
 
 
+@dataclass(frozen=True)
+class Progressed:
+    """How far the work on a request is, delivered where `Asked.faces` asks for it.
+
+    Attributes:
+        done_s: Seconds of the file that are read.
+        length_s: Seconds that it lasts, None where that is not known.
+    """
+
+    done_s: float
+    length_s: float | None
+
+
 class Recognition:
     """Transcribes what jobs ask for.
 
@@ -60,8 +73,9 @@ class Recognition:
         self._check_wanted(job)
         pipeline = self.models.get(job.asked.model)
         asked = job.asked
-        # Answers have no place for faces, so that pictures are for adapter sets alone.
-        options = AVSROptions(asked.language, video=asked.model.sets is not None, words=asked.words)
+        # Where an answer has no place for faces, pictures are for adapter sets alone.
+        video = asked.faces or asked.model.sets is not None
+        options = AVSROptions(asked.language, video=video, words=asked.words)
         try:
             return pipeline.with_options(options)
         except ValueError as error:
@@ -70,7 +84,12 @@ class Recognition:
             raise refusal from None
 
     def _whole(self, job: Job, pipeline: Pipeline) -> Transcript:
-        return pipeline.transcribe(job.path, progress=lambda done_s, _: self._watch(job, done_s))
+        def watch(done_s: float, length_s: float | None) -> None:
+            self._watch(job, done_s)
+            if job.asked.faces:
+                job.deliver(Progressed(done_s, length_s))
+
+        return pipeline.transcribe(job.path, progress=watch)
 
     def _stream(self, job: Job, pipeline: Pipeline) -> Transcript:
         length_s, segments = 0.0, []

@@ -36,13 +36,14 @@ class Form:
     size: int = 0
 
 
-async def read_form(request: "Request", path: Path, limits: Limits) -> Form:
+async def read_form(request: "Request", path: Path, limits: Limits, part: str = FILE) -> Form:
     """Read the body of a request.
 
     Args:
         request: Its headers are read, nothing of its body.
         path: Where the file is written.
         limits: Bounds on size, time and pace.
+        part: Name of the part that holds the file.
 
     Raises:
         Refusal: No form, not whole, too large or too slow.
@@ -54,7 +55,7 @@ async def read_form(request: "Request", path: Path, limits: Limits) -> Form:
     if stated.isdigit() and int(stated) > most:
         raise refuse_size(limits.upload_bytes)
     with path.open("xb") as file:
-        parts = _Parts(boundary, file, Form(path), limits.upload_bytes)
+        parts = _Parts(boundary, file, Form(path), limits.upload_bytes, part)
         async for chunk in _receive(request, limits, most):
             parts.push(chunk)
             if len(parts.waiting) >= MEGABYTE:
@@ -107,10 +108,10 @@ async def _receive(request: "Request", limits: Limits, most: int) -> AsyncIterat
 class _Parts:
     """Hears of the parts of a form from the parser."""
 
-    def __init__(self, boundary: bytes, file: BufferedWriter, form: Form, most: int):
+    def __init__(self, boundary: bytes, file: BufferedWriter, form: Form, most: int, part: str):
         from python_multipart.multipart import MultipartParser
 
-        self.file, self.form, self.most = file, form, most
+        self.file, self.form, self.most, self.part = file, form, most, part
         self.waiting = bytearray()  # bytes of the file
         self.name, self.value, self.is_file = "", bytearray(), False
         self.header, self.content, self.disposition = bytearray(), bytearray(), b""
@@ -167,10 +168,10 @@ class _Parts:
         _, options = parse_options_header(self.disposition)
         self.name = options.get(b"name", b"").decode(errors="replace")
         self.is_file = b"filename" in options
-        if self.is_file and self.name == FILE and not self.form.has_file:
+        if self.is_file and self.name == self.part and not self.form.has_file:
             self.form.has_file = True
         elif self.is_file:
-            raise refuse_file("Expected one file, in the part called 'file'.")
+            raise refuse_file(f"Expected one file, in the part called {self.part!r}.")
 
     def _read_part(self, data: bytes, start: int, end: int) -> None:
         length = end - start

@@ -63,18 +63,22 @@ def url_of(listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn's server, which ends in good order when it is told to.
 
+    Args:
+        service: What requests share.
+        page: Whether there is a page for people beside the API.
+
     Attributes:
         interrupted: Whether it was Ctrl-C that ended it.
     """
 
-    def __init__(self, service: Service):
+    def __init__(self, service: Service, page: bool = False):
         self.service, self.interrupted = service, False
         super().__init__(
             uvicorn.Config(
-                build_app(service),
+                build_app(service, page),
                 http=limited_protocol(service.limits),
                 ws="none",
-                lifespan="off",
+                lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -59,7 +59,7 @@ def start(tmp_path, monkeypatch):
         place = os.pathsep.join([str(ROOT), *sys.path])
         environment = os.environ | {"PYTHONPATH": place, "TMPDIR": str(tmp_path / "tmp")}
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "serve", "--port", "0", *options],
+            [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--no-page", *options],
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.PIPE,

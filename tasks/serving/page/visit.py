@@ -1,0 +1,340 @@
+"""A file of the page on its way: through the queue to a transcript, then to a drawn video."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from time import monotonic
+from typing import Any
+
+from tasks.avsr.outputs.transcript import Transcript
+from tasks.serving.asked import SRT, Asked
+from tasks.serving.gate import HUNG_UP, PAGE, Record, note, place_of
+from tasks.serving.media_check import check_media
+from tasks.serving.page.markup import (
+    short_clock,
+    write_downloads,
+    write_failure,
+    write_note,
+    write_player,
+    write_progress,
+)
+from tasks.serving.page.shelf import Shelf
+from tasks.serving.page.time_line import write_time_line
+from tasks.serving.page.transcript_table import explain, write_explanation, write_table
+from tasks.serving.recognition import Progressed, Result
+from tasks.serving.refusals import (
+    Refusal,
+    refuse_end,
+    refuse_file,
+    refuse_late,
+    refuse_model,
+    tell_failure,
+)
+from tasks.serving.served_models import find_served
+from tasks.serving.service import Service
+from tasks.serving.worker import Failed, Job, Stopped
+
+log = logging.getLogger("mcgurk.serve")
+TICK_S = 0.5
+WRITTEN = (".srt", ".vtt", ".txt", ".json")
+DRAWN = "preview.mp4"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a visitor wants.
+
+    Attributes:
+        place: Where the file lies on the shelf, "" where none was chosen.
+        name: What the visitor calls it; downloads are named after it.
+        model: Name of a served model.
+        client: Address that the visitor comes from.
+    """
+
+    place: str
+    name: str
+    model: str
+    client: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows, in HTML.
+
+    Attributes:
+        status: What is being done, or how it ended.
+        player: What plays.
+        result: By what it was recognised, and what was said.
+        downloads: Files to take along.
+        ended: Whether nothing more comes.
+    """
+
+    status: str = ""
+    player: str = ""
+    result: str = ""
+    downloads: str = ""
+    ended: bool = False
+
+
+class Visits:
+    """Works on what visitors want, by the queue that all requests share.
+
+    Args:
+        service: Queue, models and limits.
+        shelf: Where files lie.
+    """
+
+    def __init__(self, service: Service, shelf: Shelf):
+        self.service, self.shelf = service, shelf
+        self.drawing = asyncio.Semaphore(1)  # decoding and encoding is work, too
+
+    async def run(self, wish: Wish) -> AsyncGenerator[Shown, None]:
+        """Yield what the page shows, from the first step to the last; closing it ends the work."""
+        record = Record("POST", f"{PAGE}/transcriptions", wish.client, format="page")
+        shown = Shown()
+        try:
+            async with aclosing(self._work(wish, record)) as steps:
+                async for shown in steps:
+                    yield shown
+            record.status = 200
+        except Refusal as error:
+            record.status, record.code = error.status, error.code or ""
+            yield replace(shown, status=write_failure(error.message), ended=True)
+        except (asyncio.CancelledError, GeneratorExit):
+            record.status = HUNG_UP
+            raise
+        except Exception as error:  # whatever it is, the page says so
+            log.error("%s", place_of(error))
+            record.status = 500
+            yield replace(shown, status=write_failure(tell_failure().message), ended=True)
+        finally:
+            note(self.service, record)
+
+    async def _work(self, wish: Wish, record: Record) -> AsyncGenerator[Shown, None]:
+        path = self._find(wish)
+        model = find_served(self.service.served, wish.model)
+        if model is None:
+            raise refuse_model(wish.model)
+        record.model, start_s = model.name, monotonic()
+        late_s = start_s + self.service.limits.request_s
+        yield Shown(write_progress("Reading the file"))
+        job, events = await self._submit(path, Asked(model, SRT, faces=True), record)
+        result: Any = None
+        try:
+            async with aclosing(self._follow(job, events, path, late_s)) as told:
+                async for result in told:
+                    if isinstance(result, str):
+                        yield Shown(result)
+        finally:
+            self.service.worker.drop(job)
+        assert isinstance(result, Result)  # what `_follow` ends with
+        transcript = result.transcript
+        record.media_s = transcript.duration_s
+        sets, shown = model.sets is not None, Shown()
+        async with aclosing(self._show(path, transcript, wish, sets, late_s)) as steps:
+            async for shown in steps:
+                yield shown
+        took = f"{transcript.duration_s:.1f} s of media in {monotonic() - start_s:.1f} s"
+        yield replace(shown, status=write_note(f"Done: {took}."), ended=True)
+
+    def _find(self, wish: Wish) -> Path:
+        if not wish.place:
+            raise refuse_file("Choose a file first, or record something.", "missing_parameter")
+        path = self.shelf.find(wish.place)
+        if path is None:
+            raise refuse_file("The file is not here any more. Choose it again.")
+        if not path.stat().st_size:
+            raise refuse_file("The file is empty. Choose a sound or video file.")
+        return path
+
+    async def _submit(
+        self, path: Path, asked: Asked, record: Record
+    ) -> "tuple[Job, asyncio.Queue[Any]]":
+        self.service.check_room()
+        with self.service.upload():
+            longest_s = self.service.limits.duration_s
+            record.media_s = await asyncio.to_thread(check_media, path, longest_s)
+            job, events = self.service.submit(asked, path)
+        record.job = job
+        return job, events
+
+    async def _follow(
+        self, job: Job, events: "asyncio.Queue[Any]", path: Path, late_s: float
+    ) -> AsyncGenerator[Any, None]:
+        """Yield what is to be told while a job is waited for, then its result."""
+        told, progress = "", None
+        while True:
+            event = None
+            try:
+                event = await asyncio.wait_for(events.get(), TICK_S)
+            except TimeoutError:
+                pass
+            if isinstance(event, Progressed):
+                progress = event
+            elif isinstance(event, Failed):
+                raise event.error
+            elif event is not None:
+                yield event
+                return
+            if self.service.over:
+                raise refuse_end()
+            if monotonic() > late_s:
+                raise refuse_late(job.started_s is not None)
+            self.shelf.use(path)
+            now = self._describe(job, progress)
+            if now != told:
+                told = now
+                yield now
+
+    def _describe(self, job: Job, progress: Progressed | None) -> str:
+        if job.started_s is None:
+            waiting = int(self.service.gauges()["requests_waiting"][1])
+            others = max(0, waiting - 1)
+            return write_progress(
+                "Waiting for the model", detail=f"{others} more wait" if others else ""
+            )
+        if progress is None:
+            return write_progress("Loading the model, and reading")
+        done = describe_pace(
+            progress.done_s, progress.length_s, monotonic() - (job.started_s or 0.0)
+        )
+        return write_progress("Reading, looking for faces and transcribing", *done)
+
+    async def _show(
+        self, path: Path, transcript: Transcript, wish: Wish, sets: bool, late_s: float
+    ) -> AsyncGenerator[Shown, None]:
+        """Yield the transcript, then the same with the drawn video."""
+        folder = self.shelf.add()
+        name = PurePath(wish.name).stem or "transcript"
+        files = await asyncio.to_thread(self._write, folder, transcript)
+        result = write_explanation(explain(transcript, sets))
+        result += write_time_line(transcript) + write_table(transcript)
+        has_video = await asyncio.to_thread(_has_video, path)
+        kind = "video" if has_video else "audio"
+        source = self.shelf.place(path)
+        shown = Shown(
+            "", write_player(source, kind), result, write_downloads(files, name), ended=False
+        )
+        if not has_video:
+            yield shown
+            return
+        yield replace(shown, status=write_progress("Drawing the video"))
+        note = ""
+        try:
+            async with aclosing(self._draw(path, transcript, folder / DRAWN, late_s)) as steps:
+                async for told in steps:
+                    yield replace(shown, status=told)
+            files |= {"Video with boxes and subtitles (.mp4)": self.shelf.place(folder / DRAWN)}
+            source = self.shelf.place(folder / DRAWN)
+        except (Refusal, ValueError, OSError) as error:
+            log.error("%s", place_of(error))
+            note = "The video with boxes and subtitles could not be drawn; this is the file itself."
+        shown = replace(
+            shown,
+            player=write_player(source, kind, note),
+            downloads=write_downloads(files, name),
+        )
+        yield shown
+
+    def _write(self, folder: Path, transcript: Transcript) -> dict[str, str]:
+        files = {}
+        for suffix in WRITTEN:
+            path = folder / f"transcript{suffix}"
+            transcript.save(path)
+            files[suffix] = self.shelf.place(path)
+        return files
+
+    async def _draw(
+        self, source: Path, transcript: Transcript, target: Path, late_s: float
+    ) -> AsyncGenerator[str, None]:
+        """Draw the video, one at a time; yield how far it is.
+
+        Raises:
+            Refusal: It takes too long, or becomes too large.
+            ValueError: It cannot be drawn.
+            OSError: It cannot be written.
+        """
+        told = "Drawing the video with boxes and subtitles"
+        yield write_progress(told)
+        async with self.drawing:
+            drawing = _Drawing(lambda: self._check(target, late_s))
+            task = asyncio.create_task(asyncio.to_thread(drawing.run, source, transcript, target))
+            start_s = monotonic()
+            try:
+                while not task.done():
+                    await asyncio.wait({task}, timeout=TICK_S)
+                    self.shelf.use(source)
+                    self.shelf.use(target)
+                    pace = describe_pace(
+                        drawing.done_s, transcript.duration_s, monotonic() - start_s
+                    )
+                    yield write_progress(told, *pace)
+                await task
+            finally:
+                drawing.stopped.set()
+
+    def _check(self, target: Path, late_s: float) -> None:
+        if self.service.over:
+            raise refuse_end()
+        if monotonic() > late_s:
+            raise refuse_late(started=True)
+        if self.shelf.size(target.parent) > self.service.limits.upload_bytes:
+            raise refuse_file("The drawn video would be larger than a file may be.")
+
+
+class _Drawing:
+    """A video that is being drawn in a thread.
+
+    Args:
+        check: Called a few times a second; what it raises ends the drawing.
+    """
+
+    def __init__(self, check: Callable[[], None]):
+        self.check, self.stopped = check, threading.Event()
+        self.done_s, self.next_s = 0.0, 0.0
+
+    def run(self, source: Path, transcript: Transcript, target: Path) -> None:
+        from tasks.avsr.outputs.preview import write_preview
+
+        write_preview(source, transcript, target, self._watch)
+
+    def _watch(self, done_s: float, _: float | None) -> None:
+        self.done_s = done_s
+        if self.stopped.is_set():
+            raise Stopped
+        if monotonic() > self.next_s:
+            self.next_s = monotonic() + TICK_S
+            self.check()
+
+
+def describe_pace(done_s: float, length_s: float | None, taken_s: float) -> tuple[Any, str]:
+    """Say how far something is, and how long it may take yet.
+
+    Args:
+        done_s: Seconds of the file that are done.
+        length_s: Seconds that it lasts, None where that is not known.
+        taken_s: Seconds that it took so far.
+
+    Returns:
+        The part that is done, 0 to 1, or None; and words.
+    """
+    if not length_s:
+        return None, f"{short_clock(done_s)} so far"
+    part = min(1.0, done_s / length_s)
+    told = f"{short_clock(done_s)} of {short_clock(length_s)}"
+    if part >= 1:
+        return part, told
+    if part > 0.05 and taken_s > 1:
+        left_s = taken_s * (1 - part) / part
+        told += f", about {short_clock(left_s + 1)} left"
+    return part, told
+
+
+def _has_video(path: Path) -> bool:
+    from data_prep.media import probe
+
+    return probe(path, measure=False).video is not None
