@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from tasks.serving.gate import PAGE
-from tasks.serving.page.markup import write_login
+from tasks.serving.page.markup import ICON, write_login
 from tasks.serving.refusals import Refusal
 from tasks.serving.service import Service
 
 COOKIE = "mcgurk_page"
 LOGIN, JOIN, UPLOAD, FILES = "/login", "/gradio_api/queue/join", "/gradio_api/upload", "/files/"
+PROGRESS = "/gradio_api/upload_progress"
 SHOWN = "/gradio_api/file="  # where gradio's parts look for what was just uploaded
 # gradio has more: addresses that fetch, run or record what a client names. None of them is needed.
 READ = re.compile(
@@ -33,11 +34,11 @@ LIMITS = (
     "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
-# Cards for other sites, a manifest that is not there, and files of gradio's own as examples.
+# Cards for other sites, and files of gradio's own as examples.
 FOREIGN = re.compile(
-    r'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|\s*<link rel="manifest"[^>]*>'
-    r'|https://github\.com/gradio-app/[^"]*'
+    r'\s*<meta\s+(?:property|name)="(?:og|twitter):[^>]*>|https://github\.com/gradio-app/[^"]*'
 )
+MANIFEST = re.compile(r'<link rel="manifest"[^>]*>')  # there is none
 
 
 class Door:
@@ -187,7 +188,7 @@ def _rewritten(send: Any) -> Any:
         body += message.get("body", b"")
         if message.get("more_body", False):
             return
-        changed = FOREIGN.sub("", body.decode()).encode()
+        changed = MANIFEST.sub(ICON, FOREIGN.sub("", body.decode())).encode()
         headers = MutableHeaders(raw=list(begun[0]["headers"]))
         if "content-length" in headers:
             headers["content-length"] = str(len(changed))

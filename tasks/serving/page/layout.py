@@ -20,6 +20,7 @@ from tasks.serving.service import Service
 HERE = Path(__file__).parent
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"]
 MONOSPACE = ["ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
+BARE: dict[str, Any] = {"js_on_load": None, "apply_default_css": False, "padding": False}
 FEW = 4  # models that are shown at once
 EMPTY = '<p class="mcgurk-quiet">What is said appears here.</p>'
 INTRODUCTION = """# mcgurk
@@ -50,11 +51,11 @@ def build_blocks(service: Service, visits: Visits) -> gr.Blocks:
                 with gr.Row():
                     run = gr.Button("Transcribe", variant="primary", elem_id="mcgurk-run")
                     stop = gr.Button("Cancel", interactive=False, elem_id="mcgurk-stop")
-                status = gr.HTML(elem_id="mcgurk-status", js_on_load=None)
+                status = gr.HTML(elem_id="mcgurk-status", **BARE)
             with gr.Column(scale=3, min_width=320):
-                player = gr.HTML(elem_id="mcgurk-stage", js_on_load=None)
-                result = gr.HTML(EMPTY, elem_id="mcgurk-result", js_on_load=None)
-                downloads = gr.HTML(elem_id="mcgurk-links", js_on_load=None)
+                player = gr.HTML(elem_id="mcgurk-stage", **BARE)
+                result = gr.HTML(EMPTY, elem_id="mcgurk-result", **BARE)
+                downloads = gr.HTML(elem_id="mcgurk-links", **BARE)
         shown = [status, player, result, downloads, run, stop]
         _connect(visits, [chosen, model], shown)
     return blocks
@@ -68,7 +69,7 @@ def mount_blocks(app: FastAPI, blocks: gr.Blocks, upload_bytes: int) -> None:
         blocks: The page.
         upload_bytes: What gradio's parts refuse before they send it.
     """
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script, style = ((HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
     gr.mount_gradio_app(
         app,
         blocks,
@@ -82,8 +83,7 @@ def mount_blocks(app: FastAPI, blocks: gr.Blocks, upload_bytes: int) -> None:
         pwa=False,
         mcp_server=False,
         theme=gr.themes.Default(font=FONTS, font_mono=MONOSPACE),
-        css=(HERE / "page.css").read_text(encoding="utf-8"),
-        head=f"<script>{script}</script>",
+        head=f"<style>{style}</style><script>{script}</script>",  # as it stands; `css` is rewritten
     )
 
 
@@ -146,7 +146,7 @@ def _connect(visits: Visits, given: list[Any], shown: list[Any]) -> None:
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     working = run.click(work, given, shown, concurrency_limit=None, trigger_mode="once", **quiet)
-    stop.click(_tell_cancelled, None, [status, run, stop], cancels=[working], queue=False, **quiet)
+    stop.click(_tell_cancelled, None, [status, run, stop], cancels=[working], **quiet)
 
 
 def _tell_cancelled() -> list[Any]:

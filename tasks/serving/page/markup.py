@@ -5,7 +5,12 @@ from html import escape
 
 from tasks.serving.gate import PAGE
 
-AGREES = {"audio": "Sound", "video": "Video"}
+ICON = (  # a mouth
+    '<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns=%22http://www.w3.org/2000/svg%22 '
+    "viewBox=%220 0 16 16%22%3E%3Cpath d=%22M1 8q3.5-4 7-2 3.5-2 7 2-7 9-14 0z%22 "
+    'fill=%22%23d6336c%22/%3E%3C/svg%3E">'
+)
+KINDS = {"audio": "Sound", "video": "Video"}
 
 
 def short_clock(seconds: float) -> str:
@@ -49,7 +54,7 @@ def write_player(place: str, kind: str, note: str = "") -> str:
         kind: "video" or "audio".
         note: What is to be known of it.
     """
-    label = f"{AGREES[kind]} that was transcribed"
+    label = f"{KINDS[kind]} that was transcribed"
     told = f'<p class="mcgurk-quiet">{escape(note)}</p>' if note else ""
     return (
         f'<{kind} id="mcgurk-player" controls playsinline preload="metadata" '
@@ -87,7 +92,7 @@ def write_login(wrong: bool = False) -> str:
         wrong: Whether another one was sent.
     """
     told = '<p role="alert">That is not the token of this server.</p>' if wrong else ""
-    return LOGIN.format(told=told, page=PAGE)
+    return LOGIN.format(told=told, page=PAGE, icon=ICON)
 
 
 LOGIN = """<!doctype html>
@@ -96,6 +101,7 @@ LOGIN = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>mcgurk</title>
+{icon}
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 1rem/1.5 system-ui, sans-serif; display: grid; place-items: center;

@@ -14,8 +14,9 @@ from starlette.responses import (
     Response,
 )
 
+from tasks.serving.answers import EVENTS
 from tasks.serving.gate import PAGE
-from tasks.serving.page.door import FILES, SHOWN, UPLOAD, Door
+from tasks.serving.page.door import FILES, PROGRESS, SHOWN, UPLOAD, Door
 from tasks.serving.page.layout import build_blocks, mount_blocks
 from tasks.serving.page.shelf import UPLOAD as UPLOAD_NAME
 from tasks.serving.page.shelf import Shelf, media_type
@@ -55,6 +56,10 @@ def _add_files(app: FastAPI, service: Service, shelf: Shelf) -> None:
             return JSONResponse([await _take(request, service, shelf)])
         except Refusal as error:  # in words, as the page shows them
             return PlainTextResponse(error.message, error.status, error.headers)
+
+    @app.get(PAGE + PROGRESS)
+    async def tell_progress() -> Response:
+        return PlainTextResponse('data: {"msg": "done"}\n\n', media_type=EVENTS)
 
     @app.get(PAGE + FILES + "{place:path}")
     @app.get(PAGE + SHOWN + "{place:path}")

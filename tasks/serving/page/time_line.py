@@ -6,7 +6,7 @@ from html import escape
 
 from tasks.avsr.outputs.transcript import Segment, Transcript
 from tasks.serving.page.markup import short_clock
-from tasks.serving.page.transcript_table import PLAIN
+from tasks.serving.page.transcript_table import PLAIN, write_level
 
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 MOST_TICKS = 6
@@ -115,7 +115,7 @@ def _write_levels(segments: Sequence[Segment], length_s: float) -> str:
     for segment in segments:
         assert segment.snr_db is not None
         height = (min(max(segment.snr_db, LEAST_DB), MOST_DB) - LEAST_DB) / (MOST_DB - LEAST_DB)
-        level = f"{segment.snr_db:.0f} dB".replace("-", "−")
+        level = write_level(segment.snr_db)
         bars += (
             f'<span class="mcgurk-bar" title="{level}" '
             f'{_place(segment.start_s, segment.end_s, length_s)};height:{max(0.04, height):.0%}">'

@@ -32,16 +32,19 @@ def write_table(transcript: Transcript) -> str:
 
 
 def _write_row(segment: Segment, heads: Sequence[str]) -> str:
-    start = short_clock(segment.start_s)
+    """Return a row; what stands in columns of its own stands below the text on narrow screens."""
+    start, face = short_clock(segment.start_s), "" if segment.track is None else str(segment.track)
+    facts = [f"Face {face}" * bool(face), name_set(segment), name_noise(segment)]
+    meta = escape(" · ".join(filter(None, facts)))
     cells = {
         "Time": f'<button type="button" class="mcgurk-seek" aria-label="Play from {start}">'
         f"{start}</button>",
-        "Text": escape(segment.text),
-        "Face": "" if segment.track is None else str(segment.track),
+        "Text": f'{escape(segment.text)}<small class="mcgurk-meta">{meta}</small>',
+        "Face": face,
         "Recognised by": escape(name_set(segment)),
         "Noise heard": escape(name_noise(segment)),
     }
-    told = "".join(f'<td data-title="{title}">{cells[title]}</td>' for title in heads)
+    told = "".join(f"<td>{cells[title]}</td>" for title in heads)
     return f'<tr data-start="{segment.start_s:.3f}" data-end="{segment.end_s:.3f}">{told}</tr>'
 
 
@@ -58,7 +61,12 @@ def name_noise(segment: Segment) -> str:
         return ""
     if segment.snr_db is None:
         return segment.scenario
-    return f"{segment.scenario}, {segment.snr_db:.0f} dB SNR".replace("-", "−")
+    return f"{segment.scenario}, {write_level(segment.snr_db)}\N{NO-BREAK SPACE}SNR"
+
+
+def write_level(snr_db: float) -> str:
+    """Write a signal-to-noise ratio in dB, with a minus sign, on one line."""
+    return f"{round(snr_db)} dB".replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def explain(transcript: Transcript, sets: bool) -> list[str]:
@@ -106,11 +114,12 @@ def _tell_why(transcript: Transcript, sets: bool) -> str:
     left = [segment for segment in transcript.segments if segment.adapter_set is None]
     heard = sorted({segment.scenario for segment in left if segment.scenario is not None})
     if heard:
+        there = "" if len(left) == len(transcript.segments) else " there"
         return (
-            f"The selector heard {' and '.join(heard)} there, but sound and face are unlike what "
+            f"The selector heard {' and '.join(heard)}{there}, but sound and face are unlike what "
             "its sets were trained on."
         )
-    return "There no mouth was seen of somebody who speaks."
+    return "No mouth was seen while that was said."
 
 
 def write_explanation(told: Sequence[str]) -> str:

@@ -40,8 +40,13 @@ from tasks.serving.worker import Failed, Job, Stopped
 
 log = logging.getLogger("mcgurk.serve")
 TICK_S = 0.5
-WRITTEN = (".srt", ".vtt", ".txt", ".json")
-DRAWN = "preview.mp4"
+WRITTEN = {
+    ".srt": "Subtitles (.srt)",
+    ".vtt": "Subtitles (.vtt)",
+    ".txt": "Text (.txt)",
+    ".json": "All of it (.json)",
+}
+DRAWN, DRAWN_NAME = "preview.mp4", "Video with boxes and subtitles (.mp4)"
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ class Visits:
         self, job: Job, events: "asyncio.Queue[Any]", path: Path, late_s: float
     ) -> AsyncGenerator[Any, None]:
         """Yield what is to be told while a job is waited for, then its result."""
-        told, progress = "", None
+        told, progress, since_s = "", None, 0.0
         while True:
             event = None
             try:
@@ -174,6 +179,7 @@ class Visits:
             except TimeoutError:
                 pass
             if isinstance(event, Progressed):
+                since_s = since_s if progress else monotonic()  # before, the model was loaded
                 progress = event
             elif isinstance(event, Failed):
                 raise event.error
@@ -185,12 +191,12 @@ class Visits:
             if monotonic() > late_s:
                 raise refuse_late(job.started_s is not None)
             self.shelf.use(path)
-            now = self._describe(job, progress)
+            now = self._describe(job, progress, monotonic() - since_s)
             if now != told:
                 told = now
                 yield now
 
-    def _describe(self, job: Job, progress: Progressed | None) -> str:
+    def _describe(self, job: Job, progress: Progressed | None, taken_s: float) -> str:
         if job.started_s is None:
             waiting = int(self.service.gauges()["requests_waiting"][1])
             others = max(0, waiting - 1)
@@ -199,9 +205,9 @@ class Visits:
             )
         if progress is None:
             return write_progress("Loading the model, and reading")
-        done = describe_pace(
-            progress.done_s, progress.length_s, monotonic() - (job.started_s or 0.0)
-        )
+        done = describe_pace(progress.done_s, progress.length_s, taken_s)
+        if done[0] == 1:  # the last half minute is decoded when all of it is read
+            return write_progress("Transcribing what was read last")
         return write_progress("Reading, looking for faces and transcribing", *done)
 
     async def _show(
@@ -228,8 +234,7 @@ class Visits:
             async with aclosing(self._draw(path, transcript, folder / DRAWN, late_s)) as steps:
                 async for told in steps:
                     yield replace(shown, status=told)
-            files |= {"Video with boxes and subtitles (.mp4)": self.shelf.place(folder / DRAWN)}
-            source = self.shelf.place(folder / DRAWN)
+            source = files[DRAWN_NAME] = self.shelf.place(folder / DRAWN)
         except (Refusal, ValueError, OSError) as error:
             log.error("%s", place_of(error))
             note = "The video with boxes and subtitles could not be drawn; this is the file itself."
@@ -242,10 +247,10 @@ class Visits:
 
     def _write(self, folder: Path, transcript: Transcript) -> dict[str, str]:
         files = {}
-        for suffix in WRITTEN:
+        for suffix, label in WRITTEN.items():
             path = folder / f"transcript{suffix}"
             transcript.save(path)
-            files[suffix] = self.shelf.place(path)
+            files[label] = self.shelf.place(path)
         return files
 
     async def _draw(
