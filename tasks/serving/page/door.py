@@ -130,8 +130,8 @@ async def _read_plain(receive: Any) -> Any:
     body = await _read(receive)
     try:
         told = json.loads(body)
-        plain = all(isinstance(one, str | bool | None) for one in told["data"])
-        plain = plain and told.get("event_data") is None
+        plain = isinstance(told["data"], list) and told.get("event_data") is None
+        plain = plain and all(isinstance(one, str | bool | None) for one in told["data"])
     except (ValueError, TypeError, KeyError, AttributeError):
         plain = False
     if not plain:
@@ -184,6 +184,9 @@ def _rewritten(send: Any) -> Any:
         nonlocal body
         if message["type"] == "http.response.start":
             begun.append(message)
+            return
+        if message["type"] != "http.response.body":
+            await send(message)
             return
         body += message.get("body", b"")
         if message.get("more_body", False):

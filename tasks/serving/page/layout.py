@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif"]
 MONOSPACE = ["ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"]
 BARE: dict[str, Any] = {"js_on_load": None, "apply_default_css": False, "padding": False}
+# Mouths are seen well enough, and any machine can encode that while it records.
+CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 25}}}
 FEW = 4  # models that are shown at once
 EMPTY = '<p class="mcgurk-quiet">What is said appears here.</p>'
 INTRODUCTION = """# mcgurk
@@ -95,13 +97,14 @@ def _add_sources() -> gr.Textbox:
                 label="Video or sound file", file_types=["video", "audio"], elem_id="mcgurk-file"
             )
         with gr.Tab("Camera"):
-            options = gr.WebcamOptions(mirror=False)
+            options = gr.WebcamOptions(mirror=False, constraints=CAMERA)
             camera = gr.Video(
                 label="Recording with camera and microphone",
                 sources=["webcam"],
                 webcam_options=options,
                 include_audio=True,
                 buttons=[],
+                elem_id="mcgurk-camera",
             )
         with gr.Tab("Microphone"):
             microphone = gr.Audio(
