@@ -160,7 +160,7 @@ def _guarded(send: Any) -> Any:
             headers = MutableHeaders(raw=message["headers"])
             headers["content-security-policy"] = LIMITS
             headers["x-content-type-options"] = "nosniff"
-            headers["referrer-policy"] = "no-referrer"
+            headers["referrer-policy"] = "same-origin"  # with none, forms would name no origin
             if headers.get("content-type", "").startswith("text/html"):
                 headers["cache-control"] = "no-store"
             message = {**message, "headers": headers.raw}

