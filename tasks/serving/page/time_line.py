@@ -70,10 +70,7 @@ def write_time_line(transcript: Transcript) -> str:
     levels = [one for one in segments if one.snr_db is not None]
     if levels:
         rows.append(_write_levels(levels, length_s))
-    ticks = "".join(
-        f'<span style="left:{_percent(tick, length_s)}">{short_clock(tick)}</span>'
-        for tick in find_ticks(length_s)
-    )
+    ticks = "".join(_write_tick(tick, length_s) for tick in find_ticks(length_s))
     axis = f'<div class="mcgurk-lane mcgurk-axis"><b></b><div>{ticks}</div></div>'
     told = escape(describe_time_line(chosen, heard), quote=True)
     return (
@@ -92,6 +89,12 @@ def describe_time_line(chosen: Sequence[Run], heard: Sequence[Run]) -> str:
 
 def _span(run: Run) -> str:
     return f"{short_clock(run.start_s)} to {short_clock(run.end_s)}"
+
+
+def _write_tick(time_s: float, length_s: float) -> str:
+    """Write a time beside its mark: after it, near the end of the clip before it."""
+    side = ' class="mcgurk-before"' if time_s > 0.9 * length_s else ""
+    return f'<span{side} style="left:{_percent(time_s, length_s)}">{short_clock(time_s)}</span>'
 
 
 def _write_row(title: str, runs: Sequence[Run], length_s: float, plain: str | None = None) -> str:

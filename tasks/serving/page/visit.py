@@ -28,6 +28,7 @@ from tasks.serving.page.transcript_table import explain, write_explanation, writ
 from tasks.serving.recognition import Progressed, Result
 from tasks.serving.refusals import (
     Refusal,
+    refuse_crowd,
     refuse_end,
     refuse_file,
     refuse_late,
@@ -96,6 +97,7 @@ class Visits:
     def __init__(self, service: Service, shelf: Shelf):
         self.service, self.shelf = service, shelf
         self.drawing = asyncio.Semaphore(1)  # decoding and encoding is work, too
+        self.to_draw = 0
 
     async def run(self, wish: Wish) -> AsyncGenerator[Shown, None]:
         """Yield what the page shows, from the first step to the last; closing it ends the work."""
@@ -235,9 +237,11 @@ class Visits:
                 async for told in steps:
                     yield replace(shown, status=told)
             source = files[DRAWN_NAME] = self.shelf.place(folder / DRAWN)
-        except (Refusal, ValueError, OSError) as error:
+        except Refusal as error:
+            note = f"This is the file itself, without boxes and subtitles. {error.message}"
+        except (ValueError, OSError) as error:
             log.error("%s", place_of(error))
-            note = "The video with boxes and subtitles could not be drawn; this is the file itself."
+            note = "This is the file itself: boxes and subtitles could not be drawn."
         shown = replace(
             shown,
             player=write_player(source, kind, note),
@@ -264,23 +268,35 @@ class Visits:
             OSError: It cannot be written.
         """
         told = "Drawing the video with boxes and subtitles"
-        yield write_progress(told)
-        async with self.drawing:
-            drawing = _Drawing(lambda: self._check(target, late_s))
-            task = asyncio.create_task(asyncio.to_thread(drawing.run, source, transcript, target))
-            start_s = monotonic()
-            try:
-                while not task.done():
-                    await asyncio.wait({task}, timeout=TICK_S)
-                    self.shelf.use(source)
-                    self.shelf.use(target)
-                    pace = describe_pace(
-                        drawing.done_s, transcript.duration_s, monotonic() - start_s
-                    )
-                    yield write_progress(told, *pace)
-                await task
-            finally:
-                drawing.stopped.set()
+        if self.to_draw >= self.service.limits.queue:
+            raise refuse_crowd()
+        self.to_draw += 1
+        try:
+            yield write_progress(told)
+            async with self.drawing:
+                drawing = _Drawing(lambda: self._check(target, late_s))
+                work = asyncio.to_thread(drawing.run, source, transcript, target)
+                async with aclosing(self._watch(asyncio.create_task(work), drawing)) as steps:
+                    async for taken_s in steps:
+                        self.shelf.use(source)
+                        self.shelf.use(target)
+                        pace = describe_pace(drawing.done_s, transcript.duration_s, taken_s)
+                        yield write_progress(told, *pace)
+        finally:
+            self.to_draw -= 1
+
+    async def _watch(
+        self, task: "asyncio.Task[None]", drawing: "_Drawing"
+    ) -> AsyncGenerator[float, None]:
+        """Yield the seconds that a drawing takes so far; closing it ends the drawing."""
+        start_s = monotonic()
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=TICK_S)
+                yield monotonic() - start_s
+            await task
+        finally:
+            drawing.stopped.set()
 
     def _check(self, target: Path, late_s: float) -> None:
         if self.service.over:
@@ -289,6 +305,8 @@ class Visits:
             raise refuse_late(started=True)
         if self.shelf.size(target.parent) > self.service.limits.upload_bytes:
             raise refuse_file("The drawn video would be larger than a file may be.")
+        if self.shelf.size(self.shelf.folder) > self.shelf.most_bytes:
+            raise refuse_file("The server holds as many files as it may.")
 
 
 class _Drawing:

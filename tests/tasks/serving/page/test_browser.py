@@ -139,7 +139,7 @@ def test_a_clip_is_shown_with_its_transcript_and_files(visit, demo_clip):
     page.wait_for_function("document.getElementById('mcgurk-player').readyState >= 1")
     assert page.get_attribute("#mcgurk-player", "src").endswith("/preview.mp4")
     assert page.evaluate("document.getElementById('mcgurk-player').duration") > 8
-    keep(page, "page")
+    keep(page, "serving_page")
     rows = page.query_selector_all(".mcgurk-table tbody tr")
     start_s = float(rows[1].get_attribute("data-start"))
     assert time_of(page) < start_s
@@ -160,7 +160,7 @@ def test_a_clip_is_shown_with_its_transcript_and_files(visit, demo_clip):
     subtitles = waiting.value.path().read_text()
     assert subtitles.startswith("1\n00:00:0") and "negotiations" in subtitles
     page.set_viewport_size(PHONE)
-    keep(page, "page_phone")
+    keep(page, "serving_page_phone")
 
 
 def test_mistakes_are_told_in_a_sentence_and_mended(visit, tmp_path, demo_clip):
@@ -173,12 +173,12 @@ def test_mistakes_are_told_in_a_sentence_and_mended(visit, tmp_path, demo_clip):
     put(page, bad, "bad")
     run(page, wait=False)
     page.wait_for_selector("#mcgurk-status :text('might be corrupted')")
-    keep(page, "page_mistake")
+    keep(page, "serving_page_mistake")
     page.click("text='whisper-tiny.en'")
     put(page, demo_clip, "white_house_address")
     run(page)
     assert "This model has no adapter sets." in page.inner_text("#mcgurk-result")
-    keep(page, "page_dark")
+    keep(page, "serving_page_dark")
 
 
 def test_two_visitors_at_once_see_their_own(visit, tmp_path, demo_clip):
@@ -231,7 +231,7 @@ def test_a_token_is_asked_for_once(browser, tmp_path):
         page.fill("#token", "falsch")
         page.keyboard.press("Enter")
         page.wait_for_selector("[role=alert]:has-text('not the token')")
-        keep(page, "page_token")
+        keep(page, "serving_page_token")
         page.fill("#token", "geheim")
         page.keyboard.press("Enter")
         page.wait_for_selector("#mcgurk-run")

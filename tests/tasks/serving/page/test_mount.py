@@ -64,7 +64,7 @@ def test_the_page_names_no_other_host_and_may_load_from_none(client):
     rules = page.headers["content-security-policy"]
     assert "default-src 'self'" in rules and "http" not in rules
     config = here.get("/page/config").json()
-    assert not config["analytics_enabled"] and not config["run_history"] and not config["is_space"]
+    assert not config["analytics_enabled"] and not config["run_history"]
     assert here.get("/", follow_redirects=False).headers["location"] == "./page/"
 
 

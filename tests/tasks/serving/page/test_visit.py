@@ -149,3 +149,28 @@ def test_a_server_that_ends_says_so(visits, make_sound, pipeline):
 
     assert "being stopped" in asyncio.run(end())[-1].status
     pipeline.go.set()
+
+
+def test_a_video_is_drawn_or_it_is_said_why_not(visits, demo_clip, monkeypatch):
+    here = visits()
+    told = transcript_of_clip()
+    path = here.shelf.find(wish(here, demo_clip.read_bytes()).place)
+
+    async def show(late_s=1e9):
+        mine = Wish(here.shelf.place(path), "my clip.mp4", "a", "")
+        return [one async for one in here._show(path, told, mine, True, late_s)][-1]
+
+    drawn = asyncio.run(show())
+    place = re.findall(r'href="files/(\S+)" download="my clip.preview.mp4"', drawn.downloads)[0]
+    assert f"files/{place}" in drawn.player and here.shelf.find(place).stat().st_size > 10_000
+    late = asyncio.run(show(late_s=0.0))
+    assert "files/" + here.shelf.place(path) in late.player and "preview" not in late.downloads
+    assert "without boxes and subtitles. The work took longer" in late.player
+    here.to_draw = here.service.limits.queue
+    assert "Too many requests are waiting" in asyncio.run(show()).player
+
+
+def transcript_of_clip():
+    from tasks.avsr.outputs.transcript import Segment, Transcript
+
+    return Transcript("one", 8.7, "tiny", False, "", (Segment(0.5, 8.0, "one"),), ())
