@@ -1,0 +1,47 @@
+"""Denoisers of published sizes with random weights, or none, by name."""
+
+from typing import Any
+
+import torch
+
+from modalities.diffusion.diffusers_package import import_diffusers
+from modalities.spelling import did_you_mean
+
+# The class of diffusers, and how it is built where that differs from its defaults.
+BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
+    "sd15": ("UNet2DConditionModel", {"cross_attention_dim": 768}),
+    "sdxl": (
+        "UNet2DConditionModel",
+        {
+            "sample_size": 128,
+            "block_out_channels": (320, 640, 1280),
+            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            "transformer_layers_per_block": (1, 2, 10),
+            "attention_head_dim": (5, 10, 20),
+            "cross_attention_dim": 2048,
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+        },
+    ),
+}
+
+
+def build_backbone(name: str, device: str = "meta") -> Any:
+    """Build a denoiser of published size.
+
+    Args:
+        name: A name of `BACKBONES`.
+        device: Where its weights lie, which are random; on "meta" there are none, only sizes.
+
+    Raises:
+        ValueError: No such denoiser, or diffusers is not installed.
+    """
+    if name not in BACKBONES:
+        guess = did_you_mean(name, BACKBONES)
+        raise ValueError(f"No backbone {name!r}; known: {', '.join(BACKBONES)}.{guess}")
+    kind, settings = BACKBONES[name]
+    with torch.device(device):
+        return getattr(import_diffusers(), kind)(**settings).requires_grad_(False).eval()
