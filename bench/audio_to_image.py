@@ -215,11 +215,11 @@ def tokens(denoiser: Denoiser, name: str, steps: int, runs: int) -> Row:
     @torch.no_grad()
     def look(with_sounds: bool) -> None:
         if with_sounds:
-            condition = adapter.condition(denoiser, heard)
+            prompt = adapter.prompt(denoiser, heard)
         else:
-            condition = denoiser.condition(len(latents))
+            prompt = denoiser.prompt(len(latents))
         for time in range(steps):
-            denoiser(latents, torch.tensor(time), condition)
+            denoiser(latents, torch.tensor(time), prompt)
 
     what = f"{steps} steps of a {name}, with {options.sources} tokens of sounds"
     ours, theirs = partial(look, True), partial(look, False)

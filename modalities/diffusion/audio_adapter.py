@@ -6,7 +6,7 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 
-from modalities.diffusion.decoupled import Condition, add_audio
+from modalities.diffusion.decoupled import Prompt, add_audio
 from modalities.diffusion.denoiser import Denoiser
 
 
@@ -87,7 +87,7 @@ class AudioAdapter(nn.Module):
         self.tokens = AudioTokens(options, denoiser.token_dim)
         self.keys, self.values = add_audio(denoiser.unet, options.scale)
 
-    def condition(self, denoiser: Denoiser, embeddings: Tensor) -> Condition:
+    def prompt(self, denoiser: Denoiser, embeddings: Tensor) -> Prompt:
         """Say what rows of pictures sound like.
 
         Args:
@@ -97,7 +97,7 @@ class AudioAdapter(nn.Module):
         Raises:
             ValueError: More sources, or another width.
         """
-        return denoiser.condition(len(embeddings), self.tokens(self.fill(embeddings)))
+        return denoiser.prompt(len(embeddings), self.tokens(self.fill(embeddings)))
 
     def fill(self, embeddings: Tensor) -> Tensor:
         """Return embeddings with zeros for the sources that are not there.

@@ -10,7 +10,7 @@ from torch.nn import functional
 CROSS = ".attn2"  # what diffusers calls the cross-attention of a transformer block
 
 
-class Condition:
+class Prompt:
     """What a denoiser is told about each row; its keys and values are made once a sampling.
 
     The two sets are apart from the beginning, and never one tensor that is cut by a count: where
@@ -35,6 +35,21 @@ class Condition:
             )
         self.text, self.audio = text, audio
         self._kept: dict[nn.Module, Tensor] = {}
+        self._taken: dict[tuple[int, ...], Prompt] = {}
+
+    def take(self, rows: Tensor) -> "Prompt":
+        """Return what some rows are told, by their numbers, [rows].
+
+        Without gradients it is one object for the same rows, so that its keys and values are kept.
+        """
+        key = tuple(rows.tolist())
+        if key in self._taken and not torch.is_grad_enabled():
+            return self._taken[key]
+        audio = None if self.audio is None else self.audio[rows.to(self.audio.device)]
+        taken = Prompt(self.text[rows.to(self.text.device)], audio)
+        if not torch.is_grad_enabled():
+            self._taken[key] = taken
+        return taken
 
     def project(self, layer: nn.Module, tokens: Tensor) -> Tensor:
         """Return what a layer makes of tokens; without gradients, of the first call.
@@ -74,14 +89,14 @@ class DecoupledAttention:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
         temb: Tensor | None = None,
-        ip_hidden_states: Condition | None = None,
+        ip_hidden_states: Prompt | None = None,
     ) -> Tensor:
         """Attend; the names of arguments are diffusers'.
 
         Args:
             attn: The cross-attention, for its layers.
             hidden_states: Places of the picture, [rows, places, dim].
-            encoder_hidden_states: Text tokens, read where there is no condition.
+            encoder_hidden_states: Text tokens, read where there is no prompt.
             attention_mask: Which tokens of the text are read, as diffusers makes it; None for all.
             temb: Not read; the time is in the picture already.
             ip_hidden_states: All that is told.
@@ -89,38 +104,49 @@ class DecoupledAttention:
         Returns:
             [rows, places, dim].
         """
-        condition = ip_hidden_states
-        if condition is None:
+        prompt = ip_hidden_states
+        if prompt is None:
             text = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-            condition = Condition(text)
-        query = _heads(attn.to_q(hidden_states), attn.heads)
-        text = condition.text
-        found = _attend(
+            prompt = Prompt(text)
+        query = split_heads(attn.to_q(hidden_states), attn.heads)
+        text = prompt.text
+        found = attend(
             query,
-            condition.project(attn.to_k, text),
-            condition.project(attn.to_v, text),
+            prompt.project(attn.to_k, text),
+            prompt.project(attn.to_v, text),
             attention_mask,
         )
-        if condition.audio is not None and self.scale:
-            audio = condition.audio
-            found = found + self.scale * _attend(
-                query, condition.project(self.keys, audio), condition.project(self.values, audio)
+        if prompt.audio is not None and self.scale:
+            audio = prompt.audio
+            found = found + self.scale * attend(
+                query, prompt.project(self.keys, audio), prompt.project(self.values, audio)
             )
         joined = found.transpose(1, 2).flatten(2)  # [rows, places, heads * dim]
         return attn.to_out[1](attn.to_out[0](joined))
 
 
-def _heads(values: Tensor, heads: int) -> Tensor:
+def split_heads(values: Tensor, heads: int) -> Tensor:
     """Return [rows, heads, tokens, dim] of [rows, tokens, heads * dim]."""
     return values.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+def attend(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attend with several heads.
+
+    Args:
+        query: [rows, heads, places, head_dim].
+        keys: [rows, tokens, heads * head_dim].
+        values: [rows, tokens, heads * head_dim].
+        mask: As diffusers prepares it; None for all tokens.
+
+    Returns:
+        [rows, heads, places, head_dim].
+    """
     heads = query.shape[1]
     if mask is not None:
         mask = mask.view(len(query), -1, mask.shape[-2], mask.shape[-1])
     return functional.scaled_dot_product_attention(
-        query, _heads(keys, heads), _heads(values, heads), attn_mask=mask
+        query, split_heads(keys, heads), split_heads(values, heads), attn_mask=mask
     )
 
 
@@ -148,8 +174,8 @@ def add_audio(unet: nn.Module, scale: float = 1.0) -> tuple[nn.ModuleDict, nn.Mo
     """
     keys, values = nn.ModuleDict(), nn.ModuleDict()
     for name, attention in cross_attentions(unet):
-        _check_plain(name, attention)
-        key, value = (_copy(layer) for layer in (attention.to_k, attention.to_v))
+        check_plain(name, attention)
+        key, value = (copy_linear(layer) for layer in (attention.to_k, attention.to_v))
         keys[name.replace(".", "-")], values[name.replace(".", "-")] = key, value
         attention.set_processor(DecoupledAttention(key, value, scale))
     if not keys:
@@ -160,7 +186,8 @@ def add_audio(unet: nn.Module, scale: float = 1.0) -> tuple[nn.ModuleDict, nn.Mo
     return keys, values
 
 
-def _copy(layer: nn.Linear) -> nn.Linear:
+def copy_linear(layer: nn.Linear) -> nn.Linear:
+    """Return a new layer with the same weights, without bias, where the layer lies."""
     device, dtype = layer.weight.device, layer.weight.dtype
     new = nn.Linear(layer.in_features, layer.out_features, bias=False, device=device, dtype=dtype)
     with torch.no_grad():
@@ -168,7 +195,12 @@ def _copy(layer: nn.Linear) -> nn.Linear:
     return new
 
 
-def _check_plain(name: str, attention: Any) -> None:
+def check_plain(name: str, attention: Any) -> None:
+    """Check that an attention is of the form that Stable Diffusion has.
+
+    Raises:
+        ValueError: It has norms of its own, or adds to what it read.
+    """
     norms = ("norm_cross", "norm_q", "norm_k", "group_norm", "spatial_norm")
     odd = [norm for norm in norms if getattr(attention, norm, None) is not None]
     if attention.residual_connection or attention.rescale_output_factor != 1:

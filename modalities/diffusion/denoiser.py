@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from modalities.diffusion.codecs import Codec
-from modalities.diffusion.decoupled import Condition
+from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.limits import MOST_PIXELS
 from modalities.diffusion.noise import NoiseSchedule
 from modalities.tensor_hash import hash_weights
@@ -50,29 +50,29 @@ class Denoiser(nn.Module):
         """A hash of all weights, as they were when it was first asked for."""
         return hash_weights(self)
 
-    def condition(self, rows: int, audio: Tensor | None = None) -> Condition:
+    def prompt(self, rows: int, audio: Tensor | None = None) -> Prompt:
         """Say what rows of pictures are about.
 
         Args:
             rows: How many.
             audio: Tokens of their sounds, [rows, sources, token_dim], or None for none.
         """
-        return Condition(self.empty.expand(rows, -1, -1), audio)
+        return Prompt(self.empty.expand(rows, -1, -1), audio)
 
-    def forward(self, noisy: Tensor, times: Tensor, condition: Condition) -> Tensor:
+    def forward(self, noisy: Tensor, times: Tensor, prompt: Prompt) -> Tensor:
         """Return the noise that is thought to be in noisy latents, or its velocity.
 
         Args:
             noisy: [rows, channels, height, width].
             times: Each row's, [rows], or one for all, [].
-            condition: What the rows are about.
+            prompt: What the rows are about.
         """
         return self.unet(
             noisy,
             times,
-            condition.text,
+            prompt.text,
             # The one name that diffusers hands to each attention, and passes over where unread.
-            cross_attention_kwargs={"ip_hidden_states": condition},
+            cross_attention_kwargs={"ip_hidden_states": prompt},
             return_dict=False,
         )[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from modalities.diffusion.decoupled import Condition
+from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.limits import MOST_GUIDANCE, MOST_STEPS
 
@@ -50,7 +50,7 @@ def sample(
     denoiser.check_size(height, width)
     check_sampling(steps, guidance)
     guided = audio is not None and null is not None and guidance != PLAIN
-    condition = _tell(denoiser, len(seeds), audio, null if guided else None)
+    prompt = _tell(denoiser, len(seeds), audio, null if guided else None)
     solver = denoiser.noise.solver(denoiser.codec.bounded)
     with warnings.catch_warnings():
         # diffusers hands torch's tensors to numpy 2 as arrays, which works, and warns each time.
@@ -59,7 +59,7 @@ def sample(
         solver.set_timesteps(steps, device=denoiser.device)
     latents = draw_noise(seeds, denoiser.codec.shape(height, width)).to(denoiser.device)
     for done, time in enumerate(solver.timesteps, 1):
-        told = denoiser(torch.cat([latents, latents]) if guided else latents, time, condition)
+        told = denoiser(torch.cat([latents, latents]) if guided else latents, time, prompt)
         if guided:
             without, with_sounds = told.chunk(2)
             told = without + guidance * (with_sounds - without)
@@ -95,8 +95,8 @@ def draw_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:
     return torch.stack(rows)
 
 
-def _tell(denoiser: Denoiser, rows: int, audio: Tensor | None, null: Tensor | None) -> Condition:
+def _tell(denoiser: Denoiser, rows: int, audio: Tensor | None, null: Tensor | None) -> Prompt:
     """Say what rows are about; with null tokens, all rows without sounds come before them."""
     if audio is None or null is None:
-        return denoiser.condition(rows, audio)
-    return denoiser.condition(2 * rows, torch.cat([null, audio]))
+        return denoiser.prompt(rows, audio)
+    return denoiser.prompt(2 * rows, torch.cat([null, audio]))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modalities.diffusion.audio_adapter import AudioAdapter
-from modalities.diffusion.decoupled import Condition
+from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.picture_hints import PictureHints
 
@@ -65,20 +65,20 @@ class PaintingModel(nn.Module):
         latents = denoiser.codec.encode(group["pictures"].float() / 255, group.get("drawn"))
         noisy = denoiser.noise.add(latents, group["noise"], group["times"])
         if self.adapter is None:
-            condition = self._hint(latents, group.get("hinted"))
+            prompt = self._hint(latents, group.get("hinted"))
         else:
             embeddings = group["embeddings"]
             embeddings = torch.zeros_like(embeddings) if silent else embeddings
-            condition = self.adapter.condition(denoiser, embeddings)
-        told = denoiser(noisy, group["times"], condition)
+            prompt = self.adapter.prompt(denoiser, embeddings)
+        told = denoiser(noisy, group["times"], prompt)
         target = denoiser.noise.target(latents, group["noise"], group["times"])
         errors = functional.mse_loss(told.float(), target, reduction="none")
         return errors.flatten(1).mean(1)
 
-    def _hint(self, latents: Tensor, hinted: Tensor | None) -> Condition:
+    def _hint(self, latents: Tensor, hinted: Tensor | None) -> Prompt:
         """Tell of some pictures what they show, and nothing of the others."""
-        condition = self.denoiser.condition(len(latents))
+        prompt = self.denoiser.prompt(len(latents))
         if self.hints is None or hinted is None:
-            return condition
-        tokens = self.hints(latents).to(condition.text)
-        return Condition(torch.where(hinted[:, None, None], tokens, condition.text))
+            return prompt
+        tokens = self.hints(latents).to(prompt.text)
+        return Prompt(torch.where(hinted[:, None, None], tokens, prompt.text))

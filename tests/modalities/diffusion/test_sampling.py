@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from modalities.diffusion.codecs import PixelCodec
-from modalities.diffusion.decoupled import Condition
+from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.noise import KINDS, TOLD, NoiseSchedule
 from modalities.diffusion.sampling import draw_noise, sample
@@ -99,7 +99,7 @@ def test_guided_noise_is_the_formula(denoiser, adapter):
     time = solver.timesteps[0]
     with torch.no_grad():
         low, high = (
-            denoiser(noisy, time, Condition(denoiser.empty.expand(2, -1, -1), told))
+            denoiser(noisy, time, Prompt(denoiser.empty.expand(2, -1, -1), told))
             for told in (null, audio)
         )
         step = solver.step(low + 2.5 * (high - low), time, noisy, return_dict=False)[0]
