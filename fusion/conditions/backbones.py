@@ -28,6 +28,37 @@ BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+# ControlNets by name: what differs from diffusers' defaults, which are those for Stable Diffusion.
+CONTROL_NETS: dict[str, dict[str, Any]] = {
+    "sd15": {"cross_attention_dim": 768},
+    "small": {
+        "in_channels": 4,
+        "block_out_channels": (8, 16),
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "attention_head_dim": 2,
+        "cross_attention_dim": 10,
+        "conditioning_embedding_out_channels": (4, 8),
+    },
+}
+
+
+def build_control_net(name: str) -> Any:
+    """Build a ControlNet with random weights on torch's current device.
+
+    Args:
+        name: A name of `CONTROL_NETS`.
+
+    Raises:
+        ValueError: No such one, or diffusers is not installed.
+    """
+    if name not in CONTROL_NETS:
+        guess = did_you_mean(name, CONTROL_NETS)
+        raise ValueError(f"No ControlNet {name!r}; known: {', '.join(CONTROL_NETS)}.{guess}")
+    net = import_diffusers().ControlNetModel(**CONTROL_NETS[name])
+    return net.requires_grad_(False).eval()
+
 
 def build_backbone(name: str, device: str = "meta") -> Any:
     """Build a denoiser of published size.

@@ -1,229 +1,16 @@
-"""What a condition is, and what puts it into a frozen denoiser."""
+"""What puts conditions into a frozen denoiser."""
 
-from collections.abc import Callable, Hashable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from fusion.conditions.condition import Condition
 from fusion.conditions.counting import Count
-from fusion.contract.context import Repeats
+from fusion.conditions.steps import Host, Step, Told
 
-# The kinds of conditions, and the axes of each.
-KINDS = {
-    "tokens": ("rows", "tokens", "dim"),
-    "map": ("rows", "channels", "height", "width"),
-    "vector": ("rows", "dim"),
-    "latent": ("rows", "channels", "height", "width"),
-}
 UNET, SD3, FLUX = "UNet2DConditionModel", "SD3Transformer2DModel", "FluxTransformer2DModel"
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """What pictures are to be like, in one respect; the first axis of each tensor is the rows.
-
-    Attributes:
-        name: Which injector it is for, as it was called when it was put in. Several conditions of
-            different kinds may be for one, as a map and the tokens of a text.
-        kind: A name of `KINDS`: "tokens", "map" (a picture in pixels), "vector" (numbers that say
-            something of the whole picture) or "latent" (a picture as the denoiser reads it).
-        data: In the axes of its kind.
-        positions: Where each token lies, [rows, tokens, axes]; None where the order says it.
-        lengths: How many tokens of each row are real, [rows]; None where all are.
-        scale: What it counts, beside 1 as it was trained; 0 is as if it were not told.
-        times: The time of each row whose noise a latent has, [rows]; None where it has none.
-        step_independent: Whether it is the same at all steps of a sampling, so that what is made
-            of it is made once.
-
-    Raises:
-        ValueError: No such kind, tensors that do not fit together, or numbers that are none.
-    """
-
-    name: str
-    kind: str
-    data: Tensor
-    positions: Tensor | None = None
-    lengths: Tensor | None = None
-    scale: float = 1.0
-    times: Tensor | None = None
-    step_independent: bool = True
-
-    def __post_init__(self):
-        if self.kind not in KINDS:
-            raise ValueError(
-                f"No kind of condition {self.kind!r} for {self.name!r}; known: {', '.join(KINDS)}."
-            )
-        axes = KINDS[self.kind]
-        if self.data.ndim != len(axes) or not self.data.numel():
-            raise ValueError(
-                f"The {self.kind} {self.name!r} is {list(self.data.shape)}; expected "
-                f"[{', '.join(axes)}], each 1 or more."
-            )
-        if not self.data.isfinite().all():
-            raise ValueError(
-                f"The {self.kind} {self.name!r} has NaN or infinite numbers; expected finite ones."
-            )
-        self._check("lengths", self.lengths, "tokens", (self.rows,))
-        self._check("times", self.times, "latent", (self.rows,))
-        tokens = self.data.shape[1]
-        if self.positions is not None:
-            axes = self.positions.shape[-1] if self.positions.ndim else 0
-            self._check("positions", self.positions, "tokens", (self.rows, tokens, axes))
-        if self.lengths is not None and not ((self.lengths > 0) & (self.lengths <= tokens)).all():
-            raise ValueError(
-                f"lengths of {self.name!r} are {self.lengths.tolist()}; expected 1 to {tokens}."
-            )
-
-    def _check(self, field: str, value: Tensor | None, kind: str, shape: tuple[int, ...]) -> None:
-        if value is None:
-            return
-        if self.kind != kind:
-            raise ValueError(f"The {self.kind} {self.name!r} has {field}; only {kind} have them.")
-        if tuple(value.shape) != shape:
-            raise ValueError(
-                f"{field} of {self.name!r} are {list(value.shape)}; expected {list(shape)}."
-            )
-
-    @property
-    def rows(self) -> int:
-        """How many pictures it is about."""
-        return len(self.data)
-
-    @property
-    def mask(self) -> Tensor | None:
-        """Which tokens are real, bool, [rows, tokens]; None where all are."""
-        if self.lengths is None:
-            return None
-        return torch.arange(self.data.shape[1], device=self.data.device) < self.lengths[:, None]
-
-
-@dataclass
-class Step:
-    """One call of a denoiser, before it has begun.
-
-    Attributes:
-        arguments: What it is called with, by the names of its own parameters; an injector may
-            change them.
-    """
-
-    arguments: dict[str, Any]
-
-    @property
-    def pictures(self) -> Tensor:
-        """What is noisy: [batch, channels, height, width], or [batch, tokens, dim] for FLUX."""
-        name = "sample" if "sample" in self.arguments else "hidden_states"
-        return self.arguments[name]
-
-    @property
-    def times(self) -> Tensor:
-        """The time of each row, [batch], or of all, []."""
-        return torch.as_tensor(self.arguments["timestep"], device=self.pictures.device)
-
-    @property
-    def text(self) -> Tensor | None:
-        """The tokens of each row's text, [batch, tokens, dim]."""
-        return self.arguments.get("encoder_hidden_states")
-
-
-class Host(Protocol):
-    """Where injectors stand; an `Injection` is one."""
-
-    model: Any
-
-    @property
-    def step(self) -> Step:
-        """The call that is under way."""
-        ...
-
-    def bare(self) -> AbstractContextManager[None]:
-        """Let the denoiser run as if nothing stood on it."""
-        ...
-
-
-class Told:
-    """What an injector was told, and what was made of it, kept over the steps of a sampling.
-
-    Args:
-        conditions: By their kinds, for one number of rows.
-        repeats: How a batch of more rows than that comes about.
-
-    Attributes:
-        values: What the injector's `encode` made of them, each [rows, ...].
-        copies: How often a denoiser runs each row of the batch that it was called with: 2 where a
-            partner runs beside it.
-    """
-
-    def __init__(self, conditions: Mapping[str, Condition], repeats: Repeats):
-        self.conditions, self.repeats = dict(conditions), repeats
-        self.values: dict[str, Tensor] | None = None
-        self.copies = 1
-        self._kept: dict[Hashable, Any] = {}
-
-    @property
-    def rows(self) -> int:
-        """How many pictures it is about."""
-        return next(iter(self.conditions.values())).rows
-
-    @property
-    def step_independent(self) -> bool:
-        """Whether all of it is the same at all steps."""
-        return all(one.step_independent for one in self.conditions.values())
-
-    @property
-    def scale(self) -> float:
-        """What it counts: the product over the conditions."""
-        found = 1.0
-        for condition in self.conditions.values():
-            found *= condition.scale
-        return found
-
-    def numbers(self, batch: int) -> Tensor:
-        """Return which row of the conditions each row of a batch reads, [batch].
-
-        Raises:
-            ValueError: The batch does not consist of the rows that were told.
-        """
-        whole, rest = divmod(batch, self.copies)
-        assert not rest
-        found = self.repeats.numbers(self.rows, whole, "conditions", alike=self.rows == 1)
-        return found.repeat(self.copies)
-
-    def take(self, name: str, batch: int) -> Tensor:
-        """Return what `encode` made, with a row for each of a batch, [batch, ...].
-
-        Raises:
-            ValueError: The batch does not consist of the rows that were told.
-        """
-        assert self.values is not None
-        value = self.values[name]
-        return self.keep(("take", name, batch), lambda: self.spread(value, batch))
-
-    def spread(self, value: Tensor, batch: int) -> Tensor:
-        """Return the rows of a tensor, [rows, ...], as a batch has them, [batch, ...].
-
-        Raises:
-            ValueError: The batch does not consist of the rows that were told.
-        """
-        if len(value) == batch and self.copies == 1:
-            return value
-        return value[self.numbers(batch).to(value.device)]
-
-    def keep(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return what is made of conditions alone; of the first call, where nothing is learnt.
-
-        Args:
-            key: What it is.
-            make: Makes it.
-        """
-        if torch.is_grad_enabled() or not self.step_independent:
-            return make()
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
 
 
 class Injector(nn.Module):
@@ -242,6 +29,7 @@ class Injector(nn.Module):
         backbones: Names of the classes of denoisers that it can stand on.
         elsewhere: Beginnings of the names of weights that are not in its files, as they are
             frozen and to be had elsewhere.
+        each_step: Whether it makes something else of the same conditions at each step.
         doubles: Whether it runs other rows beside those of the batch.
         told: What it was told; None where it was told nothing.
         asleep: Whether it is to do nothing, whatever it was told.
@@ -253,6 +41,7 @@ class Injector(nn.Module):
     Options: ClassVar[type]
     backbones: ClassVar[tuple[str, ...]] = (UNET,)
     elsewhere: ClassVar[tuple[str, ...]] = ()
+    each_step: ClassVar[bool] = False
     doubles: ClassVar[bool] = False
 
     def __init__(self, model: Any, options: Any):

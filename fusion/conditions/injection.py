@@ -100,7 +100,10 @@ class Injection:
             kinds[one.kind] = one
         for name, kinds in dealt.items():
             self.injectors[name].check(kinds)
-        return {name: Told(kinds, repeats) for name, kinds in dealt.items()}
+        return {
+            name: Told(kinds, repeats, self.injectors[name].each_step)
+            for name, kinds in dealt.items()
+        }
 
     @contextmanager
     def bare(self) -> Iterator[None]:
@@ -138,17 +141,23 @@ class Injection:
         self._step = step = Step(dict(bound.arguments))
         step.arguments.update(step.arguments.pop("kwargs", {}))
         for injector in on:
-            told = injector.told
-            if told is not None:
-                told.copies = 1
-                told.numbers(len(step.pictures))  # a batch of other rows is refused before it runs
-                told.copies = 2 if on[-1].doubles else 1
-                kept = told.step_independent and not torch.is_grad_enabled()
-                if told.values is None or not kept:
-                    told.values = injector.encode(told.conditions, self)
+            self._encode(injector, step)
         for injector in on:
             injector.before(step)
+        for injector in on:
+            if injector.told is not None:
+                injector.told.copies = 2 if on[-1].doubles else 1
         return (), step.arguments
+
+    def _encode(self, injector: Injector, step: Step) -> None:
+        """Make of conditions what layers are told, unless that is kept from an earlier step."""
+        told = injector.told
+        if told is None:
+            return
+        told.copies = 1
+        told.numbers(len(step.pictures))  # a batch of other rows is refused before it runs
+        if told.values is None or not told.step_independent or torch.is_grad_enabled():
+            told.values = injector.encode(told.conditions, self)
 
     def _after(self, model: Any, args: tuple, output: Any) -> Any:
         for injector in reversed(self._on()):

@@ -26,8 +26,7 @@ class Preset:
 
     Attributes:
         parts: Its injectors by the names that conditions call them by.
-        backbone: The name of `BACKBONES` that its count is told of.
-        trained: How many weights are trained on that, by its formula.
+        trained: How many weights are trained, by the names of `BACKBONES` that this is told of.
         published: What its authors or their code say of the count; "" where nothing is known.
         title: Paper, year and arXiv number.
         training: Published settings of its training, in words.
@@ -35,8 +34,7 @@ class Preset:
     """
 
     parts: Mapping[str, Part]
-    backbone: str
-    trained: int
+    trained: Mapping[str, int]
     published: str
     title: str
     training: str

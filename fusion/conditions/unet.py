@@ -49,3 +49,17 @@ def add_residuals(arguments: dict[str, Any], name: str, features: list[Tensor]) 
     if there is not None:
         features = [one + other for one, other in zip(there, features, strict=True)]
     arguments[name] = features
+
+
+def skipped_widths(model: Any) -> list[int]:
+    """Return how many channels each feature has that the decoder of a denoiser takes.
+
+    Args:
+        model: The denoiser, or a ControlNet, whose features are as those of its encoder.
+    """
+    widths = list(model.config.block_out_channels)
+    found = [widths[0]]
+    for block, width in zip(model.down_blocks, widths, strict=True):
+        halves = block.downsamplers is not None
+        found += [width] * (len(block.resnets) + int(halves))
+    return found
