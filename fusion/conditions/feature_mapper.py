@@ -221,6 +221,13 @@ class FeatureMapper(Injector):
                 f"The map {given.name!r} is {given.data.shape[2]} x {given.data.shape[3]} pixels; "
                 f"expected {height} x {width}, as the picture that is painted."
             )
+        halvings = len(self.source.config.block_out_channels) - 1
+        multiple = side * self.options.larger * 2**halvings
+        if height % multiple or width % multiple:
+            raise ValueError(
+                f"The map {given.name!r} is {height} x {width} pixels; expected multiples of "
+                f"{multiple}, so that features fit."
+            )
         return functional.interpolate(given.data, scale_factor=1 / self.options.larger)
 
     @torch.no_grad()

@@ -1,0 +1,54 @@
+"""Write what is counted and measured of conditions into docs/conditions.md, between its marks.
+
+`python -m tools.publish_conditions [SECTION ...]`: all sections, or some. One that nothing has been
+measured for is left as it is, and that is said.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.conditions_presets import tell_presets
+from tools.marks import rewrite
+
+PAGE = Path(__file__).resolve().parents[1] / "docs/conditions.md"
+# What tells each section, in paragraphs of Markdown.
+SECTIONS: dict[str, Callable[[], list[str]]] = {
+    "presets": tell_presets,
+}
+
+
+def main() -> None:
+    """Put the sections into the page."""
+    parser = argparse.ArgumentParser(prog="python -m tools.publish_conditions", description=__doc__)
+    # argparse holds the default of "*" against the choices, too.
+    choices = [*SECTIONS, []]
+    parser.add_argument("sections", nargs="*", choices=choices, metavar="SECTION", default=[])
+    try:
+        for name in parser.parse_args().sections or SECTIONS:
+            print(f"{name}: {publish(name)}")
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"{error}\n")
+
+
+def publish(name: str, page: Path = PAGE) -> str:
+    """Write a section, and say what became of it.
+
+    Args:
+        name: A name of `SECTIONS`.
+        page: The Markdown file with its marks.
+
+    Raises:
+        ValueError: The page lacks the marks.
+        OSError: It cannot be written.
+    """
+    try:
+        paragraphs = SECTIONS[name]()
+    except FileNotFoundError as error:
+        return f"left as it is: {error}"
+    rewrite(page, name, lambda _: "\n\n".join(paragraphs))
+    return "written"
+
+
+if __name__ == "__main__":
+    main()
