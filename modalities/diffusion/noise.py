@@ -71,6 +71,14 @@ class NoiseSchedule:
         """Share of a picture's variance that is left at each time, [times], falling from 1."""
         return self._training.alphas_cumprod
 
+    def times_at(self, levels: Tensor) -> Tensor:
+        """Return the times at shares of the way to noise, int64, shaped as they are.
+
+        Args:
+            levels: 0 to 1, any shape; 1 is the last time, as a power may be rounded to it.
+        """
+        return (levels * self.times).long().clamp(max=self.times - 1)
+
     def add(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """Return noisy latents, shaped as they are.
 
