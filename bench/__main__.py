@@ -25,6 +25,7 @@ def main() -> None:
         commands,
         faces,
         log_mel,
+        measures,
         memory,
         routing,
         segmentation,
@@ -49,6 +50,7 @@ def main() -> None:
         "segmentation": segmentation.rows,
         "vision_language": vision_language.rows,
         "audio_to_image": audio_to_image.rows,
+        "measures": measures.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)

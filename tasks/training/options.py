@@ -198,6 +198,8 @@ LATER = (
 )
 # Entries of experiments that say where something is kept, and change nothing of what is learnt.
 PLACES = ("features",)
+# Entries of experiments that came later, and are not told where they are None, as before.
+LATER_ENTRIES = ("measure",)
 SAVING = "checkpoint_every"  # of the loop: how often it is written down changes nothing either
 
 
@@ -210,7 +212,8 @@ def describe(options: LoopOptions, settings: Any) -> str:
             a place alone (`PLACES`) is not told.
     """
     if isinstance(settings, dict):
-        settings = {name: value for name, value in settings.items() if name not in PLACES}
+        unset = {name for name in LATER_ENTRIES if settings.get(name) is None}
+        settings = {k: v for k, v in settings.items() if k not in unset and k not in PLACES}
         if isinstance(settings.get("loop"), dict):
             settings["loop"] = _told(settings["loop"])
     return json.dumps([_told(asdict(options)), settings], sort_keys=True, default=str)

@@ -6,8 +6,10 @@ from math import inf
 
 from fusion.contract.options import check_choice
 from modalities.diffusion.audio_adapter import AudioAdapterOptions
+from modalities.diffusion.measure.times import Late, LevelSampler
 from modalities.diffusion.sampling import GUIDANCE, STEPS, check_sampling
 from modalities.diffusion.small import SmallDenoiserOptions
+from tasks.training.measures import MeasureOptions
 from tasks.training.options import LoopOptions
 
 BASE, ADAPTER = "base", "adapter"
@@ -74,6 +76,9 @@ class PaintingConfig:
             drawn evenly from 0..1 to the power of 1 / late. 1 draws all as often, as published.
             Which of some things a picture shows is settled late, in a small share of all times,
             so that little of what is learnt evenly is about what sounds tell.
+        measure: Other ways to draw times, how much examples count, and which noise goes with which;
+            None for times as `late` says, all alike, any noise with any picture. The validation is
+            measured at the same times, and not weighted.
         steps: How often the denoiser looks at a picture, unless the painter is told a number.
         guidance: How far it goes beyond what is painted without sounds, unless it is told.
         shown: How many pictures are painted into samples.png when the training ends; 0 for none.
@@ -94,6 +99,7 @@ class PaintingConfig:
     confused: float = 0.0
     hints: float = 0.0
     late: float = 1.0
+    measure: MeasureOptions | None = None
     steps: int = STEPS
     guidance: float = GUIDANCE
     shown: int = 8
@@ -122,6 +128,11 @@ class PaintingConfig:
             )
         if not 0 < self.late < inf:
             raise ValueError(f"late is {self.late}; expected above 0 and finite, 1 for evenly.")
+        if self.late != 1 and self.measure is not None and self.measure.time != "uniform":
+            raise ValueError(
+                f"late is {self.late:g} and measure.time {self.measure.time!r}, two ways to say "
+                "one thing; expected late of 1, or measure.time 'uniform'."
+            )
         if self.shown < 0:
             raise ValueError(f"shown is {self.shown}; expected 0 or more pictures.")
         check_sampling(self.steps, self.guidance)
@@ -140,6 +151,13 @@ class PaintingConfig:
     def hears(self) -> bool:
         """Whether mixtures are heard before the training, and were not before."""
         return bool(self.separator or self.audio_text)
+
+    @property
+    def sampler(self) -> LevelSampler:
+        """What draws times, as shares of the way to noise."""
+        if self.measure is None or self.measure.time == "uniform":
+            return Late(self.late)
+        return self.measure.sampler
 
     @property
     def measures(self) -> tuple[str, ...]:

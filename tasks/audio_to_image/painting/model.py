@@ -9,7 +9,11 @@ from torch.nn import functional
 from modalities.diffusion.audio_adapter import AudioAdapter
 from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.measure.contract import Pairs
+from modalities.diffusion.measure.paths import DiffusionPath
+from modalities.diffusion.measure.weights import weigh
 from modalities.diffusion.picture_hints import PictureHints
+from tasks.training.measures import MeasureOptions
 
 # Examples of one size of pictures:
 #   pictures    uint8, [rows, height, width, 3]
@@ -29,6 +33,8 @@ class PaintingModel(nn.Module):
         denoiser: Learns where there is no adapter.
         adapter: Put on it, or None.
         hints: Tell a denoiser that learns about its own pictures; None for none.
+        measure: How much examples count, and which noise goes with which; None for all alike, and
+            noise as it was drawn.
     """
 
     def __init__(
@@ -36,8 +42,10 @@ class PaintingModel(nn.Module):
         denoiser: Denoiser,
         adapter: AudioAdapter | None,
         hints: PictureHints | None = None,
+        measure: MeasureOptions | None = None,
     ):
         super().__init__()
+        self.measure = measure or MeasureOptions()
         self.denoiser, self.adapter, self.hints = denoiser, adapter, hints
         self.denoiser.requires_grad_(adapter is None)
         self.denoiser.codec.requires_grad_(False)
@@ -50,9 +58,13 @@ class PaintingModel(nn.Module):
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the mean loss over examples, "loss"."""
-        rows = sum(len(group["times"]) for group in batch)
-        return {"loss": torch.cat([self.losses(group) for group in batch]).sum() / rows}
+        """Return the mean loss over examples, "loss"; where they are weighted, more about it."""
+        weight = self.measure.pair_weight
+        groups = [self._encode(group) for group in batch]
+        errors = torch.cat([self._errors(*group, silent=False) for group in groups])
+        logs = torch.cat([weight.log_weights(self._pairs(*group)) for group in groups])
+        found = weigh(errors, logs, weight.normalised)
+        return {"loss": found["loss"]} if self.measure.weight == "ones" else found
 
     def losses(self, group: Group, silent: bool = False) -> Tensor:
         """Return the squared error of what is told of each example's noise, [rows].
@@ -61,8 +73,25 @@ class PaintingModel(nn.Module):
             group: Examples of one size.
             silent: Whether all embeddings are taken for none.
         """
+        return self._errors(*self._encode(group), silent)
+
+    def _encode(self, group: Group) -> tuple[Group, Tensor]:
+        """Return a group, its noise paired anew in training, and its latents."""
+        codec: Any = self.denoiser.codec
+        latents = codec.encode(group["pictures"].float() / 255, group.get("drawn"))
+        if self.training:
+            order = self.measure.pairing.order(group["noise"], latents)
+            if order is not None:
+                group = {**group, "noise": group["noise"][order.to(latents.device)]}
+        return group, latents
+
+    def _pairs(self, group: Group, latents: Tensor) -> Pairs:
+        noise = self.denoiser.noise
+        levels = (group["times"] + 0.5) / noise.times
+        return Pairs(group["noise"], latents, levels, DiffusionPath(noise))
+
+    def _errors(self, group: Group, latents: Tensor, silent: bool) -> Tensor:
         denoiser: Any = self.denoiser
-        latents = denoiser.codec.encode(group["pictures"].float() / 255, group.get("drawn"))
         noisy = denoiser.noise.add(latents, group["noise"], group["times"])
         if self.adapter is None:
             prompt = self._hint(latents, group.get("hinted"))

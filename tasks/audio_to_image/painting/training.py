@@ -24,6 +24,7 @@ from tasks.audio_to_image.painting.model import Batch, Group, PaintingModel
 from tasks.audio_to_image.painting.painter_files import save_painter
 from tasks.audio_to_image.painting.rows import paint_rows
 from tasks.audio_to_image.painting.samples import save_samples
+from tasks.training.measures import MeasureOptions
 
 MEASURED_AT_ONCE = 16
 LOOKS = 4  # times at which each picture of the validation is looked at
@@ -58,7 +59,9 @@ class Painting:
         self.adapter = AudioAdapter(self.denoiser, config.adapter) if with_sounds else None
         if self.adapter is not None and embeddings is not None:
             embeddings = self.adapter.fill(embeddings)
-        self.model = PaintingModel(self.denoiser, self.adapter, self._build_hints())
+        self.model = PaintingModel(
+            self.denoiser, self.adapter, self._build_hints(), config.measure or MeasureOptions()
+        )
         self.module: nn.Module = self.model
         sizes = [read_size(size) for size in config.data.sizes] or [self.denoiser.side]
         for size in sizes:
@@ -111,9 +114,8 @@ class Painting:
 
     def _time(self, share: float) -> Tensor:
         """Return the time, [], at a share of all that are drawn, 0 to below 1."""
-        late = share ** (1 / self.config.late)
-        times = self.denoiser.noise.times
-        return torch.tensor(min(int(late * times), times - 1))  # a power may be rounded to 1
+        level = self.config.sampler.quantile(torch.tensor(share, dtype=torch.float64))
+        return self.denoiser.noise.times_at(level)
 
     def collate(self, examples: list[dict[str, Any]]) -> Batch:
         """Make a batch of what `load` returned, a group for each size of pictures."""

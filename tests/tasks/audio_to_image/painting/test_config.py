@@ -1,5 +1,6 @@
 import pytest
 
+from modalities.diffusion.measure.times import Late
 from tasks.audio_to_image.painting.config import PaintingConfig
 from tasks.audio_to_image.painting.found_examples import find_examples
 from tasks.config import filled
@@ -20,6 +21,9 @@ from tasks.config import filled
         ({"stage": "base", "confused": 0.5}, "confused is 0.5 in stage 'base'"),
         ({"denoiser": "scenes", "confused": 1.0}, "confused is 1.0"),
         ({"stage": "base", "late": float("inf")}, "late is inf"),
+        ({"stage": "base", "measure": {"time": "x"}}, "known: uniform, late, cubic, logit_normal"),
+        ({"stage": "base", "measure": {"weight": "min_snr", "weight_options": {"g": 1}}}, "gamma"),
+        ({"stage": "base", "late": 2.0, "measure": {"time": "cubic"}}, "two ways to say one thing"),
         ({"stage": "base", "shown": -1}, "shown is -1"),
         ({"stage": "base", "steps": 0}, "steps is 0"),
         ({"stage": "base", "data": {"validation": 1.0}}, "data.validation is 1.0"),
@@ -39,6 +43,20 @@ def test_pictures_are_not_looked_for_in_the_current_folder():
     config = filled(PaintingConfig, {"stage": "base"}, "file.yaml")
     with pytest.raises(ValueError, match="folder of pictures .data.folder. is empty"):
         find_examples(config)
+
+
+def test_yaml_sets_a_measure_and_its_defaults():
+    entries = {
+        "stage": "base",
+        "measure": {"time": "logit_normal", "time_options": {"mean": 0.5}, "weight": "min_snr"},
+    }
+    measure = filled(PaintingConfig, entries, "file.yaml").measure
+    assert measure.time_options == {"mean": 0.5, "deviation": 1.0}
+    assert measure.weight_options == {"gamma": 5.0} and measure.coupling == "given"
+    late = filled(
+        PaintingConfig, {"stage": "base", "late": 2.0, "measure": {"weight": "gibbs"}}, ""
+    )
+    assert late.sampler == Late(2.0)
 
 
 def test_yaml_sets_sizes_and_levels():

@@ -16,6 +16,7 @@ from tasks.audio_to_image.painting.card import read_card
 from tasks.audio_to_image.painting.ear import Ear, load_ear
 from tasks.audio_to_image.painting.training import Painting
 from tasks.training.loop import CHECKPOINT, train
+from tasks.training.measures import MeasureOptions
 
 pytest.importorskip("diffusers")
 
@@ -66,6 +67,56 @@ def test_late_times_are_drawn_more_often_where_asked(adapter_config):
         for one in (task, late)
     )
     assert 450 < even < 550 and 820 < later < 900  # 1000 / 2 and 1000 * 6 / 7
+
+
+@pytest.mark.parametrize("late", [1.0, 2.0, 6.0])
+def test_without_a_measure_times_and_loss_are_the_numbers_that_they_were(adapter_config, late):
+    task = Painting(replace(adapter_config, late=late))
+    random = np.random.default_rng(0)
+    for share in [*random.random(2000), 1 - 1e-16]:
+        assert int(task._time(share)) == min(int(share ** (1 / late) * 1000), 999)
+    batch = task.collate([task.load(n % 6, np.random.default_rng(n)) for n in range(8)])
+    found = task.module(batch)
+    expected = torch.cat([task.model.losses(group) for group in batch]).sum() / 8
+    assert found.keys() == {"loss"} and torch.equal(found["loss"], expected)
+
+
+def test_times_are_drawn_as_a_measure_says(adapter_config):
+    task = Painting(replace(adapter_config, measure=MeasureOptions("cubic")))
+    times = [float(task.load(0, np.random.default_rng(n))["times"]) for n in range(300)]
+    assert 700 < np.mean(times) < 800 and 840 < np.median(times) < 910  # 3/4 and 7/8 of 1000
+    measured = [
+        int(time) for group in task._measured(task.parts["train"]) for time in group["times"]
+    ]
+    assert 840 < np.median(measured) < 910
+
+
+def test_examples_count_as_a_measure_says(base_config, tmp_path):
+    pictures = replace(base_config, measure=MeasureOptions(weight="min_snr"))
+    task = Painting(pictures)
+    batch = task.collate([task.load(n % 6, np.random.default_rng(n)) for n in range(8)])
+    kept = task.denoiser.noise.kept[batch[0]["times"]]
+    snr = kept / (1 - kept)
+    weights = snr.clamp(max=5.0) / (snr + 1)  # a small denoiser tells the velocity
+    found = task.module(batch)
+    torch.testing.assert_close(found["loss"], (weights * task.model.losses(batch[0])).mean())
+    assert 0 < float(found["effective_share"]) < 1
+    fit(with_loop(pictures, steps=2), tmp_path)
+    (*_, row) = (tmp_path / "metrics.jsonl").open()
+    logged = {"loss", "unweighted_loss", "effective_share", "validation_loss"}
+    assert logged <= json.loads(row).keys()
+
+
+def test_noise_goes_to_the_pictures_that_are_near_in_training_alone(base_config):
+    pytest.importorskip("scipy")
+    task = Painting(replace(base_config, measure=MeasureOptions(coupling="exact")))
+    (group,) = task.collate([task.load(n % 6, np.random.default_rng(n)) for n in range(8)])
+    found, latents = task.model._encode(group)
+    costs = torch.cdist(group["noise"].flatten(1), latents.flatten(1)).square()
+    assert (found["noise"] - latents).square().sum() <= costs.diagonal().sum()
+    assert not torch.equal(found["noise"], group["noise"])
+    task.model.eval()
+    assert torch.equal(task.model._encode(group)[0]["noise"], group["noise"])
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(adapter_config, tmp_path):
