@@ -132,7 +132,8 @@ def measure_flow(network: nn.Module, toy: Toy, seed: int) -> dict[str, float]:
     Args:
         network: Tells velocities.
         toy: From where to where.
-        seed: Fixes the points; `VALIDATION`, by which something is chosen, or `TEST`, for what is told.
+        seed: Fixes the points: `VALIDATION` for those by which something is chosen, `TEST` for
+            those of which is told.
 
     Returns:
         "w2_many" and "w2_few", distance of what flowed and of as many targets after `MANY` and
