@@ -185,3 +185,33 @@ def test_what_is_learnt_is_not_kept(draw):
         for _ in range(2):
             told.keep("a", lambda: made.append(1))
     assert len(made) == 3
+
+
+def test_denoisers_that_are_told_of_sizes_are_told_for_each_row(
+    run, small_preset, conditions, disturb, draw, unet
+):
+    """SDXL's is called with more arguments that have rows, which partners and references need."""
+    import diffusers
+
+    more = dict(
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=5 + 6 * 4,
+    )
+    torch.manual_seed(0)
+    large = diffusers.UNet2DConditionModel.from_config({**unet.config, **more}).eval()
+    large.requires_grad_(False)
+    parts = compose(small_preset, ("unicon", "mv_adapter"))
+    disturb(*parts.values())
+    told = conditions(parts)
+    injection, found = inject(large, parts), []
+    latents, text = draw(4, 12, 8, 12), draw(4, 3, 12)
+    added = {"text_embeds": draw(4, 5), "time_ids": draw(4, 6)}
+    told = [Condition(c.name, c.kind, torch.cat([c.data, c.data + 1])) for c in told]
+
+    with torch.no_grad():
+        for rows in (slice(0, 4), slice(0, 2), slice(2, 4)):
+            some = {name: value[rows] for name, value in added.items()}
+            with injection.tell(*(Condition(c.name, c.kind, c.data[rows]) for c in told)):
+                found.append(large(latents[rows], 5, text[rows], added_cond_kwargs=some).sample)
+    assert torch.allclose(found[0], torch.cat(found[1:]), atol=1e-5)

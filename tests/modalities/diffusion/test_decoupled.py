@@ -123,3 +123,16 @@ def test_sources_that_are_not_there_are_zeros(denoiser, adapter):
         adapter.prompt(denoiser, torch.randn(2, 4, 6))
     with pytest.raises(ValueError, match="up to 3 sources"):
         adapter.prompt(denoiser, torch.randn(2, 3, 5))
+
+
+def test_rows_that_are_taken_keep_their_keys_and_values(denoiser, adapter):
+    prompt, rows, made = Prompt(tokens(2, 3), tokens(2, 2)), torch.tensor([1, 0, 1]), []
+    layer = torch.nn.Linear(12, 5)
+    layer.register_forward_hook(lambda *_: made.append(1))
+    with torch.no_grad():
+        for _ in range(2):
+            taken = prompt.take(rows)
+            assert torch.equal(taken.project(layer, taken.text), layer(prompt.text[rows]))
+        assert len(made) == 3  # once for the taken ones, and twice just above
+        assert torch.equal(prompt.take(rows).audio, prompt.audio[rows])
+    assert prompt.take(rows) is not taken  # while something learns, each has its own graph
