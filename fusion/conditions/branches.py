@@ -55,8 +55,8 @@ class Branch(nn.Module):
         Args:
             attention: That it runs beside.
             states: What that reads, [rows, places, dim].
-            keys: Of `to_k`, [rows, tokens, dim].
-            values: Of `to_v`, [rows, tokens, dim].
+            keys: What `to_k` made of the tokens, [rows, tokens, dim].
+            values: What `to_v` made of the tokens, [rows, tokens, dim].
             mask: Which tokens are real, bool, [rows, tokens]; None for all.
         """
         # By its weights and not by calling it: hooks on the attention's layers are not for this.
@@ -78,8 +78,8 @@ def sides_of(places: int, height: int, width: int) -> tuple[int, int]:
 
     Args:
         places: How many it has.
-        height: Of the latents.
-        width: Of the latents.
+        height: Rows of places that the latents have.
+        width: Places in each of these rows.
 
     Raises:
         ValueError: No halving of the latents has so many.
@@ -107,8 +107,8 @@ def branches_on(
 
     Args:
         attentions: With their names.
-        own: See `Branch`.
-        zero: See `Branch`.
+        own: Whether queries and outputs of branches are their own as well.
+        zero: Whether branches begin by adding 0.
         what: The kind of attention, for the message where there is none.
 
     Raises:

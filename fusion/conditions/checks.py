@@ -8,7 +8,7 @@ def check_counts(options: Any, *names: str) -> None:
 
     Args:
         options: A dataclass.
-        names: Of its fields.
+        names: Fields that are to be 1 or more.
 
     Raises:
         ValueError: One is below 1.

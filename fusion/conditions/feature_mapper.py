@@ -26,8 +26,8 @@ class MapperOptions:
         places: How many are mapped, from the largest; 0 for all that both have.
         middle: Whether that between encoder and decoder is mapped, too.
         blocks: How many a mapping has, each a residual block and a transformer.
-        heads: Of the transformer.
-        groups: Of the norms.
+        heads: How many each attention of the transformer has.
+        groups: Parts of the channels that each group norm looks at.
         larger: How many times as high and wide the latents are as those of the source.
         pixels: Side of the block of pixels that is one place of the latents.
         source_times: How many times the noise of the source has.
@@ -58,8 +58,8 @@ class FeatureMap(nn.Module):
     """Makes a feature of one denoiser of a feature of another.
 
     Args:
-        channels: Of the feature that is read.
-        width: Of that which is made.
+        channels: How many the feature that is read has.
+        width: How many channels the feature that is made has.
         time_dim: Width of the time's embedding.
         token_dim: Width of the denoiser's text.
         options: Blocks, heads and groups.

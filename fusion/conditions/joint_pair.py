@@ -32,7 +32,7 @@ class JointOptions:
     """How a picture and its partner read each other.
 
     Attributes:
-        rank: Of each change of a layer.
+        rank: Width between the two matrices that change a layer.
         alpha: A change counts alpha / rank.
         joined: "each" where what both found goes through one layer by itself, "both" where it goes
             through one together, so that places at the same spot meet.

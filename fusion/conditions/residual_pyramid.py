@@ -26,7 +26,7 @@ class PyramidOptions:
         light: Whether they are narrow ones.
         middle: Whether the block between encoder and decoder gets features, too, as in SDXL.
         text: Whether each size attends to the tokens of a text, or of sounds.
-        heads: Of that attention.
+        heads: How many that attention has.
         head_dim: Width of each head.
         token_dim: Width of the tokens; 0 for that of the denoiser's own.
         groups: Parts that each 3 x 3 convolution is cut into, a 1 x 1 one beside it; 1 for none.

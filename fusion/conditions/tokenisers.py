@@ -63,7 +63,7 @@ class AttributeAutoencoder(nn.Module):
         dim: How many attributes there are.
         hidden: Width between layers.
         cause: Width of the hidden cause.
-        channels: Of latents, which are looked at in training.
+        channels: How many latents have, which are looked at in training.
         tokens: How many tokens they become.
         token_dim: Their width.
 

@@ -22,7 +22,7 @@ class WeightPatchOptions:
     """What is changed.
 
     Attributes:
-        rank: Of the change of a convolution.
+        rank: Channels between the two convolutions that change one.
         alpha: The change counts alpha / rank.
         norms: Whether the norms of residual blocks change as well, which larger pictures than the
             denoiser ever saw need.
