@@ -64,7 +64,7 @@ def serve(
     from tasks.serving.limits import MEGABYTE, Limits
     from tasks.serving.served_models import list_default, read_served
 
-    for package in ("fastapi", "uvicorn", "python_multipart", *["gradio"] * page):
+    for package in ("fastapi", "uvicorn", "python_multipart"):
         import_extra(package, "serve", PURPOSE)
     secret = read_token(token)
     numbers = {"queue": queue, "max-upload": max_upload, "max-duration": max_duration}
@@ -87,6 +87,10 @@ def serve(
     from tasks.serving.service import Service
 
     with bind(host, port) as listener, private_folder() as folder:
+        if page:
+            from tasks.serving.page.gradio_import import import_gradio
+
+            import_gradio(folder)
         local = ip_address(listener.getsockname()[0]).is_loopback
         # Where there is a token, a page that has a name of its own point here does not know it.
         hosts = LOOPBACK | {host} if local and secret is None else None

@@ -1,13 +1,11 @@
 """What stands where on the page, in gradio's parts, and what they set going."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported, which asks then
 import gradio as gr
 from fastapi import FastAPI
 

@@ -20,6 +20,31 @@ def short_clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole:02d}" if hours else f"{minutes}:{whole:02d}"
 
 
+def describe_pace(
+    done_s: float, length_s: float | None, taken_s: float
+) -> tuple[float | None, str]:
+    """Say how far something is, and how long it may take yet.
+
+    Args:
+        done_s: Seconds of the file that are done.
+        length_s: Seconds that it lasts, None where that is not known.
+        taken_s: Seconds that it took so far.
+
+    Returns:
+        The part that is done, 0 to 1, or None; and words.
+    """
+    if not length_s:
+        return None, f"{short_clock(done_s)} so far"
+    part = min(1.0, done_s / length_s)
+    told = f"{short_clock(done_s)} of {short_clock(length_s)}"
+    if part >= 1:
+        return part, told
+    if part > 0.05 and taken_s > 1:
+        left_s = taken_s * (1 - part) / part
+        told += f", about {short_clock(left_s + 1)} left"
+    return part, told
+
+
 def write_progress(told: str, done: float | None = None, detail: str = "") -> str:
     """Say what is being done.
 

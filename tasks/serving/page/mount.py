@@ -1,6 +1,5 @@
 """The page beside the API: its addresses, and where its files lie."""
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from starlette.responses import (
 from tasks.serving.answers import EVENTS
 from tasks.serving.gate import PAGE
 from tasks.serving.page.door import FILES, PROGRESS, SHOWN, UPLOAD, Door
+from tasks.serving.page.gradio_import import FOLDER, import_gradio
 from tasks.serving.page.shelf import UPLOAD as UPLOAD_NAME
 from tasks.serving.page.shelf import Shelf, media_type
 from tasks.serving.page.visit import Visits
@@ -36,8 +36,7 @@ def mount_page(app: FastAPI, service: Service) -> None:
         app: It has no middleware around it yet that refuses.
         service: Queue, models, limits and folder.
     """
-    # gradio asks when it is imported, and makes a folder; no file of ours comes there.
-    os.environ["GRADIO_TEMP_DIR"] = str(service.folder / "gradio")
+    import_gradio(service.folder)
     from tasks.serving.page.layout import build_blocks, mount_blocks
 
     limits = service.limits
@@ -98,6 +97,6 @@ def _clear_at_end(app: FastAPI, service: Service, shelf: Shelf) -> None:
         async with inner(here) as state:
             yield state
         shelf.clear()
-        shutil.rmtree(service.folder / "gradio", ignore_errors=True)
+        shutil.rmtree(service.folder / FOLDER, ignore_errors=True)
 
     app.router.lifespan_context = lifespan

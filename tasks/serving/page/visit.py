@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -14,8 +13,9 @@ from tasks.avsr.outputs.transcript import Transcript
 from tasks.serving.asked import SRT, Asked
 from tasks.serving.gate import HUNG_UP, PAGE, Record, note, place_of
 from tasks.serving.media_check import check_media
+from tasks.serving.page.drawing import TICK_S, Drawer
 from tasks.serving.page.markup import (
-    short_clock,
+    describe_pace,
     write_downloads,
     write_failure,
     write_note,
@@ -28,7 +28,6 @@ from tasks.serving.page.transcript_table import explain, write_explanation, writ
 from tasks.serving.recognition import Progressed, Result
 from tasks.serving.refusals import (
     Refusal,
-    refuse_crowd,
     refuse_end,
     refuse_file,
     refuse_late,
@@ -37,10 +36,9 @@ from tasks.serving.refusals import (
 )
 from tasks.serving.served_models import find_served
 from tasks.serving.service import Service
-from tasks.serving.worker import Failed, Job, Stopped
+from tasks.serving.worker import Failed, Job
 
 log = logging.getLogger("mcgurk.serve")
-TICK_S = 0.5
 WRITTEN = {
     ".srt": "Subtitles (.srt)",
     ".vtt": "Subtitles (.vtt)",
@@ -96,8 +94,7 @@ class Visits:
 
     def __init__(self, service: Service, shelf: Shelf):
         self.service, self.shelf = service, shelf
-        self.drawing = asyncio.Semaphore(1)  # decoding and encoding is work, too
-        self.to_draw = 0
+        self.drawer = Drawer(service, shelf)
 
     async def run(self, wish: Wish) -> AsyncGenerator[Shown, None]:
         """Yield what the page shows, from the first step to the last; closing it ends the work."""
@@ -233,7 +230,9 @@ class Visits:
         yield replace(shown, status=write_progress("Drawing the video"))
         note = ""
         try:
-            async with aclosing(self._draw(path, transcript, folder / DRAWN, late_s)) as steps:
+            async with aclosing(
+                self.drawer.draw(path, transcript, folder / DRAWN, late_s)
+            ) as steps:
                 async for told in steps:
                     yield replace(shown, status=told)
             source = files[DRAWN_NAME] = self.shelf.place(folder / DRAWN)
@@ -256,105 +255,6 @@ class Visits:
             transcript.save(path)
             files[label] = self.shelf.place(path)
         return files
-
-    async def _draw(
-        self, source: Path, transcript: Transcript, target: Path, late_s: float
-    ) -> AsyncGenerator[str, None]:
-        """Draw the video, one at a time; yield how far it is.
-
-        Raises:
-            Refusal: It takes too long, or becomes too large.
-            ValueError: It cannot be drawn.
-            OSError: It cannot be written.
-        """
-        told = "Drawing the video with boxes and subtitles"
-        if self.to_draw >= self.service.limits.queue:
-            raise refuse_crowd()
-        self.to_draw += 1
-        try:
-            yield write_progress(told)
-            async with self.drawing:
-                drawing = _Drawing(lambda: self._check(target, late_s))
-                work = asyncio.to_thread(drawing.run, source, transcript, target)
-                async with aclosing(self._watch(asyncio.create_task(work), drawing)) as steps:
-                    async for taken_s in steps:
-                        self.shelf.use(source)
-                        self.shelf.use(target)
-                        pace = describe_pace(drawing.done_s, transcript.duration_s, taken_s)
-                        yield write_progress(told, *pace)
-        finally:
-            self.to_draw -= 1
-
-    async def _watch(
-        self, task: "asyncio.Task[None]", drawing: "_Drawing"
-    ) -> AsyncGenerator[float, None]:
-        """Yield the seconds that a drawing takes so far; closing it ends the drawing."""
-        start_s = monotonic()
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=TICK_S)
-                yield monotonic() - start_s
-            await task
-        finally:
-            drawing.stopped.set()
-
-    def _check(self, target: Path, late_s: float) -> None:
-        if self.service.over:
-            raise refuse_end()
-        if monotonic() > late_s:
-            raise refuse_late(started=True)
-        if self.shelf.size(target.parent) > self.service.limits.upload_bytes:
-            raise refuse_file("The drawn video would be larger than a file may be.")
-        if self.shelf.size(self.shelf.folder) > self.shelf.most_bytes:
-            raise refuse_file("The server holds as many files as it may.")
-
-
-class _Drawing:
-    """A video that is being drawn in a thread.
-
-    Args:
-        check: Called a few times a second; what it raises ends the drawing.
-    """
-
-    def __init__(self, check: Callable[[], None]):
-        self.check, self.stopped = check, threading.Event()
-        self.done_s, self.next_s = 0.0, 0.0
-
-    def run(self, source: Path, transcript: Transcript, target: Path) -> None:
-        from tasks.avsr.outputs.preview import write_preview
-
-        write_preview(source, transcript, target, self._watch)
-
-    def _watch(self, done_s: float, _: float | None) -> None:
-        self.done_s = done_s
-        if self.stopped.is_set():
-            raise Stopped
-        if monotonic() > self.next_s:
-            self.next_s = monotonic() + TICK_S
-            self.check()
-
-
-def describe_pace(done_s: float, length_s: float | None, taken_s: float) -> tuple[Any, str]:
-    """Say how far something is, and how long it may take yet.
-
-    Args:
-        done_s: Seconds of the file that are done.
-        length_s: Seconds that it lasts, None where that is not known.
-        taken_s: Seconds that it took so far.
-
-    Returns:
-        The part that is done, 0 to 1, or None; and words.
-    """
-    if not length_s:
-        return None, f"{short_clock(done_s)} so far"
-    part = min(1.0, done_s / length_s)
-    told = f"{short_clock(done_s)} of {short_clock(length_s)}"
-    if part >= 1:
-        return part, told
-    if part > 0.05 and taken_s > 1:
-        left_s = taken_s * (1 - part) / part
-        told += f", about {short_clock(left_s + 1)} left"
-    return part, told
 
 
 def _has_video(path: Path) -> bool:

@@ -56,3 +56,11 @@ def test_a_token_of_the_environment_is_checked_too(capsys, monkeypatch):
     pytest.importorskip("uvicorn")
     monkeypatch.setenv(TOKEN, " ")
     assert f"{TOKEN} is no token" in told(capsys)
+
+
+def test_without_gradio_the_page_can_be_left_out(capsys, monkeypatch):
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    said = told(capsys, "--port", "0")
+    assert "gradio is not installed" in said and "--no-page" in said

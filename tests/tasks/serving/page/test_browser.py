@@ -120,7 +120,7 @@ def keep(page, name):
         page.wait_for_timeout(700)  # for the player's first picture
         page.mouse.move(0, 0)
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-        size = tuple(round(0.6 * side) for side in picture.size)
+        size = tuple(round(0.5 * side) for side in picture.size)
         picture.resize(size, Image.Resampling.LANCZOS).save(
             Path(folder) / f"{name}.jpg", quality=50, optimize=True
         )

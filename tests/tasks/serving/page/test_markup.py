@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tasks.serving.page.markup import (
+    describe_pace,
     short_clock,
     write_downloads,
     write_failure,
@@ -12,7 +13,6 @@ from tasks.serving.page.markup import (
     write_player,
     write_progress,
 )
-from tasks.serving.page.visit import describe_pace
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_server_that_ends_says_so(visits, make_sound, pipeline):
     pipeline.go.set()
 
 
-def test_a_video_is_drawn_or_it_is_said_why_not(visits, demo_clip, monkeypatch):
+def test_a_video_is_drawn_or_it_is_said_why_not(visits, demo_clip):
     here = visits()
     told = transcript_of_clip()
     path = here.shelf.find(wish(here, demo_clip.read_bytes()).place)
@@ -166,7 +166,7 @@ def test_a_video_is_drawn_or_it_is_said_why_not(visits, demo_clip, monkeypatch):
     late = asyncio.run(show(late_s=0.0))
     assert "files/" + here.shelf.place(path) in late.player and "preview" not in late.downloads
     assert "without boxes and subtitles. The work took longer" in late.player
-    here.to_draw = here.service.limits.queue
+    here.drawer.to_draw = here.service.limits.queue
     assert "Too many requests are waiting" in asyncio.run(show()).player
 
 
