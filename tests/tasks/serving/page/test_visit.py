@@ -119,11 +119,13 @@ def test_a_full_queue_is_told_and_visitors_at_once_get_their_own(visits, make_so
         tasks = []
         for number, one in enumerate(wishes):
             tasks.append(asyncio.create_task(collect(here, one)))
-            waited = 0
-            while here.service.gauges()["requests_waiting"][1] < number and waited < 200:
+            for _ in range(6000):  # a minute
+                gauges = here.service.gauges()
+                if gauges["requests_working"][1] and gauges["requests_waiting"][1] == number:
+                    break
                 await asyncio.sleep(0.01)
-                waited += 1
-        await asyncio.sleep(0.1)
+            else:
+                raise AssertionError("a request was not taken up")
         refused = await collect(here, wish(here, make_sound(4)))
         pipeline.go.set()
         return refused, await asyncio.gather(*tasks), wishes
