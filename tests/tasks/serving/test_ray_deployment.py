@@ -350,18 +350,26 @@ def test_a_bad_upload_disturbs_none(client, folder, make_sound):
 def test_full_replicas_refuse_more_and_answer_all_else(client, folder, make_sound):
     hold(folder)
     room = REPLICAS * (LIMITS.queue + 1)
-    with ThreadPoolExecutor(room) as pool:
-        taken = []
-        for number in range(room):
-            taken.append(pool.submit(ask, client, make_sound(2)))
-            wait_until(lambda: gauge(client, "requests_w") == number + 1)  # noqa: B023
+    with ThreadPoolExecutor(100) as pool:
+        sent = []
+
+        def fill() -> bool:
+            """Send one more unless all are full: Ray may send it to a full one."""
+            full = gauge(client, "requests_w") == room
+            if not full:
+                sent.append(pool.submit(ask, client, make_sound(2)))
+                time.sleep(0.2)
+            return full
+
+        wait_until(fill)
         refused = [ask(client, make_sound(2)) for _ in range(4)]
         assert client.get("/healthz").status_code == 200
         release(folder)
         for one in refused:
             assert (one.status_code, one.headers["retry-after"]) == (429, "5")
             assert one.json()["error"]["code"] == "rate_limit_exceeded"
-        assert Counter(one.result().status_code for one in taken) == {200: room}
+        statuses = Counter(one.result().status_code for one in sent)
+        assert statuses[200] == room and set(statuses) <= {200, 429}
 
 
 @pytest.mark.slow
