@@ -60,8 +60,7 @@ class Ours:
 
     def __call__(self, network: nn.Module, ends: Ends) -> dict[str, Tensor]:
         """Return the losses of a batch."""
-        measure = {"coupling": self.coupling, "weight": self.weight}
-        return loss(network, ends, FlowPath(), **measure)  # type: ignore[arg-type]
+        return loss(network, ends, FlowPath(), coupling=self.coupling, weight=self.weight)
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,9 @@ class ExactTransport:
         self, source: Tensor, target: Tensor, generator: Generator | None = None
     ) -> Tensor | None:
         """Choose sources, see `Coupling`."""
-        optimise = import_extra("scipy.optimize", "diffusion", "minibatch optimal transport")
+        scipy = import_extra("scipy", "diffusion", "minibatch optimal transport")
         costs = costs_of_all(source, target, self.cost)
-        _, sources = optimise.linear_sum_assignment(costs.T.cpu().numpy())
+        _, sources = scipy.optimize.linear_sum_assignment(costs.T.cpu().numpy())
         return torch.from_numpy(sources)
 
 
