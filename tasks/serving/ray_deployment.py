@@ -48,7 +48,7 @@ class RayOptions:
         models: `[NAME=]MODEL[+SETS]` each, the default first; none: what `mcgurk serve` takes.
         device: "auto", "cpu", "cuda" or "mps".
         hosts: Names in whose Host header a request may come where no token is set, "*" for any.
-        limits: Of each replica.
+        limits: Sizes, times and numbers that each replica keeps to.
     """
 
     models: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ def bind(
     Args:
         served: Models by name, the default first.
         load: Loads one of them, in a replica.
-        limits: Of each replica.
+        limits: Sizes, times and numbers that each replica keeps to.
         token: What a client must send as a bearer token; None: nothing.
         hosts: Names in whose Host header a request may come; None: any.
     """
