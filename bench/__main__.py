@@ -14,6 +14,8 @@ from tools.marks import rewrite
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/speed.md"
+# Parts whose figures stand on a page of their own, between marks of their name.
+PAGES = {"serving_sets": ROOT / "docs/serving.md"}
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
         memory,
         routing,
         segmentation,
+        serving_sets,
         sets,
         sounds,
         speech,
@@ -46,6 +49,7 @@ def main() -> None:
         "adapters": adapters.rows,
         "routing": routing.rows,
         "sets": sets.rows,
+        "serving_sets": serving_sets.rows,
         "sounds": sounds.rows,
         "segmentation": segmentation.rows,
         "vision_language": vision_language.rows,
@@ -69,12 +73,13 @@ def main() -> None:
         found = parts[name](given)
         rows += found
         if given.write or not given.parts:  # at once: what comes later may be stopped
-            write_page(to_markdown(found))
+            own = name in PAGES
+            write_page(to_markdown(found), PAGES.get(name, PAGE), name if own else "bench")
     print(to_markdown(rows))
 
 
-def write_page(table: str) -> None:
-    """Put the table between the marks of the page; rows that were not measured now stay."""
+def write_page(table: str, page: Path = PAGE, name: str = "bench") -> None:
+    """Put the table between the marks of a page; rows that were not measured now stay."""
     note = (
         f"{os.cpu_count()} cores of {processor()}, torch {torch.__version__}, "
         f"Python {platform.python_version()}; medians of runs in turn, both figures of a line from "
@@ -88,7 +93,7 @@ def write_page(table: str) -> None:
         rows = [now.pop(_name(line), line) for line in known] + list(now.values())
         return "\n".join([*head, *rows, "", note])
 
-    rewrite(PAGE, "bench", write)
+    rewrite(page, name, write)
 
 
 def _name(line: str) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ class ExpertMap:
 
         Args:
             tenants: One per row.
-            whole: See `Adapters.rows`.
-            each: See `Adapters.rows`.
+            whole: How often the batch holds these rows one after the other, 1 or more.
+            each: Whether modules may see several rows for one, next to each other, as beams.
 
         Raises:
             ValueError: No such tenant.

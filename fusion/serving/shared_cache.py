@@ -161,7 +161,7 @@ def _low_rank(
     """Multiply states by A.
 
     Args:
-        loras: Of each set.
+        loras: A and scaled B of each set, None where it has none here.
         states: [encodings, sets, frames, dim], or one for all sets.
         keys: Tells the axes of heads.
     """

@@ -38,7 +38,7 @@ class SharedCross:
         keys: [encodings, heads, frames, head_dim].
         values: [encodings, heads, frames, head_dim].
         low_keys: What sets add to keys; None where none does.
-        low_values: Likewise to values.
+        low_values: What sets add to values; None where none does.
         sets: How many there are.
 
     Source:

@@ -155,7 +155,7 @@ class StepDecoder:
         """Return a state over what cross-attention looks at, that has read nothing.
 
         Args:
-            cross: Of each layer.
+            cross: What each layer sees of the sound, in their order.
             batch: How many rows there are; None for those of `KeysValues`.
         """
         # Anew for every window, since adapters come and go.
