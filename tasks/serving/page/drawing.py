@@ -54,6 +54,10 @@ class Drawer:
         self.to_draw += 1
         try:
             yield write_progress(told)
+            while self.turn.locked():
+                yield write_progress("Waiting until another video is drawn")
+                await asyncio.sleep(TICK_S)
+                self._check(target, late_s)
             async with self.turn:
                 drawing = _Drawing(lambda: self._check(target, late_s))
                 work = asyncio.to_thread(drawing.run, source, transcript, target)

@@ -10,7 +10,6 @@ import gradio as gr
 from fastapi import FastAPI
 
 from tasks.serving.gate import PAGE
-from tasks.serving.page.markup import write_note
 from tasks.serving.page.visit import Shown, Visits, Wish
 from tasks.serving.served_models import ServedModel
 from tasks.serving.service import Service
@@ -136,22 +135,22 @@ def _add_models(served: Mapping[str, ServedModel]) -> Any:
 
 def _connect(visits: Visits, given: list[Any], shown: list[Any]) -> None:
     """Set going what the buttons are for."""
-    status, *_, run, stop = shown
+    *_, run, stop = shown
 
     async def work(chosen: str, model: str, request: gr.Request) -> AsyncIterator[list[Any]]:
         place, name = _read_chosen(chosen)
         client = request.client.host if request.client else "-"
-        async with aclosing(visits.run(Wish(place, name, model or "", client))) as steps:
+        wish = Wish(place, name, model or "", client, request.session_hash or "")
+        async with aclosing(visits.run(wish)) as steps:
             async for step in steps:
                 yield _fill(step)
 
+    async def cancel(request: gr.Request) -> None:
+        visits.cancel(request.session_hash or "")
+
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    working = run.click(work, given, shown, concurrency_limit=None, trigger_mode="once", **quiet)
-    stop.click(_tell_cancelled, None, [status, run, stop], cancels=[working], **quiet)
-
-
-def _tell_cancelled() -> list[Any]:
-    return [write_note("Cancelled."), gr.Button(interactive=True), gr.Button(interactive=False)]
+    run.click(work, given, shown, concurrency_limit=None, trigger_mode="once", **quiet)
+    stop.click(cancel, None, None, concurrency_limit=None, **quiet)
 
 
 def _read_chosen(text: str | None) -> tuple[str, str]:

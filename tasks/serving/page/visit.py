@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from time import monotonic
 from typing import Any
@@ -36,9 +37,10 @@ from tasks.serving.refusals import (
 )
 from tasks.serving.served_models import find_served
 from tasks.serving.service import Service
-from tasks.serving.worker import Failed, Job
+from tasks.serving.worker import Failed, Job, Stopped
 
 log = logging.getLogger("mcgurk.serve")
+SILENT_S = 2.0  # who has left is only noticed when there is something to tell
 WRITTEN = {
     ".srt": "Subtitles (.srt)",
     ".vtt": "Subtitles (.vtt)",
@@ -57,12 +59,16 @@ class Wish:
         name: What the visitor calls it; downloads are named after it.
         model: Name of a served model.
         client: Address that the visitor comes from.
+        session: What tells visitors apart.
+        cancelled: Whether it is not wanted any more.
     """
 
     place: str
     name: str
     model: str
     client: str
+    session: str = ""
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -95,11 +101,18 @@ class Visits:
     def __init__(self, service: Service, shelf: Shelf):
         self.service, self.shelf = service, shelf
         self.drawer = Drawer(service, shelf)
+        self.running: dict[str, Wish] = {}
+
+    def cancel(self, session: str) -> None:
+        """Have what a visitor waits for end at the next tick."""
+        if session in self.running:
+            self.running[session].cancelled.set()
 
     async def run(self, wish: Wish) -> AsyncGenerator[Shown, None]:
         """Yield what the page shows, from the first step to the last; closing it ends the work."""
         record = Record("POST", f"{PAGE}/transcriptions", wish.client, format="page")
         shown = Shown()
+        self.running[wish.session] = wish
         try:
             async with aclosing(self._work(wish, record)) as steps:
                 async for shown in steps:
@@ -108,6 +121,9 @@ class Visits:
         except Refusal as error:
             record.status, record.code = error.status, error.code or ""
             yield replace(shown, status=write_failure(error.message), ended=True)
+        except Stopped:
+            record.status = HUNG_UP
+            yield replace(shown, status=write_note("Cancelled."), ended=True)
         except (asyncio.CancelledError, GeneratorExit):
             record.status = HUNG_UP
             raise
@@ -116,6 +132,8 @@ class Visits:
             record.status = 500
             yield replace(shown, status=write_failure(tell_failure().message), ended=True)
         finally:
+            if self.running.get(wish.session) is wish:
+                del self.running[wish.session]
             note(self.service, record)
 
     async def _work(self, wish: Wish, record: Record) -> AsyncGenerator[Shown, None]:
@@ -129,7 +147,7 @@ class Visits:
         job, events = await self._submit(path, Asked(model, SRT, faces=True), record)
         result: Any = None
         try:
-            async with aclosing(self._follow(job, events, path, late_s)) as told:
+            async with aclosing(self._follow(job, events, wish, late_s)) as told:
                 async for result in told:
                     if isinstance(result, str):
                         yield Shown(result)
@@ -167,10 +185,10 @@ class Visits:
         return job, events
 
     async def _follow(
-        self, job: Job, events: "asyncio.Queue[Any]", path: Path, late_s: float
+        self, job: Job, events: "asyncio.Queue[Any]", wish: Wish, late_s: float
     ) -> AsyncGenerator[Any, None]:
         """Yield what is to be told while a job is waited for, then its result."""
-        told, progress, since_s = "", None, 0.0
+        told, told_s, progress, since_s = "", 0.0, None, 0.0
         while True:
             event = None
             try:
@@ -185,14 +203,16 @@ class Visits:
             elif event is not None:
                 yield event
                 return
+            if wish.cancelled.is_set():
+                raise Stopped
             if self.service.over:
                 raise refuse_end()
             if monotonic() > late_s:
                 raise refuse_late(job.started_s is not None)
-            self.shelf.use(path)
+            self.shelf.find(wish.place)  # which counts as a use
             now = self._describe(job, progress, monotonic() - since_s)
-            if now != told:
-                told = now
+            if now != told or monotonic() > told_s + SILENT_S:
+                told, told_s = now, monotonic()
                 yield now
 
     def _describe(self, job: Job, progress: Progressed | None, taken_s: float) -> str:
@@ -235,6 +255,8 @@ class Visits:
             ) as steps:
                 async for told in steps:
                     yield replace(shown, status=told)
+                    if wish.cancelled.is_set():
+                        raise Stopped
             source = files[DRAWN_NAME] = self.shelf.place(folder / DRAWN)
         except Refusal as error:
             note = f"This is the file itself, without boxes and subtitles. {error.message}"

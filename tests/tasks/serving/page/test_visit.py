@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -176,3 +177,22 @@ def transcript_of_clip():
     from tasks.avsr.outputs.transcript import Segment, Transcript
 
     return Transcript("one", 8.7, "tiny", False, "", (Segment(0.5, 8.0, "one"),), ())
+
+
+def test_cancelling_ends_what_this_visitor_waits_for_alone(visits, make_sound, pipeline):
+    here = visits()
+    pipeline.go.clear()
+
+    async def cancel():
+        wishes = [replace(wish(here, make_sound(2)), session=name) for name in ("one", "two")]
+        tasks = [asyncio.create_task(collect(here, one)) for one in wishes]
+        await asyncio.sleep(0.3)
+        here.cancel("one")
+        here.cancel("nobody")
+        first = await tasks[0]
+        pipeline.go.set()
+        return first[-1], (await tasks[1])[-1]
+
+    first, second = asyncio.run(cancel())
+    assert first.ended and "Cancelled." in first.status and not first.result
+    assert "Done: 2.0 s" in second.status and not here.running
