@@ -45,6 +45,7 @@ class LoadedSets:
     Args:
         adapters: Those of the model.
         limit_bytes: The most that all loaded sets may take together; None for no limit.
+        prefix: Stands before the names of sets on the model, which may have others of these names.
 
     Attributes:
         folders: Where the sets that may be asked for are, by name.
@@ -55,10 +56,10 @@ class LoadedSets:
         ValueError: The limit is below 1.
     """
 
-    def __init__(self, adapters: Adapters, limit_bytes: int | None = None):
+    def __init__(self, adapters: Adapters, limit_bytes: int | None = None, prefix: str = ""):
         if limit_bytes is not None and limit_bytes < 1:
             raise ValueError(f"The limit is {limit_bytes} bytes; expected 1 or more, or None.")
-        self.adapters, self.limit_bytes = adapters, limit_bytes
+        self.adapters, self.limit_bytes, self.prefix = adapters, limit_bytes, prefix
         self.folders: dict[str, Path] = {}
         self.loaded: OrderedDict[str, LoadedSet] = OrderedDict()
         self.leaving: list[LoadedSet] = []
@@ -93,7 +94,7 @@ class LoadedSets:
             ValueError: The model has no such adapter.
         """
         with self._lock:
-            size = self.adapters.bytes(name) + _bytes_of(fusion)
+            size = self.adapters.bytes(name) + bytes_of(fusion)
             self.loaded[name] = LoadedSet(name, name, fusion, size, users=1)
 
     def remove(self, name: str) -> None:
@@ -107,6 +108,13 @@ class LoadedSets:
             self.folders.pop(name, None)
             if name in self.loaded:
                 self._drop(self.loaded[name])
+
+    def remove_all(self) -> None:
+        """Let no set be asked for any more, and drop each as soon as nobody holds it."""
+        with self._lock:
+            for name in (*self.folders, *self.loaded):
+                if name in self.folders or name in self.loaded:
+                    self.remove(name)
 
     @contextmanager
     def held(self, names: Sequence[str]) -> Iterator[list[LoadedSet]]:
@@ -161,8 +169,9 @@ class LoadedSets:
         folder = self.folders[name]
         self._make_room(name, FLOAT_BYTES * sum(map(count_entries, folder.rglob("*.safetensors"))))
         taken = {one.adapter for one in self.leaving}
-        versions = (f"{name}@{number}" for number in range(2, len(taken) + 3))
-        adapter = name if name not in taken else next(v for v in versions if v not in taken)
+        first = self.prefix + name
+        versions = (f"{first}@{number}" for number in range(2, len(taken) + 3))
+        adapter = first if first not in taken else next(v for v in versions if v not in taken)
         active = list(self.adapters.selection.active)
         try:
             _, fusion = load_set(folder, self.adapters, adapter)
@@ -171,7 +180,7 @@ class LoadedSets:
         self.loads += 1
         if fusion is not None:
             fusion.to(next(self.adapters.model.parameters()).device).requires_grad_(False).eval()
-        size = self.adapters.bytes(adapter) + _bytes_of(fusion)
+        size = self.adapters.bytes(adapter) + bytes_of(fusion)
         self.loaded[name] = LoadedSet(name, adapter, fusion, size)
         return self.loaded[name]
 
@@ -202,6 +211,7 @@ class LoadedSets:
             self.adapters.drop(one.adapter)
 
 
-def _bytes_of(module: nn.Module | None) -> int:
+def bytes_of(module: nn.Module | None) -> int:
+    """Return what a module's tensors take; 0 for None."""
     tensors = () if module is None else module.state_dict().values()
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

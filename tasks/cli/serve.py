@@ -50,32 +50,47 @@ def serve(
     grace: Annotated[
         float, typer.Option(help="Seconds left to requests when the server is to end.")
     ] = 30.0,
+    at_once: Annotated[
+        int, typer.Option(help="Requests worked on at once; what they have in common is joined.")
+    ] = 8,
     keep: Annotated[
         int, typer.Option(help="Models kept loaded; the one longest unused goes first.")
     ] = 2,
     page: Annotated[
         bool, typer.Option("--page/--no-page", help="A page for people at /page/, by gradio.")
     ] = True,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            help=with_default(
+                "Megabytes of weights kept loaded; adapter sets longest unused go first.",
+                "no limit",
+            )
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Answer OpenAI's transcription API over HTTP, and show a page."""
     from modalities.extras import import_extra
     from modalities.speech.whisper_files import find_whisper
-    from tasks.serving.limits import MEGABYTE, Limits
+    from tasks.serving.limits import LARGEST, MEGABYTE, Limits
     from tasks.serving.served_models import list_default, read_served
 
     for package in ("fastapi", "uvicorn", "python_multipart"):
         import_extra(package, "serve", PURPOSE)
     secret = read_token(token)
     numbers = {"queue": queue, "max-upload": max_upload, "max-duration": max_duration}
-    _check_numbers(numbers | {"time-limit": time_limit, "grace": grace, "keep": keep})
+    numbers |= {"time-limit": time_limit, "grace": grace, "keep": keep, "at-once": at_once}
+    _check_numbers(numbers if memory is None else numbers | {"memory": memory})
     limits = Limits(
         upload_bytes=max_upload * MEGABYTE,
         duration_s=max_duration,
         request_s=time_limit,
         queue=queue,
         uploads=2 * queue,
+        at_once=at_once,
         models=keep,
+        model_bytes=LARGEST if memory is None else memory * MEGABYTE,
         grace_s=grace,
     )
     served = read_served(model or list_default())

@@ -48,7 +48,7 @@ def build_app(service: Service, page: bool = False) -> FastAPI:
 
     @app.get(HEALTH)
     async def tell_health() -> Response:
-        alive = service.worker.thread.is_alive()
+        alive = service.worker.is_alive
         state = "stopping" if service.closing else "ok" if alive else "failed"
         return JSONResponse({"status": state}, 200 if state == "ok" else 503)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 MEGABYTE = 1024 * 1024
+LARGEST = 2.0**63
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,11 @@ class Limits:
             `least_pace` on the whole.
         least_pace: Bytes per second of a client that is no longer waited for below it.
         request_s: Seconds from the end of the upload to the end of the answer.
-        queue: Requests that may wait while one is worked on.
+        queue: Requests that may wait while others are worked on.
+        at_once: Requests that are worked on at once.
         uploads: Requests whose files may arrive at once.
         models: How many models are kept loaded.
+        model_bytes: What they may take together; one alone may take more.
         grace_s: Seconds that are left to requests when the server is told to end.
         connections: Open connections; one more is closed at once.
     """
@@ -32,7 +35,9 @@ class Limits:
     request_s: float = 600.0
     queue: int = 16
     uploads: int = 32
+    at_once: int = 1
     models: int = 2
+    model_bytes: float = LARGEST
     grace_s: float = 30.0
     connections: int = 256
 

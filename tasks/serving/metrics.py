@@ -46,7 +46,7 @@ class Metrics:
             lines += _head(f"{name}_total", what, "counter")
             lines.append(f"mcgurk_{name}_total {self.sums[name]:.3f}")
         for name, (what, value) in gauges.items():
-            lines += [*_head(name, what, "gauge"), f"mcgurk_{name} {value:g}"]
+            lines += [*_head(name, what, "gauge"), f"mcgurk_{name} {value:.15g}"]
         return "\n".join(lines) + "\n"
 
 

@@ -56,7 +56,12 @@ class Recognition:
             Refusal: The file or the language cannot be taken.
             Stopped: The job is not wanted any more.
         """
-        pipeline = self._choose(job)
+        self._check_wanted(job)
+        with self.models.use(job.asked.model) as model:
+            return self._run_on(model, job)
+
+    def _run_on(self, model: Pipeline, job: Job) -> Result:
+        pipeline = self._choose(model, job)
         try:
             heard = self._stream(job, pipeline) if job.asked.stream else self._whole(job, pipeline)
         except (ValueError, OSError) as error:
@@ -69,15 +74,14 @@ class Recognition:
         code = pipeline.language or job.asked.language
         return Result(heard, name_language(code) if code else "")
 
-    def _choose(self, job: Job) -> Pipeline:
+    def _choose(self, model: Pipeline, job: Job) -> Pipeline:
         self._check_wanted(job)
-        pipeline = self.models.get(job.asked.model)
         asked = job.asked
         # Where an answer has no place for faces, pictures are for adapter sets alone.
         video = asked.faces or asked.model.sets is not None
         options = AVSROptions(asked.language, video=video, words=asked.words)
         try:
-            return pipeline.with_options(options)
+            return model.with_options(options)
         except ValueError as error:
             refusal = refuse_value("language", asked.language or "", "one that the model knows")
             refusal.message += f" {error}"

@@ -47,8 +47,8 @@ class Service:
     ):
         self.served, self.folder, self.limits = served, folder, limits
         self.token, self.hosts = token, hosts
-        self.models = LoadedModels(load, limits.models)
-        self.worker = Worker(Recognition(self.models, limits).run, limits.queue)
+        self.models = LoadedModels(load, limits.models, limits.model_bytes)
+        self.worker = Worker(Recognition(self.models, limits).run, limits.queue, limits.at_once)
         self.metrics = Metrics()
         self.created_s = int(time())
         self.uploading, self.closing, self.over = 0, False, False
@@ -62,7 +62,8 @@ class Service:
             ValueError: It cannot be loaded.
             OSError: A file of it cannot be read.
         """
-        self.models.get(next(iter(self.served.values())))
+        with self.models.use(next(iter(self.served.values()))):
+            pass
         self.worker.start()
 
     def check_room(self) -> None:
@@ -125,9 +126,10 @@ class Service:
         worker = self.worker
         return {
             "requests_waiting": ("Requests that wait for the model.", len(worker.waiting)),
-            "requests_working": ("Requests that the model works on.", worker.current is not None),
+            "requests_working": ("Requests that the model works on.", len(worker.working)),
             "uploads": ("Uploads that arrive or are looked at.", self.uploading),
             "models_loaded": ("Models that are kept loaded.", len(self.models.kept)),
+            "model_bytes": ("Bytes of the weights of models that are kept.", self.models.bytes),
             "model_loads": ("How often a model was loaded.", self.models.loads),
         }
 

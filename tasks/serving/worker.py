@@ -1,4 +1,4 @@
-"""One thread that works on requests, one after the other, and the queue before it."""
+"""Threads that work on requests, in the order in which they came, and the queue before them."""
 
 import logging
 import threading
@@ -55,25 +55,39 @@ class Failed:
 
 
 class Worker:
-    """Works on jobs in the order in which they came.
+    """Begins jobs in the order in which they came.
 
     Args:
         run: Does the work of a job and returns its result. It may deliver what comes before; it
             raises `Stopped` where it sees that the job is not wanted.
         queue: How many may wait.
+        at_once: How many are worked on at once, a thread each.
+
+    Attributes:
+        waiting: Jobs that wait.
+        working: Jobs at work.
     """
 
-    def __init__(self, run: Callable[[Job], Any], queue: int):
+    def __init__(self, run: Callable[[Job], Any], queue: int, at_once: int = 1):
         self.run, self.queue = run, queue
         self.waiting: deque[Job] = deque()
-        self.current: Job | None = None
+        self.working: list[Job] = []
         self.closed = False
         self.changed = threading.Condition()
-        self.thread = threading.Thread(target=self._work, name="mcgurk-worker", daemon=True)
+        self.threads = [
+            threading.Thread(target=self._work, name=f"mcgurk-worker-{number}", daemon=True)
+            for number in range(at_once)
+        ]
 
     def start(self) -> None:
         """Begin to work."""
-        self.thread.start()
+        for thread in self.threads:
+            thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether all threads are there; one that died would be missed."""
+        return all(thread.is_alive() for thread in self.threads)
 
     @property
     def is_full(self) -> bool:
@@ -100,41 +114,47 @@ class Worker:
                 self.waiting.remove(job)
 
     def close(self, within_s: float) -> bool:
-        """End the thread.
+        """End the threads.
 
         Args:
-            within_s: Seconds to wait for what it works on.
+            within_s: Seconds to wait for what they work on.
 
         Returns:
-            Whether it has ended.
+            Whether all have ended.
         """
         with self.changed:
             self.closed = True
-            left = [*self.waiting, *([self.current] if self.current else [])]
-            self.changed.notify()
+            left = [*self.waiting, *self.working]
+            self.changed.notify_all()
         for job in left:
             self.drop(job)
-        if self.thread.is_alive():
-            self.thread.join(within_s)
-        return not self.thread.is_alive()
+        late_s = monotonic() + within_s
+        for thread in self.threads:
+            if thread.is_alive():
+                thread.join(max(0.0, late_s - monotonic()))
+        return not any(thread.is_alive() for thread in self.threads)
 
     def _next(self) -> Job | None:
         with self.changed:
-            self.current = None
             self.changed.wait_for(lambda: self.waiting or self.closed)
             if self.closed:
                 return None
-            self.current = self.waiting.popleft()
-            self.current.started_s = monotonic()
-            return self.current
+            job = self.waiting.popleft()
+            self.working.append(job)
+            job.started_s = monotonic()
+            return job
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
+            last: Any = None
             try:
                 last = self.run(job)
             except Stopped:
-                continue
+                pass
             except Exception as error:  # one bad request must not end the work on others
                 last = Failed(error)
-            job.done_s = monotonic()
-            job.deliver(last)
+            with self.changed:
+                self.working.remove(job)
+            if last is not None:
+                job.done_s = monotonic()
+                job.deliver(last)

@@ -9,6 +9,7 @@ from torch import nn
 
 from fusion.audio_visual.agreement import Agreement
 from fusion.audio_visual.by_row import RowFusion
+from fusion.methods.catalog import find_method
 from fusion.serving.loaded_sets import LoadedSets
 from modalities.audio.full_scale import to_full_scale
 from modalities.rates import MEL_HOP_SAMPLES
@@ -75,6 +76,8 @@ class RowReader:
         """Recognise a batch; say also whose lips, where they were read, belong to the sound."""
         shown = [False] * len(names) if sight is None else sight.mask.any(1).tolist()
         with self.sets.held(names) as held, self.sets.turn():
+            if not self._can_mix([one.adapter for one in held]):
+                return self._read_apart(utterances, names, sight, words)
             pairs = zip(held, shown, strict=True)
             fusions = [one.fusion if here else None for one, here in pairs]
             adapters = [one.adapter for one in held]
@@ -89,10 +92,35 @@ class RowReader:
                 words=shorten(own),
                 agreement=score if sees else None,
                 video_used=sees,
+                log_probability=row.log_probability,
             )
             for name, row, own, sees, score in columns
         ]
         return rows, [good or not sees for good, sees in zip(agree, seen, strict=True)]
+
+    def _can_mix(self, adapters: Sequence[str]) -> bool:
+        """Tell whether rows of a batch may have these adapters, each its own."""
+        own = set(adapters)
+        parts = [part for name in own for part in self.adapted.adapters.parts(name)]
+        return len(own) == 1 or all(find_method(part.method).per_sample for part in parts)
+
+    def _read_apart(
+        self,
+        utterances: Sequence[Utterance],
+        names: Sequence[str],
+        sight: Sight | None,
+        words: bool,
+    ) -> tuple[list[Recognised], list[bool]]:
+        """Recognise the windows of each set by themselves, as `_read_once` does all."""
+        found: dict[int, tuple[Recognised, bool]] = {}
+        for name in dict.fromkeys(names):
+            rows = [row for row, one in enumerate(names) if one == name]
+            some, seen = [utterances[row] for row in rows], sight and sight.take(rows)
+            read = self._read_once(some, [name] * len(rows), seen, words)
+            found.update(zip(rows, zip(*read, strict=True), strict=True))
+        return [found[row][0] for row in range(len(names))], [
+            found[row][1] for row in range(len(names))
+        ]
 
     def _decode(
         self,

@@ -9,7 +9,7 @@ from torch import nn
 
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.scenarios.classifier import Scenario
-from fusion.serving.loaded_sets import LoadedSets
+from fusion.serving.loaded_sets import LoadedSets, bytes_of
 from fusion.sets.card import SetCard, read_card
 from modalities.network_file import load_network
 from modalities.speech.whisper import Whisper, load_whisper
@@ -56,6 +56,7 @@ class SetRecogniser:
         folder: Folder of the collection; None recognises with the frozen model alone.
         limit_bytes: The most that loaded sets may take together; those longest unused are dropped,
             and loaded again when they are asked for. None loads all at once, and keeps them.
+        prefix: Stands before the sets' names on the model, where it has other collections too.
 
     Attributes:
         sets: The sets, which may come and go; see `LoadedSets`.
@@ -66,7 +67,11 @@ class SetRecogniser:
     """
 
     def __init__(
-        self, whisper: Whisper, folder: Path | None = None, limit_bytes: int | None = None
+        self,
+        whisper: Whisper,
+        folder: Path | None = None,
+        limit_bytes: int | None = None,
+        prefix: str = "",
     ):
         self.cards: dict[str, SetCard] = {}
         self.selector: Selector | None = None  # None without a collection, and only then
@@ -81,7 +86,7 @@ class SetRecogniser:
             grown = self.collection.groups.get(GROWN, ())
             self.selector = load_selector(folder, self.adapted, self.collection.listener, grown)
             self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
-            self.sets = LoadedSets(self.adapted.adapters, limit_bytes)
+            self.sets = LoadedSets(self.adapted.adapters, limit_bytes, prefix)
             for name in self.collection.sets:
                 self.sets.add(name, folder / name)
                 self.cards[name] = read_card(folder / name)
@@ -107,6 +112,21 @@ class SetRecogniser:
     def fusions(self) -> Mapping[str, nn.Module | None]:
         """What joins lips and sound, by the name of the loaded set; None in one that hears only."""
         return {name: one.fusion for name, one in self.sets.loaded.items()}
+
+    def drop(self) -> None:
+        """Take the sets off the model, which stays."""
+        self.sets.remove_all()
+        self.cards.clear()
+
+    @property
+    def bytes(self) -> int:
+        """What the collection holds in memory beside the frozen model."""
+        adapted, selector = self.adapted, self.selector
+        networks = [adapted.lips, adapted.agreement, self.sights.faces]
+        if selector is not None:
+            networks += [selector.classifier, selector.kind, selector.domain, selector.level]
+            networks += selector.grown.values()
+        return self.sets.bytes + sum(map(bytes_of, networks))
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
@@ -178,7 +198,9 @@ class SetRecogniser:
         """
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
-        with self.sets.turn():
+        listener = self.collection.listener
+        with self.sets.held([listener] if listener else []) as held, self.sets.turn():
+            self.selector.listener = held[0].adapter if held else None
             seen = self.sights.look(utterances)
             return self.selector.describe(level_all(utterances), seen)
 

@@ -182,7 +182,7 @@ def test_what_is_at_work_is_finished_before_the_end(make_service, serve, pipelin
     pipeline.go.clear()
     with serve(service) as (server, url), ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(post, url, form(make_sound(2))) for _ in range(2)]
-        until(lambda: service.worker.current and service.worker.waiting)
+        until(lambda: service.worker.working and service.worker.waiting)
         server.loop.call_soon_threadsafe(server._stop, 15)
         until(lambda: service.closing)
         time.sleep(0.3)
@@ -197,7 +197,7 @@ def test_what_is_not_finished_in_time_is_told_so(make_service, serve, pipeline, 
     pipeline.go.clear()
     with serve(service) as (server, url), ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(post, url, form(make_sound(2))) for _ in range(2)]
-        until(lambda: service.worker.current and service.worker.waiting)
+        until(lambda: service.worker.working and service.worker.waiting)
         half = begin(url, form(make_sound(2))[:1000], 5000)
         until(lambda: service.uploading == 1)
         server.loop.call_soon_threadsafe(server._stop, 15)

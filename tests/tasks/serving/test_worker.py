@@ -115,9 +115,11 @@ def test_the_model_longest_unused_is_dropped_before_another_is_loaded():
     models = LoadedModels(lambda served: Kept(served.name), 2)  # type: ignore[arg-type]
     a, b, c = (ServedModel(name, name) for name in "abc")
     for one in (a, b, a, c, a, c):
-        models.get(one)
+        with models.use(one):
+            pass
     assert sorted(kept) == ["a", "c"] and models.loads == 3 and max(most_at_once) == 2
-    models.get(b)
+    with models.use(b):
+        pass
     assert sorted(kept) == ["b", "c"]
 
 
@@ -128,5 +130,6 @@ def test_a_model_that_cannot_be_loaded_is_tried_anew():
     models = LoadedModels(load, 1)
     for _ in range(2):
         with pytest.raises(OSError):
-            models.get(ASKED.model)
+            with models.use(ASKED.model):
+                pass
     assert not models.kept and not models.loads

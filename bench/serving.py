@@ -1,0 +1,148 @@
+"""What a server gains by several requests at once, and what adapter sets beside those in use cost.
+
+The server is a process on loopback, its clients are threads of this one.
+"""
+
+import json
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+from bench.compare import Row, paired
+from bench.joined import SAID
+from data_prep.datasets.speech.grid import find_grid_clips
+from data_prep.media import read_audio
+from data_prep.media.wav import WavFile
+from modalities.rates import RATE_HZ
+from tasks.avsr.sets.collection import COLLECTION, find_collection
+from tools.served import Served, form, serving
+
+MODEL, SETS = "whisper-tiny.en", "grid"
+CLIENTS, ROUNDS = 8, 5
+SECONDS = range(3, 11)
+COLLECTIONS, IN_USE, SETS_EACH = 20, 4, 2
+SEEING = ("all", "babble", "music", "natural")  # sets that take turns in the collections
+Requests = Sequence[tuple[str, bytes]]  # model and file
+
+
+def rows(given: Namespace) -> list[Row]:
+    """Measure both, on clips of GRID and LibriSpeech."""
+    grid = given.data / "grid"
+    if not grid.is_dir():
+        return []
+    clips = [clip.media for clip in find_grid_clips(grid)]
+    shown = [Path(clip).read_bytes() for clip in clips[:: len(clips) // CLIENTS][:CLIENTS]]
+    return [_crowd(shown, given.data), *_tenants(shown)]
+
+
+def measure_crowd(served: Served, asked: Requests) -> tuple[float, float]:
+    """Send requests one by one and by 8 clients at once; return requests per second of both.
+
+    Raises:
+        RuntimeError: An answer differs.
+    """
+    bodies = [form(file, {"model": model}) for model, file in asked]
+    start = time.perf_counter()
+    alone = [served.transcribe(body) for body in bodies]
+    between = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        crowd = list(pool.map(served.transcribe, bodies))
+    end = time.perf_counter()
+    if crowd != alone:
+        differing = [pair for pair in zip(alone, crowd, strict=True) if pair[0] != pair[1]]
+        raise RuntimeError(f"Answers of a crowd differ from those of a lone client: {differing}")
+    return len(asked) / (end - between), len(asked) / (between - start)
+
+
+def mixed(shown: Sequence[bytes], data: Path) -> Requests:
+    """Return requests to adapter sets and to plain Whisper in turn."""
+    pairs = zip(shown, _cut_speech(data), strict=True)
+    return list(chain(*(((f"{MODEL}+{SETS}", video), (MODEL, sound)) for video, sound in pairs)))
+
+
+def _crowd(shown: Sequence[bytes], data: Path) -> Row:
+    asked = mixed(shown, data)
+    with serving("--queue", "32") as served:
+        measure_crowd(served, asked)
+        pairs = [measure_crowd(served, asked) for _ in range(ROUNDS)]
+    what = f"{CLIENTS} clients at once, adapter sets and plain Whisper, clips of 3 to 10 s"
+    return paired(what, "one client at a time", pairs, "requests/s", ">= 1.8")
+
+
+def _cut_speech(data: Path) -> list[bytes]:
+    """Return sound of 3, 4 ... 10 s as .wav files."""
+    known = [read_audio(data / name) for name in SAID if (data / name).is_file()]
+    with tempfile.TemporaryDirectory() as name:
+        found = []
+        for number, seconds in enumerate(SECONDS):
+            path = Path(name) / f"{seconds}.wav"
+            file = WavFile(path, RATE_HZ)
+            file.write(known[number % len(known)][: seconds * RATE_HZ])
+            file.close()
+            found.append(path.read_bytes())
+        return found
+
+
+def _tenants(shown: Sequence[bytes]) -> list[Row]:
+    """Serve many collections and few, and send both the same requests to the few."""
+    with tempfile.TemporaryDirectory() as name:
+        models = [_write_collection(Path(name), number) for number in range(COLLECTIONS)]
+        few = models[:IN_USE]
+        many_sets, few_sets = COLLECTIONS * SETS_EACH, IN_USE * SETS_EACH
+        with _holding(models) as all_of_them, _holding(few) as those_in_use:
+            both = all_of_them, those_in_use
+            for served, names in zip(both, (models, few), strict=True):
+                for model in names:
+                    served.transcribe(form(shown[0], {"model": _name(model)}))
+            asked = [(_name(few[n % IN_USE]), file) for n, file in enumerate(shown)]
+            pairs = [_throughputs(both, asked) for _ in range(ROUNDS + 1)][1:]
+            grown = all_of_them.memory_mb - those_in_use.memory_mb
+            own = [served.metric("model_bytes") / 1024**2 for served in both]
+    what = f"{many_sets} adapter sets loaded, {few_sets} in use, {CLIENTS} clients"
+    target = "their own bytes alone: about 1"
+    more = f"memory of {many_sets - few_sets} more adapter sets"
+    return [
+        paired(what, f"{few_sets} loaded", pairs, "requests/s", ">= 0.95"),
+        paired(more, "bytes of their weights", [(grown, own[0] - own[1])], "MB", target),
+    ]
+
+
+def _throughputs(both: tuple[Served, Served], asked: Requests) -> tuple[float, float]:
+    bodies = [form(file, {"model": model}) for model, file in asked]
+    told, found = [], []
+    for served in both:
+        start = time.perf_counter()
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            told.append(list(pool.map(served.transcribe, bodies)))
+        found.append(len(asked) / (time.perf_counter() - start))
+    if told[0] != told[1]:
+        raise RuntimeError("Answers differ between the two servers.")
+    return found[0], found[1]
+
+
+def _holding(models: Sequence[str]):
+    named = chain(*(("--model", model) for model in models))
+    return serving("--keep", str(len(models)), "--queue", "32", *named)
+
+
+def _name(model: str) -> str:
+    return model.partition("=")[0]
+
+
+def _write_collection(folder: Path, number: int) -> str:
+    """Write a collection of one set that sees and one that only hears; return what to serve."""
+    source, sees = find_collection(SETS), SEEING[number % len(SEEING)]
+    path = folder / f"tenant{number}"
+    others = [
+        one.name for one in source.iterdir() if one.is_dir() and one.name not in (sees, "audio")
+    ]
+    copytree(source, path, ignore=ignore_patterns(*others))
+    told = json.loads((path / COLLECTION).read_text())
+    told |= {"groups": {"audio": ["audio"], "all": [sees]}, "choose_by": "all"}
+    (path / COLLECTION).write_text(json.dumps(told))
+    return f"tenant{number}={MODEL}+{path}"
