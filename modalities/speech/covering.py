@@ -60,13 +60,17 @@ def part_at_pauses(text: TimedText) -> list[TimedText]:
     if not cuts:
         return [fit(text)]
     edges = pairwise([0, *cuts, len(words)])
-    return [stretch_of(words[a:b]) for a, b in edges]
+    return [stretch_of(words[a:b], text) for a, b in edges]
 
 
-def stretch_of(words: Sequence[Word]) -> TimedText:
-    """Put words together to a stretch of text."""
+def stretch_of(words: Sequence[Word], of: TimedText | None = None) -> TimedText:
+    """Put words together to a stretch of text, with what else is known of the text they are of."""
     text = "".join(word.text for word in words)
-    return TimedText(words[0].start_s, words[-1].end_s, text, tuple(words))
+    start_s, end_s = words[0].start_s, words[-1].end_s
+    found = TimedText(start_s, end_s, text, tuple(words))
+    if of is None:
+        return found
+    return replace(found, log_probability=of.log_probability, no_speech=of.no_speech)
 
 
 def spread(texts: Sequence[TimedText], speech: Sequence[Stretch], end_s: float) -> list[TimedText]:
@@ -107,20 +111,22 @@ def _share_out(words: Sequence[Word], start_s: float, end_s: float) -> list[Word
     return [Word(a, b, word.text) for word, (a, b) in zip(words, edges, strict=True)]
 
 
-def put_in(texts: Sequence[TimedText], words: Sequence[Word]) -> list[TimedText]:
+def put_in(texts: Sequence[TimedText], words: Sequence[Word], of: TimedText) -> list[TimedText]:
     """Put words that were passed over between the others, in order of time.
 
     Args:
         texts: With their words. One that goes on after the words is parted there.
         words: One at least, in order.
+        of: The text that they are from, or one that the same pass wrote.
     """
     start_s = words[0].start_s
     parted = []
     for text in texts:
         before = [word for word in text.words if word.start_s < start_s]
         after = text.words[len(before) :]
-        parted += [stretch_of(part) for part in (before, after) if part]
-    return sorted([*parted, *part_at_pauses(stretch_of(words))], key=lambda text: text.start_s)
+        parted += [stretch_of(part, text) for part in (before, after) if part]
+    new = part_at_pauses(stretch_of(words, of))
+    return sorted([*parted, *new], key=lambda text: text.start_s)
 
 
 def find_missed(

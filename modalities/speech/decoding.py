@@ -148,7 +148,7 @@ class WindowDecoder:
             window = self.engine.hear(mel)
             prompt = self._prompt(window)
             attempt = window.write(prompt, None)
-            return self._timed(attempt.tokens, window, prompt, sound, frames)
+            return self._timed(attempt, window, prompt, sound, frames)
         begun = begun or self.begin_all([mel], [sound])[0]
         window, prompt, limit = begun.window, begun.prompt, begun.limit
         attempt = window.write(prompt, limit, begun.guess)
@@ -157,7 +157,7 @@ class WindowDecoder:
             attempt = self._sample(window, prompt, limit, attempt)
         if dropped or self._is_silence(attempt):
             return WindowText((), frames * FRAME_S)
-        found = self._timed(attempt.tokens, window, prompt, sound, frames)
+        found = self._timed(attempt, window, prompt, sound, frames)
         return replace(found, next_s=max(found.next_s, LEAST_ADVANCE * FRAME_S))
 
     def begin_all(self, mels: Sequence[np.ndarray], sounds: Sequence[int]) -> list[Begun]:
@@ -207,10 +207,10 @@ class WindowDecoder:
         )
 
     def _timed(
-        self, tokens: list[int], window: HeardWindow, prompt: list[int], sound: int, frames: int
+        self, attempt: Attempt, window: HeardWindow, prompt: list[int], sound: int, frames: int
     ) -> WindowText:
         vocabulary = self.vocabulary
-        spans, next_frame = split_at_timestamps(tokens, vocabulary.first_timestamp, frames)
+        spans, next_frame = split_at_timestamps(attempt.tokens, vocabulary.first_timestamp, frames)
         texts = [[t for t in span.tokens if t < vocabulary.end_of_text] for span in spans]
         words = self._align(window, prompt, texts, sound) if self.options.words else []
         segments = []
@@ -221,7 +221,8 @@ class WindowDecoder:
             end_s = max(span.start_s, span.end_s)
             aligned = words[index] if words else ()
             aligned = tuple(_within(word, span.start_s, end_s) for word in aligned)
-            segments.append(TimedText(span.start_s, end_s, text, aligned))
+            sure = attempt.log_probability, attempt.no_speech
+            segments.append(TimedText(span.start_s, end_s, text, aligned, *sure))
         return WindowText(tuple(segments), next_frame * FRAME_S)
 
     def _align(

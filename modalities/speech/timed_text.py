@@ -1,6 +1,6 @@
 """Text with times: words, stretches of them, and all that a window says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,16 @@ class TimedText:
         end_s: Where it ends.
         text: What is said.
         words: On the same clock; none where they were not aligned.
+        log_probability: Mean over the tokens of the pass that wrote it; None where not known.
+        no_speech: Probability that nobody speaks, by that pass; None where not known.
     """
 
     start_s: float
     end_s: float
     text: str
     words: tuple[Word, ...] = ()
+    log_probability: float | None = field(default=None, compare=False)
+    no_speech: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,4 +61,4 @@ def shift(text: TimedText, by_s: float) -> TimedText:
         by_s: Seconds that are added to every time; below 0 moves it back.
     """
     words = tuple(Word(w.start_s + by_s, w.end_s + by_s, w.text) for w in text.words)
-    return TimedText(text.start_s + by_s, text.end_s + by_s, text.text, words)
+    return replace(text, start_s=text.start_s + by_s, end_s=text.end_s + by_s, words=words)

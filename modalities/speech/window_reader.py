@@ -106,7 +106,7 @@ class WindowReader:
             again = self._read_again(mel, stretch, speech)
             new = without_doubles([w for text in again for w in text.words], stretch, words)
             if new:
-                texts = put_in(texts, new)
+                texts = put_in(texts, new, again[0])
         return tuple(texts)
 
     def _read_again(

@@ -313,6 +313,8 @@ class Session:
             snr_db=heard.snr_db,
             video_used=heard.video_used,
             agreement=heard.agreement,
+            log_probability=text.log_probability,
+            no_speech=text.no_speech,
         )
 
     def _note(self, tracks: "list[FaceTrack]", segments: tuple[Segment, ...]) -> str:

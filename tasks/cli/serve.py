@@ -2,7 +2,10 @@
 
 import math
 import os
+import signal
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +84,7 @@ def serve(
     secret = read_token(token)
     numbers = {"queue": queue, "max-upload": max_upload, "max-duration": max_duration}
     numbers |= {"time-limit": time_limit, "grace": grace, "keep": keep, "at-once": at_once}
-    _check_numbers(numbers if memory is None else numbers | {"memory": memory})
+    _check_numbers(numbers | {"memory": LARGEST if memory is None else memory})
     limits = Limits(
         upload_bytes=max_upload * MEGABYTE,
         duration_s=max_duration,
@@ -101,7 +104,7 @@ def serve(
     from tasks.serving.server import LOOPBACK, Server, bind, open_log, url_of
     from tasks.serving.service import Service
 
-    with bind(host, port) as listener, private_folder() as folder:
+    with _ending_well(), bind(host, port) as listener, private_folder() as folder:
         if page:
             from tasks.serving.page.gradio_import import import_gradio
 
@@ -126,6 +129,20 @@ def serve(
     _leave(server, ended)
 
 
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """Have SIGTERM end the program with 0, and tidily, while no server hears it."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _leave(server: "Server", ended: bool) -> None:
     """End the program: with 0, or as after any Ctrl-C."""
     if not ended:
@@ -137,7 +154,7 @@ def _leave(server: "Server", ended: bool) -> None:
         raise KeyboardInterrupt
 
 
-def _check_numbers(numbers: dict[str, float]) -> None:
+def _check_numbers(numbers: Mapping[str, float]) -> None:
     """Raise where one of the options is no number above 0."""
     for name, value in numbers.items():
         if not 0 < value < math.inf:

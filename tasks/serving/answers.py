@@ -81,7 +81,7 @@ def _list_times(result: Result, asked: Asked) -> dict[str, Any]:
 
 
 def _describe(number: int, segment: Segment) -> dict[str, Any]:
-    """List what is known of a segment; null is what the pipeline does not hand on."""
+    """List what is known of a segment; null is what the engine, or an adapter set, does not say."""
     text = segment.text.encode()
     return {
         "id": number,
@@ -91,7 +91,11 @@ def _describe(number: int, segment: Segment) -> dict[str, Any]:
         "text": segment.text,
         "tokens": [],
         "temperature": 0.0,
-        "avg_logprob": None,
+        "avg_logprob": _round(segment.log_probability),
         "compression_ratio": round(len(text) / len(zlib.compress(text)), 3),
-        "no_speech_prob": None,
+        "no_speech_prob": _round(segment.no_speech),
     }
+
+
+def _round(number: float | None) -> float | None:
+    return None if number is None or not math.isfinite(number) else round(number, 6)

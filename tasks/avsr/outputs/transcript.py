@@ -31,6 +31,8 @@ class Segment:
         video_used: Whether mouth crops took part in recognition.
         agreement: Probability that lips and sound belong together, or None where no set compared
             them.
+        log_probability: Mean over the tokens of the pass that wrote it, or None.
+        no_speech: Probability that nobody speaks, by that pass, or None; sets do not tell it.
     """
 
     start_s: float
@@ -43,6 +45,8 @@ class Segment:
     snr_db: float | None = None
     video_used: bool = False
     agreement: float | None = None
+    log_probability: float | None = field(default=None, compare=False)
+    no_speech: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a recogniser with adapter sets can do, as the evaluation sees it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -55,6 +55,7 @@ class Recognised:
             compared.
         video_used: Whether the text rests on the lips, too: not where they do not belong to the
             sound, or the set only hears.
+        log_probability: Mean over the tokens of the text, or None.
     """
 
     scenario: str | None = None
@@ -65,6 +66,7 @@ class Recognised:
     words: tuple[Word, ...] = ()
     agreement: float | None = None
     video_used: bool = False
+    log_probability: float | None = field(default=None, compare=False)
 
 
 class PieceRecogniser(Protocol):

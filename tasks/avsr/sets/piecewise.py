@@ -82,9 +82,8 @@ def _placed(piece: tuple[int, int], recognised: Recognised) -> list[Listened]:
         return []
     start_s, stop_s = piece[0] / RATE_HZ, piece[1] / RATE_HZ
     words = recognised.words
-    text = TimedText(0.0, stop_s - start_s, recognised.text, words)
-    if words:
-        text = TimedText(words[0].start_s, words[-1].end_s, recognised.text, words)
+    begin_s, end_s = (words[0].start_s, words[-1].end_s) if words else (0.0, stop_s - start_s)
+    text = TimedText(begin_s, end_s, recognised.text, words, recognised.log_probability)
     return [Listened(shift(text, start_s), recognised)]
 
 

@@ -42,7 +42,13 @@ class Waiting:
         return Transcript("done", 1.0, "", False, "", (), ())
 
 server.SPARE_S = 0.5
-loaded.load_pipeline = lambda served, device: Waiting()
+def load(served, device):
+    if Path("slow").exists():
+        print("loading", flush=True)
+        time.sleep(60)
+    return Waiting()
+
+loaded.load_pipeline = load
 from tasks.__main__ import main
 main()
 """
@@ -55,11 +61,11 @@ def start(tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     processes = []
 
-    def run(*options):
+    def begin(*options):
         place = os.pathsep.join([str(ROOT), *sys.path])
         environment = os.environ | {"PYTHONPATH": place, "TMPDIR": str(tmp_path / "tmp")}
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "serve", "--port", "0", "--no-page", *options],
+            [sys.executable, "-c", PROGRAM, "serve", "--no-page", *options],
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.PIPE,
@@ -67,11 +73,15 @@ def start(tmp_path, monkeypatch):
             text=True,
         )
         processes.append(process)
-        assert process.stdout is not None
+        return process
+
+    def run(*options):
+        process = begin("--port", "0", *options)
         line = process.stdout.readline()
         assert line.startswith("Serving whisper-tiny.en, "), process.communicate()
         return process, int(line.rpartition(":")[2].removesuffix("/v1\n"))
 
+    run.begin = begin
     yield run
     for process in processes:
         process.kill()
@@ -130,6 +140,16 @@ def test_work_that_is_not_done_in_time_is_given_up(start, tmp_path, make_sound, 
     _, log = process.communicate(timeout=30)
     client.join()
     assert (process.returncode, told) == (0, [503]), log
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_signal_while_the_first_model_loads_ends_it_in_good_order(start, tmp_path):
+    (tmp_path / "slow").touch()
+    process = start.begin("--port", "0")
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate(timeout=30)
+    assert (process.returncode, told) == (0, ("", ""))
     assert not list((tmp_path / "tmp").iterdir())
 
 
