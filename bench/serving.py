@@ -14,15 +14,17 @@ from itertools import chain
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from bench.compare import Row, paired
+from bench.compare import Row, paired, to_markdown
 from bench.joined import SAID
 from data_prep.datasets.speech.grid import find_grid_clips
 from data_prep.media import read_audio
 from data_prep.media.wav import WavFile
 from modalities.rates import RATE_HZ
 from tasks.avsr.sets.collection import COLLECTION, find_collection
+from tools.marks import rewrite
 from tools.served import Served, form, serving
 
+PAGE = Path(__file__).resolve().parents[1] / "docs/serving.md"
 MODEL, SETS = "whisper-tiny.en", "grid"
 CLIENTS, ROUNDS = 8, 5
 TARGET = ">= 1.8"
@@ -39,7 +41,10 @@ def rows(given: Namespace) -> list[Row]:
         return []
     clips = [clip.media for clip in find_grid_clips(grid)]
     shown = [Path(clip).read_bytes() for clip in clips[:: len(clips) // CLIENTS][:CLIENTS]]
-    return [*_crowds(shown, given.data), *_tenants(shown)]
+    found = [*_crowds(shown, given.data), *_tenants(shown)]
+    if given.write:
+        rewrite(PAGE, "serving", lambda _: to_markdown(found))
+    return found
 
 
 def measure_crowd(served: Served, asked: Requests) -> tuple[float, float]:

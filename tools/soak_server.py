@@ -216,7 +216,7 @@ def describe_memory(memory: Sequence[tuple[float, float]]) -> str:
     middles = [sorted(mb for _, mb in part)[len(part) // 2] for part in quarters]
     told = ", ".join(f"{middle:.0f}" for middle in middles)
     peak = max(mb for _, mb in memory)
-    return f"Memory of the server, median of each quarter of the time: {told} MB; at most {peak:.0f} MB."
+    return f"Memory, median of each quarter of the time: {told} MB; at most {peak:.0f} MB."
 
 
 def draw_memory(memory: Sequence[tuple[float, float]], path: Path) -> None:

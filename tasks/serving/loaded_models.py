@@ -100,10 +100,7 @@ class LoadedModels:
     @property
     def bytes(self) -> int:
         """What all weights take."""
-        parts: dict[str, int] = {}
-        for pipeline in list(self.kept.values()):
-            parts |= pipeline.parts if isinstance(pipeline, Sized) else {}
-        return sum(parts.values())
+        return _weigh(list(self.kept.values()))
 
     def _get(self, served: ServedModel) -> Pipeline:
         if served not in self.kept:
@@ -123,11 +120,14 @@ class LoadedModels:
         return True
 
     def _save_memory(self, but: ServedModel | None = None) -> None:
-        while self.bytes > self.most_bytes and len(self.kept) > 1:
-            idle = sorted(self._list_idle(but), key=lambda one: one.sets is None)
-            if not idle:
+        """Drop what is not at work, adapter sets first, while there is too much that it holds."""
+        for served in sorted(self._list_idle(but), key=lambda one: one.sets is None):
+            total = self.bytes
+            if total <= self.most_bytes or len(self.kept) == 1:
                 return
-            self._drop(idle[0])
+            left = [pipeline for one, pipeline in self.kept.items() if one != served]
+            if _weigh(left) < total:
+                self._drop(served)
 
     def _list_idle(self, but: ServedModel | None = None) -> list[ServedModel]:
         """List what is not at work, longest unused first."""
@@ -139,6 +139,13 @@ class LoadedModels:
             pipeline.close()
         del pipeline
         _free_memory()
+
+
+def _weigh(pipelines: list[Pipeline]) -> int:
+    parts: dict[str, int] = {}
+    for pipeline in pipelines:
+        parts |= pipeline.parts if isinstance(pipeline, Sized) else {}
+    return sum(parts.values())
 
 
 def _free_memory() -> None:

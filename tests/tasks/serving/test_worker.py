@@ -123,6 +123,73 @@ def test_the_model_longest_unused_is_dropped_before_another_is_loaded():
     assert sorted(kept) == ["b", "c"]
 
 
+class Weighed:
+    """A pipeline of so many bytes, which says when it is closed; all stand on 10 bytes more."""
+
+    def __init__(self, served, closed):
+        self.served, self.closed = served, closed
+
+    @property
+    def parts(self):
+        return {"base": 10} | ({self.served.name: 5} if self.served.sets else {})
+
+    def close(self):
+        self.closed.append(self.served.name)
+
+
+def test_for_memory_adapter_sets_longest_unused_go_before_models_without():
+    closed: list[str] = []
+    models = LoadedModels(lambda served: Weighed(served, closed), 9, most_bytes=21)  # type: ignore[arg-type]
+    plain = ServedModel("plain", "a")
+    a, b, c = (ServedModel(name, "a", name) for name in "abc")
+    for one in (plain, a, b, a):
+        with models.use(one):
+            pass
+    assert models.bytes == 20 and not closed
+    with models.use(a), models.use(b), models.use(c):  # what is at work stays
+        assert models.bytes == 25 and not closed
+    assert models.bytes == 20 and closed == ["c"]
+    with models.use(c):
+        assert closed == ["c", "a"] and list(models.kept) == [plain, b, c]
+
+
+def test_who_wants_another_model_waits_for_a_place():
+    models = LoadedModels(lambda served: served.name, 1)  # type: ignore[arg-type]
+    a, b = (ServedModel(name, name) for name in "ab")
+    told: list[object] = []
+
+    def want(served):
+        with models.use(served) as model:
+            told.append(model)
+
+    with models.use(a):
+        other = threading.Thread(target=want, args=(b,))
+        other.start()
+        want(a)
+        other.join(0.2)
+        assert told == ["a"] and list(models.kept) == [a]
+    other.join(10)
+    assert told == ["a", "b"] and list(models.kept) == [b]
+
+
+def test_jobs_are_worked_on_at_once_as_many_as_may_be():
+    meet = threading.Barrier(3)
+    told: list[Any] = []
+    over = threading.Event()
+
+    def deliver(last):
+        told.append(last)
+        if len(told) == 3:
+            over.set()
+
+    worker = Worker(lambda job: meet.wait(10), 4, at_once=3)
+    worker.start()
+    for _ in range(3):
+        worker.submit(Job(ASKED, Path(), deliver))
+    assert over.wait(10) and sorted(told) == [0, 1, 2] and worker.is_alive
+    assert worker.close(10) and not worker.working and not worker.is_alive
+
+
 def test_a_model_that_cannot_be_loaded_is_tried_anew():
     def load(served):
         raise OSError("no file")

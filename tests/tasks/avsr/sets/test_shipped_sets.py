@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.prepare import prepare
@@ -12,7 +13,9 @@ from data_prep.datasets.speech.grid import spell
 from data_prep.media import read_audio, stream_video
 from tasks.avsr import AVSRPipeline
 from tasks.avsr.inputs.mouths import Mouths
+from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import Recognised, Utterance
+from tasks.avsr.sets.piece_reader import Asked
 from tasks.avsr.sets.pieces import cut_pieces
 from tasks.avsr.sets.piecewise import listen
 from tasks.avsr.sets.set_recogniser import SetRecogniser
@@ -138,6 +141,38 @@ def test_a_batch_is_recognised_as_the_pipeline_does_it(adapted, utterances):
         texts = [heard.text for heard in adapted.sets.with_set(utterances, name)]
         chosen = [(o.text, t) for o, t in zip(alone, texts, strict=True) if o.adapter_set == name]
         assert all(a == b for a, b in chosen)
+
+
+def test_rows_of_a_batch_are_read_each_with_its_own_set(adapted, utterances):
+    sets = adapted.sets
+    assert isinstance(sets, SetRecogniser)
+    names = ("babble", "audio", "music")
+    asked = [
+        Asked(one, name, None if name == "audio" else sets.sights.look([one]).sight)
+        for one, name in zip(utterances, names, strict=True)
+    ]
+    with torch.inference_mode():
+        together = sets.pieces.read(asked)
+        alone = [sets.pieces.read([one])[0] for one in asked]
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.words for one in together] == [one.words for one in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
+    assert together[1].score is None and together[0].score == alone[0].score
+    assert sets.adapted.adapters.active == []
+
+
+def test_collections_on_one_model_do_not_mix(adapted, utterances):
+    first = adapted.sets
+    assert isinstance(first, SetRecogniser)
+    model = first.adapted.whisper
+    expected = first.recognise(utterances)
+    other = SetRecogniser(model, find_collection("grid"), "other_")
+    assert other.bytes == first.bytes
+    assert other.recognise(utterances) == first.recognise(utterances) == expected
+    other.drop()
+    assert not [name for name in first.adapted.adapters.names if name.startswith("other_")]
+    assert first.recognise(utterances) == expected
 
 
 def test_without_a_face_a_set_hears_only_to_the_bit(adapted, utterances):
