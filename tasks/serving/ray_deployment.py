@@ -102,7 +102,7 @@ def bind(
     deployment: Any = serve.deployment(
         serve.ingress()(Replica),
         name=NAME,
-        max_ongoing_requests=limits.queue + 1 + ASIDE,
+        max_ongoing_requests=limits.queue + limits.at_once + ASIDE,
         max_queued_requests=limits.uploads,
         backpressure_config=BackpressureConfig(status_code=429, retry_after_s=float(AGAIN_S)),
         graceful_shutdown_timeout_s=limits.grace_s + 2 * SPARE_S,
@@ -149,7 +149,7 @@ class Replica:
 
     def check_health(self) -> None:
         """Let Ray start another replica where this one's worker died."""
-        if not self.service.worker.thread.is_alive():
+        if not self.service.worker.is_alive:
             raise RuntimeError("The worker died.")
 
     def __del__(self):

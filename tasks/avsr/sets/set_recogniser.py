@@ -200,9 +200,10 @@ class SetRecogniser:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
         listener = self.collection.listener
         with self.sets.held([listener] if listener else []) as held, self.sets.turn():
-            self.selector.listener = held[0].adapter if held else None
+            on_model = held[0].adapter if held else None
             seen = self.sights.look(utterances)
-            return self.selector.describe(level_all(utterances), seen)
+            selector = replace(self.selector, listener=on_model)
+            return selector.describe(level_all(utterances), seen)
 
     @torch.inference_mode()
     def recognise(self, utterances: Sequence[Utterance]) -> list[Recognised]:
