@@ -26,6 +26,16 @@ BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
             "projection_class_embeddings_input_dim": 2816,
         },
     ),
+    "sd3_medium": (
+        "SD3Transformer2DModel",
+        {
+            "num_layers": 24,
+            "num_attention_heads": 24,
+            "caption_projection_dim": 1536,
+            "pos_embed_max_size": 192,
+        },
+    ),
+    "flux_dev": ("FluxTransformer2DModel", {"guidance_embeds": True}),
 }
 
 # ControlNets by name: what differs from diffusers' defaults, which are those for Stable Diffusion.

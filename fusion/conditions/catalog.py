@@ -6,9 +6,12 @@ from typing import Any
 from fusion.conditions.contract import Injector
 from fusion.conditions.decoupled_tokens import DecoupledTokens
 from fusion.conditions.feature_mapper import FeatureMapper
+from fusion.conditions.instructed_branch import InstructedBranch
 from fusion.conditions.joint_pair import JointPair
+from fusion.conditions.mmdit_presets import MMDIT_PRESETS
 from fusion.conditions.preset import Preset
 from fusion.conditions.residual_pyramid import ResidualPyramid
+from fusion.conditions.token_branch import TokenBranch
 from fusion.conditions.unet_presets import UNET_PRESETS
 from fusion.conditions.view_attention import ReferenceAttention, ViewAttention
 from fusion.conditions.weight_patch import WeightPatch
@@ -22,8 +25,10 @@ INJECTORS: dict[str, type[Injector]] = {
     "joint_pair": JointPair,
     "weight_patch": WeightPatch,
     "feature_mapper": FeatureMapper,
+    "token_branch": TokenBranch,
+    "instructed_branch": InstructedBranch,
 }
-PRESETS: dict[str, Preset] = {**UNET_PRESETS}
+PRESETS: dict[str, Preset] = {**UNET_PRESETS, **MMDIT_PRESETS}
 
 
 def find_preset(name: str) -> Preset:

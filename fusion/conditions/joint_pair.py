@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from fusion.conditions.branches import first_input, key_of
 from fusion.conditions.checks import check_counts
 from fusion.conditions.contract import Condition, Host, Injector, Step
+from fusion.conditions.low_rank import Lora
 from fusion.conditions.unet import self_attentions
 from fusion.contract.options import check_choice
 from modalities.diffusion.decoupled import (
@@ -47,26 +48,6 @@ class JointOptions:
     def __post_init__(self):
         check_counts(self, "rank")
         check_choice("joined", self.joined, (EACH, BOTH))
-
-
-class Lora(nn.Module):
-    """The change of a layer, of low rank, for some rows.
-
-    Args:
-        layer: Its sizes.
-        rank: Width between.
-    """
-
-    def __init__(self, layer: nn.Linear, rank: int):
-        super().__init__()
-        self.down = nn.Linear(layer.in_features, rank, bias=False)
-        self.up = nn.Linear(rank, layer.out_features, bias=False)
-        nn.init.normal_(self.down.weight, std=1 / rank)
-        nn.init.zeros_(self.up.weight)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """Return what the change adds."""
-        return self.up(self.down(states))
 
 
 class JointAttention(nn.Module):

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from fusion.conditions.catalog import build_preset, find_preset
+from fusion.conditions.catalog import PRESETS, build_preset, find_preset
 from fusion.conditions.condition import Condition
-from fusion.conditions.contract import Injector
+from fusion.conditions.contract import FLUX, SD3, UNET, Injector
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions, build_small
+from modalities.diffusion.small_transformers import SmallTransformerOptions, build_small_transformer
 
 TINY = SmallDenoiserOptions(
     height=16,
@@ -21,6 +22,12 @@ TINY = SmallDenoiserOptions(
     token_dim=12,
     tokens=3,
 )
+TINY_TRANSFORMERS = {
+    cls: SmallTransformerOptions(
+        kind=kind, channels=12, layers=2, single_layers=2, heads=2, token_dim=12, pooled_dim=5
+    )
+    for cls, kind in ((FLUX, "flux"), (SD3, "sd3"))
+}
 # What differs from published sizes for it, by the class of the injector.
 CHANGES: dict[str, dict[str, Any]] = {
     "ResidualPyramid": {"pixels": 2, "heads": 2, "head_dim": 4},
@@ -38,6 +45,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "pixels": 2,
         "skip_latents": True,
     },
+    "TokenBranch": {"rank": 3, "alpha": 3.0},
+    "InstructedBranch": {},
 }
 
 
@@ -65,14 +74,51 @@ def draw() -> Callable[..., torch.Tensor]:
 
 
 @pytest.fixture
-def run(unet) -> Callable[..., torch.Tensor]:
+def model(request) -> Any:
+    """Return a denoiser of the class that the preset of the test stands on, or a U-Net."""
+    name = getattr(request.node, "callspec", None) and request.node.callspec.params.get("name")
+    parts = find_preset(name).parts if name in PRESETS else {}
+    (backbone,) = {part.kind.backbones[0] for part in parts.values()} or {UNET}
+    if backbone == UNET:
+        return request.getfixturevalue("unet")
+    pytest.importorskip("diffusers")
+    return build_small_transformer(TINY_TRANSFORMERS[backbone], seed=1).requires_grad_(False)
+
+
+def flux_arguments(rows: int, text: torch.Tensor, side: tuple[int, int] = (4, 6)) -> dict[str, Any]:
+    """Make what FLUX is told beside pictures of 4 x 6 tokens, their time and a text."""
+    ids = torch.cartesian_prod(torch.zeros(1), *(torch.arange(float(one)) for one in side))
+    pooled = _draw(1, 5).expand(rows, -1)
+    words = torch.zeros(text.shape[1], 3)
+    return {"img_ids": ids, "txt_ids": words, "pooled_projections": pooled}
+
+
+@pytest.fixture
+def call(model) -> Callable[..., torch.Tensor]:
+    """Run the denoiser on latents, [rows, 12, 8, 12], at one time, with a text."""
+
+    def call(latents: torch.Tensor, time: float, text: torch.Tensor) -> torch.Tensor:
+        rows, times = len(latents), torch.full((len(latents),), float(time))
+        if type(model).__name__ == UNET:
+            return model(latents, time, text).sample
+        if type(model).__name__ == SD3:
+            pooled = _draw(1, 5).expand(rows, -1)
+            return model(latents, text, pooled, times).sample
+        packed = torch.nn.functional.pixel_unshuffle(latents, 2).flatten(2).mT
+        return model(packed, text, timestep=times / 1000, **flux_arguments(rows, text)).sample
+
+    return call
+
+
+@pytest.fixture
+def run(call) -> Callable[..., torch.Tensor]:
     """Run the denoiser on rows that are the same each time, without gradients."""
 
     def run(rows: Any = 2, time: int = 500, latents: Any = None, text: Any = None) -> torch.Tensor:
         latents = _draw(rows, 12, 8, 12) if latents is None else latents
         text = _draw(rows, 3, 12) if text is None else text
         with torch.no_grad():
-            return unet(latents, time, text).sample
+            return call(latents, time, text)
 
     return run
 
@@ -93,14 +139,14 @@ def disturb() -> Callable[..., None]:
 
 
 @pytest.fixture
-def small_preset(unet) -> Callable[[str], dict[str, Injector]]:
+def small_preset(model) -> Callable[[str], dict[str, Injector]]:
     """Build a preset for the denoiser of a few thousand weights."""
 
     def small_preset(name: str) -> dict[str, Injector]:
         parts = find_preset(name).parts
         changes = {name: CHANGES[part.kind.__name__] for name, part in parts.items()}
         torch.manual_seed(3)
-        built = build_preset(unet, name, changes)
+        built = build_preset(model, name, changes)
         for injector in built.values():
             injector.eval()
         return built
@@ -117,10 +163,11 @@ def conditions() -> Callable[..., list[Condition]]:
         for name, injector in injectors.items():
             tokens = 10 if type(injector).__name__ == "FeatureMapper" else 12
             channels = getattr(injector.options, "channels", 3)
+            numbers = 3 if getattr(injector.options, "read", "") == "keyword" else 5
             made = {
                 "map": _draw(rows, channels, 16, 24),
                 "tokens": _draw(rows, 4, tokens),
-                "vector": _draw(rows, 5).sigmoid(),
+                "vector": _draw(rows, numbers).sigmoid(),
                 "latent": _draw(rows, 12, 8, 12) + 1,
             }
             found += [Condition(name, kind, made[kind]) for kind in injector.needs]

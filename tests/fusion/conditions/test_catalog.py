@@ -6,31 +6,29 @@ from typing import Any
 import pytest
 import torch
 
-from fusion.conditions.backbones import build_backbone
+from fusion.conditions.backbones import BACKBONES, build_backbone
 from fusion.conditions.catalog import INJECTORS, PRESETS, build_preset, find_preset
-from fusion.conditions.contract import UNET
 from fusion.conditions.counting import Count
 from fusion.conditions.injection import inject
+from fusion.conditions.joint_attention import JointProcessor
 from fusion.contract.context import Repeats
 from modalities.tensor_hash import hash_weights
 
 pytest.importorskip("diffusers")
-ON_UNET = [
-    name
-    for name, preset in PRESETS.items()
-    if all(UNET in part.kind.backbones for part in preset.parts.values())
-]
-every = pytest.mark.parametrize("name", ON_UNET)
+every = pytest.mark.parametrize("name", PRESETS)
 
 
 def hooks(model: Any) -> int:
-    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in model.modules())
+    replaced = [getattr(one, "processor", None) for one in model.modules()]
+    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in model.modules()) + (
+        sum(isinstance(one, JointProcessor) for one in replaced)
+    )
 
 
 @every
-def test_fresh_ones_change_nothing(name, run, unet, small_preset, conditions):
+def test_fresh_ones_change_nothing(name, run, model, small_preset, conditions):
     before, parts = run(), small_preset(name)
-    with inject(unet, parts).tell(*conditions(parts)):
+    with inject(model, parts).tell(*conditions(parts)):
         found = run()
     if any(one.doubles for one in parts.values()):  # a batch of twice the rows is not so to the bit
         assert torch.allclose(found, before, atol=1e-6)
@@ -40,36 +38,36 @@ def test_fresh_ones_change_nothing(name, run, unet, small_preset, conditions):
 
 @every
 def test_trained_ones_change_something_until_they_are_removed(
-    name, run, unet, small_preset, conditions, disturb
+    name, run, model, small_preset, conditions, disturb
 ):
-    before, known, parts = run(), hash_weights(unet), small_preset(name)
+    before, known, parts = run(), hash_weights(model), small_preset(name)
     disturb(*parts.values())
-    injection = inject(unet, parts)
+    injection = inject(model, parts)
     with injection.tell(*conditions(parts)):
         changed = run()
     assert not torch.allclose(changed, before, atol=1e-3)
     injection.remove()
     with injection.tell(*conditions(parts)):
         assert torch.equal(run(), before)
-    assert hash_weights(unet) == known and not hooks(unet)
+    assert hash_weights(model) == known and not hooks(model)
 
 
 @every
-def test_without_conditions_the_denoiser_is_what_it_was(name, run, unet, small_preset, disturb):
+def test_without_conditions_the_denoiser_is_what_it_was(name, run, model, small_preset, disturb):
     before, parts = run(), small_preset(name)
     disturb(*parts.values())
     told = {key: one for key, one in parts.items() if one.needs}
     if not told:
         pytest.skip("it needs no condition")
-    inject(unet, told)
+    inject(model, told)
     assert torch.equal(run(), before)
 
 
 @every
-def test_kept_is_what_is_made_anew(name, run, unet, small_preset, conditions, disturb):
+def test_kept_is_what_is_made_anew(name, run, model, small_preset, conditions, disturb):
     parts = small_preset(name)
     disturb(*parts.values())
-    injection, made = inject(unet, parts), []
+    injection, made = inject(model, parts), []
     for one in parts.values():
         encode = one.encode
         one.encode = lambda *given, e=encode: made.append(1) or e(*given)  # type: ignore[method-assign]
@@ -87,12 +85,12 @@ def test_kept_is_what_is_made_anew(name, run, unet, small_preset, conditions, di
 
 @every
 def test_guidance_doubles_conditions_in_the_order_of_its_batch(
-    name, run, unet, small_preset, conditions, disturb, draw
+    name, run, model, small_preset, conditions, disturb, draw
 ):
     """Its batch is [a, b, a, b]: half without a text, half with one."""
     parts = small_preset(name)
     disturb(*parts.values())
-    injection, latents, texts = inject(unet, parts), draw(2, 12, 8, 12), draw(4, 3, 12)
+    injection, latents, texts = inject(model, parts), draw(2, 12, 8, 12), draw(4, 3, 12)
     told = conditions(parts)
     if "reference" in parts:  # else it is read with another text in each half
         told += [type(told[0])("reference", "tokens", draw(2, 3, 12))]
@@ -107,25 +105,27 @@ def test_guidance_doubles_conditions_in_the_order_of_its_batch(
 
 
 @every
-def test_gradients_reach_the_injectors_and_nothing_else(name, unet, small_preset, conditions, draw):
+def test_gradients_reach_the_injectors_and_nothing_else(
+    name, call, model, small_preset, conditions, draw
+):
     parts = small_preset(name)
-    with inject(unet, parts).tell(*conditions(parts)):
-        unet(draw(2, 12, 8, 12), 500, draw(2, 3, 12)).sample.square().sum().backward()
+    with inject(model, parts).tell(*conditions(parts)):
+        call(draw(2, 12, 8, 12), 500, draw(2, 3, 12)).square().sum().backward()
     for one in parts.values():
         grads = [p.grad for p in one.parameters() if p.grad is not None]
         assert any(grad.abs().sum() > 0 for grad in grads)
-    assert all(p.grad is None for p in unet.parameters())
+    assert all(p.grad is None for p in model.parameters())
 
 
 @every
-def test_weights_go_from_one_to_another(name, run, unet, small_preset, conditions, disturb):
+def test_weights_go_from_one_to_another(name, run, model, small_preset, conditions, disturb):
     parts, others = small_preset(name), small_preset(name)
     disturb(*parts.values())
     for one, other in zip(parts.values(), others.values(), strict=True):
         other.load_weights(one.weights())
     found = []
     for some in (parts, others):
-        injection = inject(unet, some)
+        injection = inject(model, some)
         with injection.tell(*conditions(some)):
             found.append(run())
         injection.remove()
@@ -141,12 +141,17 @@ def test_weights_go_from_one_to_another(name, run, unet, small_preset, condition
 
 @pytest.fixture(scope="module")
 def backbones() -> dict[str, Any]:
-    return {name: build_backbone(name) for name in ("sd15", "sdxl")}
+    return {name: build_backbone(name) for name in BACKBONES}
 
 
 def test_backbones_have_the_published_sizes(backbones):
     counts = {n: sum(p.numel() for p in model.parameters()) for n, model in backbones.items()}
-    assert counts == {"sd15": 859_520_964, "sdxl": 2_567_463_684}
+    assert counts == {
+        "sd15": 859_520_964,
+        "sdxl": 2_567_463_684,
+        "sd3_medium": 2_028_328_000,
+        "flux_dev": 11_901_408_320,
+    }
 
 
 @every
@@ -197,7 +202,7 @@ def test_unknown_ones_are_told_with_those_there_are(unet):
         build_preset(unet, "nexus_slim", {"maps": {}})
     with pytest.raises(ValueError, match="no such option .* known: channels, pixels"):
         build_preset(unet, "nexus_slim", {"map": {"chanels": 1}})
-    with pytest.raises(ValueError, match="No backbone 'sd16'; known: sd15, sdxl"):
+    with pytest.raises(ValueError, match="No backbone 'sd16'; known: sd15, sdxl, sd3_medium"):
         build_backbone("sd16")
 
 
