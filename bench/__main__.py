@@ -25,6 +25,7 @@ def main() -> None:
         audio_to_image,
         before,
         commands,
+        conditions,
         faces,
         log_mel,
         measures,
@@ -57,6 +58,7 @@ def main() -> None:
         "vision_language": vision_language.rows,
         "audio_to_image": audio_to_image.rows,
         "measures": measures.rows,
+        "conditions": conditions.rows,
         "memory": memory.rows,
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)

@@ -183,7 +183,9 @@ class InstructedBranch(Injector):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens of the picture and of the instruction, and what modulates both."""
         model, pictures = host.model, host.step.pictures
-        data, times = latents.data.to(pictures), self._times(host, latents.rows)
+        assert self.told is not None
+        batch, data = len(pictures), latents.data.to(pictures)
+        times = host.step.times.expand(batch)[self.told.last_rows(batch)]
         texts = tokens.data.to(pictures), vector.data.to(pictures)
         if self.embedders is None:
             states = model.pos_embed(data)
@@ -193,19 +195,12 @@ class InstructedBranch(Injector):
         time = self.embedders["time_text"](times, texts[1])
         return states, self.embedders["context"](texts[0]), time
 
-    def _times(self, host: Host, rows: int) -> Tensor:
-        """Return the time of each condition: that of the last row that reads it."""
-        assert self.told is not None
-        batch = len(host.step.pictures)
-        numbers = self.told.numbers(batch).tolist()
-        last = [len(numbers) - 1 - numbers[::-1].index(row) for row in range(rows)]
-        return host.step.times.expand(batch)[last]
-
     def _angles(self, others: int, head_dim: int, device: torch.device) -> Angles | None:
         """Return the angles of a picture's places, and of so many tokens at its corner."""
         if not self.options.rotary:
             return None
-        at = functional.pad(grid(*self._size, device), (0, 0, 0, others))
+        height, width = self._size
+        at = functional.pad(grid(height, width, device), (0, 0, 0, others))
         return angles_of(at, head_dim)
 
     def _run(
@@ -218,10 +213,9 @@ class InstructedBranch(Injector):
     ) -> dict[str, Tensor]:
         found, seen = {}, None if mask is None else mask[:, None, None]
         angles = self._angles(instruction.shape[1], model.config.attention_head_dim, states.device)
-        last = len(self.blocks) - 1
-        for number, (block, own) in enumerate(
-            zip(model.transformer_blocks, self.blocks, strict=True)
-        ):
+        last, pairs = len(self.blocks) - 1, zip(model.transformer_blocks, self.blocks, strict=True)
+        own: Any
+        for number, (block, own) in enumerate(pairs):
             normed, rest = _modulate(block.norm1, own, "norm1", states, modulation)
             told, told_rest = _modulate(
                 block.norm1_context, own, "norm1_context", instruction, modulation

@@ -124,6 +124,17 @@ class Told:
         found = self.repeats.numbers(self.rows, whole, "conditions", alike=self.rows == 1)
         return found.repeat(self.copies)
 
+    def last_rows(self, batch: int) -> Tensor:
+        """Return the last row of a batch that reads each; under guidance one with a text, [rows].
+
+        Raises:
+            ValueError: The batch does not consist of the rows that were told.
+        """
+        numbers = self.numbers(batch).tolist()
+        return torch.tensor(
+            [batch - 1 - numbers[::-1].index(row) for row in range(self.rows)], dtype=torch.long
+        )
+
     def take(self, name: str, batch: int) -> Tensor:
         """Return what `encode` made, with a row for each of a batch, [batch, ...].
 

@@ -13,25 +13,23 @@ from torch.utils.hooks import RemovableHandle
 from fusion.conditions.aligned import Aligned, align
 from fusion.conditions.checks import check_counts
 from fusion.conditions.contract import FLUX, Condition, Host, Injector, Step
+from fusion.conditions.flux_stream import FluxStream, flux_blocks
 from fusion.conditions.joint_attention import (
     Added,
     Asked,
     Found,
     Shared,
     Source,
-    check_joint,
     let_read,
 )
 from fusion.conditions.keyword_scope import KeywordScope
-from fusion.conditions.low_rank import Lora
-from fusion.conditions.rotary import Angles, grid, turn
+from fusion.conditions.rotary import grid
 from fusion.contract.options import check_choice
 from modalities.diffusion.decoupled import split_heads
 
 LATENT, TOKENS = "latent", "tokens"
 INTERPOLATED, OFFSET = "interpolated", "offset"  # where a condition's picture lies
 ALL, ALIGNED, ADDED, KEYWORD = "all", "aligned", "added", "keyword"  # who reads which tokens
-FACES = ("q", "k", "v", "out")
 
 
 @dataclass(frozen=True)
@@ -111,19 +109,9 @@ class TokenBranch(Injector):
         self.width, self.axes = model.config.in_channels, len(model.config.axes_dims_rope)
         if options.source == LATENT and self.width % options.patch**2:
             raise ValueError(f"patch is {options.patch}; this denoiser's tokens are {self.width}.")
-        self.changes = nn.ModuleList()
-        for name, block in _blocks(model):
-            check_joint(name, block.attn)
-            layers = _layers(block.attn)
-            self.changes.append(
-                nn.ModuleDict(
-                    {
-                        face: Lora(layer, options.rank, options.chained and face == "out")
-                        for face, layer in layers.items()
-                    }
-                )
-            )
-        self.gates = nn.Parameter(torch.zeros(len(self.changes))) if options.gates else None
+        self.stream = FluxStream(model, options.rank, options.alpha, options.chained)
+        count = len(self.stream.changes)
+        self.gates = nn.Parameter(torch.zeros(count)) if options.gates else None
         own = options.source == TOKENS and options.token_dim
         self.enter = nn.Linear(options.token_dim, model.inner_dim) if own else None
         self.scope = KeywordScope(options.threshold, options.remembered)
@@ -178,7 +166,7 @@ class TokenBranch(Injector):
         states, ids, size = self._tokens(model, given, places)
         cosines, sines = model.pos_embed(ids.flatten(0, 1).to(states.device))
         angles = tuple(one.unflatten(0, ids.shape[:2])[:, None] for one in (cosines, sines))
-        found = self._run(model, states, self._modulation(host, given.rows), angles, given.mask)
+        found = self.stream(model, states, self._modulation(host), angles, given.mask)
         if given.mask is not None:
             found["mask"] = given.mask
         if self.options.read in (ALIGNED, ADDED):
@@ -213,58 +201,16 @@ class TokenBranch(Injector):
         ids = functional.pad(at, (self.axes - 2, 0))
         return states, ids.expand(given.rows, -1, -1), size
 
-    def _modulation(self, host: Host, rows: int) -> Tensor:
+    def _modulation(self, host: Host) -> Tensor:
         """Return what blocks are told of time 0 and of the text's vector, [rows, dim]."""
         assert self.told is not None
-        # The last rows that read each condition: under guidance, those with a text.
-        numbers = self.told.numbers(len(host.step.pictures)).tolist()
-        last = [len(numbers) - 1 - numbers[::-1].index(row) for row in range(rows)]
-        told = host.step.take(torch.tensor(last))
+        told = host.step.take(self.told.last_rows(len(host.step.pictures)))
         pooled, guidance = told["pooled_projections"], told.get("guidance")
-        time = pooled.new_zeros(rows)
+        time = pooled.new_zeros(len(pooled))
         if guidance is None:
             return host.model.time_text_embed(time, pooled)
-        strength = guidance.to(pooled).expand(rows) * 1000
+        strength = guidance.to(pooled).expand(len(pooled)) * 1000
         return host.model.time_text_embed(time, strength, pooled)
-
-    def _run(
-        self, model: Any, states: Tensor, modulation: Tensor, angles: Any, mask: Tensor | None
-    ) -> dict[str, Tensor]:
-        found, seen = {}, None if mask is None else mask[:, None, None]
-        last = len(self.changes) - 1
-        for number, ((_, block), changes) in enumerate(
-            zip(_blocks(model), self.changes, strict=True)
-        ):
-            double = hasattr(block, "ff")
-            normed, gate, *rest = (block.norm1 if double else block.norm)(states, emb=modulation)
-            query, keys, values = self._ask(block.attn, changes, normed, angles)
-            found[f"keys-{number}"], found[f"values-{number}"] = _join(keys), _join(values)
-            if number == last:
-                break
-            joined = functional.scaled_dot_product_attention(query, keys, values, seen)
-            if double:
-                told = self._change(block.attn.to_out[0], changes, "out", _join(joined))
-                states = _finish_double(block, states, told, gate, rest)
-            else:
-                mixed = torch.cat([_join(joined), block.act_mlp(block.proj_mlp(normed))], 2)
-                states = states + gate[:, None] * block.proj_out(mixed)
-        return found
-
-    def _ask(
-        self, attention: Any, changes: Any, states: Tensor, angles: Angles
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        layers = _layers(attention)
-        query, keys, values = (
-            split_heads(self._change(layers[face], changes, face, states), attention.heads)
-            for face in FACES[:3]
-        )
-        return turn(attention.norm_q(query), angles), turn(attention.norm_k(keys), angles), values
-
-    def _change(self, layer: nn.Linear, changes: Any, face: str, states: Tensor) -> Tensor:
-        """Run a frozen layer and its change, which this condition's tokens alone go through."""
-        output, strength = layer(states), self.options.alpha / self.options.rank
-        read = output if self.options.chained and face == "out" else states
-        return output + strength * changes[face](read)
 
     def before(self, step: Step) -> None:
         """Note how many places the picture has, and begin a step of the keyword's scope."""
@@ -275,7 +221,7 @@ class TokenBranch(Injector):
         """Let each attention read the condition."""
         return [
             let_read(block.attn, Source(partial(self._reads, number), partial(self._read, number)))
-            for number, (_, block) in enumerate(_blocks(model))
+            for number, (_, block) in enumerate(flux_blocks(model))
         ]
 
     def _reads(self, number: int) -> bool:
@@ -295,17 +241,12 @@ class TokenBranch(Injector):
         return self.told.scale * torch.where(gate < 0, -gate, gate)  # learns at 0 as well
 
     def _read(self, number: int, asked: Asked) -> Found:
-        told, batch = self.told, len(asked.query)
-        assert told is not None and told.values is not None
-
-        def heads_of(name: str) -> Tensor:
-            split = split_heads(told.take(f"{name}-{number}", batch), asked.attention.heads)
-            if "index" not in told.values:
-                return split
-            return split[:, :, told.values["index"][0]]  # each place's own
-
-        keys = told.keep(("keys", number, batch), lambda: heads_of("keys"))
-        values = told.keep(("values", number, batch), lambda: heads_of("values"))
+        told, batch, heads = self.told, len(asked.query), asked.attention.heads
+        assert told is not None
+        keys, values = (
+            told.keep(key, partial(self._heads, f"{key[0]}-{number}", batch, heads))
+            for key in (("keys", number, batch), ("values", number, batch))
+        )
         weight = self._weight(number)
         if self.options.read == ADDED:
             return Added(weight * values[:, :, :, 0])
@@ -314,6 +255,13 @@ class TokenBranch(Injector):
             assert weights is not None
             return Aligned(keys, values, weights)
         return Shared(keys, values, weights)
+
+    def _heads(self, name: str, batch: int, heads: int) -> Tensor:
+        """Return keys or values, those of each place where it reads its own."""
+        told = self.told
+        assert told is not None and told.values is not None
+        split = split_heads(told.take(name, batch), heads)
+        return split[:, :, told.values["index"][0]] if "index" in told.values else split
 
     def _weights(self, number: int, asked: Asked, weight: Tensor | float) -> Tensor | None:
         """Return what each token counts for each row; None for 1."""
@@ -334,35 +282,6 @@ class TokenBranch(Injector):
                 return None
             seen = asked.query.new_ones(1, 1, 1, told.values[f"keys-{number}"].shape[1])
         return weight * seen.to(asked.query)
-
-
-def _finish_double(
-    block: Any, states: Tensor, told: Tensor, gate: Tensor, rest: list[Tensor]
-) -> Tensor:
-    """Add what an attention tells, and what the frozen feed-forward makes of both."""
-    shift, scale, gate_after = rest
-    states = states + gate[:, None] * told
-    normed = block.norm2(states) * (1 + scale[:, None]) + shift[:, None]
-    return states + gate_after[:, None] * block.ff(normed)
-
-
-def _blocks(model: Any) -> list[tuple[str, Any]]:
-    """Return FLUX's blocks with their names, in its order."""
-    return [
-        (f"{kind}.{number}", block)
-        for kind in ("transformer_blocks", "single_transformer_blocks")
-        for number, block in enumerate(getattr(model, kind))
-    ]
-
-
-def _layers(attention: Any) -> dict[str, nn.Linear]:
-    """Return the layers that change, by face; a single block has no last layer of its own."""
-    layers = {"q": attention.to_q, "k": attention.to_k, "v": attention.to_v}
-    return layers if attention.pre_only else {**layers, "out": attention.to_out[0]}
-
-
-def _join(heads: Tensor) -> Tensor:
-    return heads.transpose(1, 2).flatten(2)
 
 
 def picture_grid(step: Step) -> tuple[int, int]:

@@ -160,10 +160,7 @@ class ReferenceAttention(Injector):
                 f"{pictures.shape[1]}, as the denoiser reads them."
             )
         assert self.told is not None
-        # The last rows that read each reference: under guidance, those with a text.
-        numbers = self.told.numbers(len(pictures)).tolist()
-        last = [len(numbers) - 1 - numbers[::-1].index(row) for row in range(latents.rows)]
-        arguments = host.step.take(torch.tensor(last))
+        arguments = host.step.take(self.told.last_rows(len(pictures)))
         arguments["sample"] = latents.data.to(pictures)
         times = latents.times
         arguments["timestep"] = times if times is not None else latents.data.new_zeros(latents.rows)

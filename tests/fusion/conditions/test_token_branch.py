@@ -101,7 +101,7 @@ def change_rows(flux: Any, one: TokenBranch, first: int, count: int) -> list[Any
         layers |= {"out": attention.to_out[0]} if text else {}
         rows = slice(first - text, first - text + count)
         for face, layer in layers.items():
-            change: Any = one.changes[number]
+            change: Any = one.stream.changes[number]
             chained = one.options.chained and face == "out"
 
             def add(layer, args, output, change=change[face], rows=rows, chained=chained):
