@@ -10,16 +10,18 @@ from modalities.tensor_file import write_tensors
 pytest.importorskip("diffusers")
 
 
-@pytest.mark.parametrize("name", ["nexus_slim", "mv_adapter", "unicon", "att_adapter"])
+@pytest.mark.parametrize(
+    "name", ["nexus_slim", "mv_adapter", "unicon", "att_adapter", "pka", "unic_adapter_low_rank"]
+)
 def test_injectors_come_back_as_they_were(
-    name, unet, run, small_preset, conditions, disturb, tmp_path
+    name, model, run, small_preset, conditions, disturb, tmp_path
 ):
     parts = small_preset(name)
     disturb(*parts.values())
     save_injectors(parts, tmp_path / "a.safetensors")
-    others, found = load_injectors(unet, tmp_path / "a.safetensors"), []
+    others, found = load_injectors(model, tmp_path / "a.safetensors"), []
     for some in (parts, others):
-        injection = inject(unet, some)
+        injection = inject(model, some)
         with injection.tell(*conditions(some)):
             found.append(run())
         injection.remove()
