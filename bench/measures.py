@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from bench.compare import Row, compare
 from tools.flow_measures import (
@@ -19,7 +20,7 @@ from tools.flow_measures import (
 )
 from tools.flow_toys import TOYS
 
-RUNS = 31
+RUNS = 15
 TARGETS = {PLAIN: "<= 1.2"}  # of the others it is 3 times as fast or more
 OURS = weighted("squared", 10.0)
 
@@ -27,7 +28,12 @@ OURS = weighted("squared", 10.0)
 def rows(given: Namespace) -> list[Row]:
     """Time steps of the small network of docs/conditions.md in turn: loss, gradient, Adam."""
     peers = [name for name in available() if name in PEERS and name.startswith(TRANSPORT)]
-    return [step_row(peer, RUNS, IN_TURN) for peer in (TRANSPORT, *peers, PLAIN)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a network is slower on more, and all of them alike
+    try:
+        return [step_row(peer, RUNS, IN_TURN) for peer in (TRANSPORT, *peers, PLAIN)]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def step_row(peer: str, runs: int, each: int) -> Row:
