@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -119,17 +120,16 @@ class Soak:
     def slow(self, _: random.Random) -> None:
         """Send a byte a second until the server has enough of it."""
         body = form(self.clips[0], {"model": MODELS[0]})
+        told = b""
         with self._begin(body) as line:
             line.settimeout(1.0)
             for place in range(60):
                 line.sendall(body[place : place + 1])
-                try:
+                with suppress(TimeoutError):
                     told = line.recv(100)
                     break
-                except TimeoutError:
-                    told = b""
-        told = told.decode().split()
-        self._note("slow", int(told[1]) if len(told) > 1 else -1, (408, 429))
+        said = told.decode().split()
+        self._note("slow", int(said[1]) if len(said) > 1 else -1, (408, 429))
 
     def run(self, asked: Sequence[tuple[str, int]]) -> None:
         """Do what is asked, kinds and seeds, by several clients at once."""

@@ -175,6 +175,10 @@ class LoadedSets:
         active = list(self.adapters.selection.active)
         try:
             _, fusion = load_set(folder, self.adapters, adapter)
+        except Exception:
+            if adapter in self.adapters.names:  # its fusion is damaged
+                self.adapters.drop(adapter)
+            raise
         finally:
             self.adapters.selection.active[:] = active
         self.loads += 1

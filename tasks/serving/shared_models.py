@@ -13,7 +13,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from modalities.speech.engine import Attempt, Engine, HeardWindow, Sampling
-from modalities.speech.engines import CTRANSLATE2
+from modalities.speech.engines import AUTOMATIC, CTRANSLATE2, TORCH, choose_engine
+from modalities.speech.whisper_files import is_merged
 from tasks.avsr.outputs.transcript import Segment, Transcript
 from tasks.avsr.pipeline import AVSROptions, AVSRPipeline
 from tasks.avsr.session import Progress
@@ -42,7 +43,7 @@ class Base:
     bytes: int
 
 
-_bases: "WeakValueDictionary[tuple[str, str, bool], Base]" = WeakValueDictionary()
+_bases: "WeakValueDictionary[tuple[str, str, str], Base]" = WeakValueDictionary()
 _numbers = itertools.count()
 
 
@@ -51,10 +52,12 @@ def load_shared(served: ServedModel, device: str) -> "SharedPipeline":
 
     Not for several threads itself; arguments and errors as in `load_pipeline`.
     """
-    key = served.model, device, served.sets is not None
+    adapted, merged = served.sets is not None, is_merged(served.model)
+    engine_name = choose_engine(AUTOMATIC, device, adapted=adapted, merged=merged).name
+    key = served.model, device, engine_name
     base = _bases.get(key)
     if base is None:
-        base = _bases[key] = _load_base(served, device)
+        base = _bases[key] = _load_base(served.model, device, TORCH if adapted else AUTOMATIC)
     if served.sets is None:
         return SharedPipeline(base, base.pipeline)
     from tasks.avsr.sets.set_recogniser import SetRecogniser
@@ -69,10 +72,9 @@ def load_shared(served: ServedModel, device: str) -> "SharedPipeline":
     return SharedPipeline(base, pipeline, sets)
 
 
-def _load_base(served: ServedModel, device: str) -> Base:
-    """Load a frozen Whisper by the engine that is best for it, or that knows adapters."""
-    engine = "auto" if served.sets is None else "torch"
-    pipeline, lock = AVSRPipeline(served.model, device=device, engine=engine), threading.Lock()
+def _load_base(model: str, device: str, engine: str) -> Base:
+    """Load a frozen Whisper."""
+    pipeline, lock = AVSRPipeline(model, device=device, engine=engine), threading.Lock()
     decoder, apart = pipeline.reader.decoder, pipeline.engine_name == CTRANSLATE2
     size = _weigh(decoder.engine, pipeline.engine_name)
     decoder.engine = SharedEngine(decoder.engine, lock, apart=apart)
@@ -98,6 +100,8 @@ class SharedPipeline:
 
     def __init__(self, base: Base, pipeline: AVSRPipeline, sets: Any = None):
         self.base, self.pipeline, self.sets = base, pipeline, sets
+        own = {} if sets is None else {f"sets {id(sets)}": sets.bytes}
+        self._parts = {f"{pipeline.model} by {pipeline.engine_name}": base.bytes} | own
 
     @property
     def language(self) -> str | None:
@@ -107,9 +111,7 @@ class SharedPipeline:
     @property
     def parts(self) -> dict[str, int]:
         """Bytes of weights; see `Sized`."""
-        pipeline = self.base.pipeline
-        parts = {f"{pipeline.model} by {pipeline.engine_name}": self.base.bytes}
-        return parts | ({} if self.sets is None else {f"sets {id(self.sets)}": self.sets.bytes})
+        return self._parts
 
     def close(self) -> None:
         """Take the sets off the model."""

@@ -87,14 +87,21 @@ class SetRecogniser:
             self.selector = load_selector(folder, self.adapted, self.collection.listener, grown)
             self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
             self.sets = LoadedSets(self.adapted.adapters, limit_bytes, prefix)
+            self._load_sets(folder, at_once=limit_bytes is None)
+        self.adapted.eval()
+        self.rows = RowReader(self.adapted, self.sets, self.collection)
+
+    def _load_sets(self, folder: Path, at_once: bool) -> None:
+        """Let all sets of the collection be asked for; or leave none there where one is damaged."""
+        try:
             for name in self.collection.sets:
                 self.sets.add(name, folder / name)
                 self.cards[name] = read_card(folder / name)
-            if limit_bytes is None:
-                with self.sets.held(self.collection.sets):
-                    pass
-        self.adapted.eval()
-        self.rows = RowReader(self.adapted, self.sets, self.collection)
+            with self.sets.held(self.collection.sets if at_once else []):
+                pass
+        except Exception:
+            self.drop()
+            raise
 
     def add_set(self, name: str, fusion: nn.Module | None = None) -> None:
         """Recognise with one more set, whose adapter is on the model already.
