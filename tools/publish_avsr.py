@@ -11,6 +11,7 @@ from fusion.sets.card import read_card
 from tasks.avsr.sets.collection import SHIPPED_FOLDER, read_collection, write_collection
 from tasks.cli.sets import describe_parameters
 from tools.marks import rewrite
+from tools.small_picture import shrink_plot
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build/avsr"
@@ -32,7 +33,7 @@ def main() -> None:
     rewrite(PAGE, "parameters", lambda _: describe_size(BUILT / "collection"))
     rewrite(PAGE, "report", lambda _: _reports())
     for name, target in PICTURES.items():
-        shutil.copyfile(BUILT / "evaluation" / name, ROOT / "docs" / target)
+        shrink_plot(BUILT / "evaluation" / name, ROOT / "docs" / target)
     _ship(rows, others)
 
 

@@ -15,7 +15,6 @@ from tasks.avsr import AVSRPipeline
 from tasks.avsr.inputs.mouths import Mouths
 from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import Recognised, Utterance
-from tasks.avsr.sets.piece_reader import Asked
 from tasks.avsr.sets.pieces import cut_pieces
 from tasks.avsr.sets.piecewise import listen
 from tasks.avsr.sets.set_recogniser import SetRecogniser
@@ -147,18 +146,14 @@ def test_rows_of_a_batch_are_read_each_with_its_own_set(adapted, utterances):
     sets = adapted.sets
     assert isinstance(sets, SetRecogniser)
     names = ("babble", "audio", "music")
-    asked = [
-        Asked(one, name, None if name == "audio" else sets.sights.look([one]).sight)
-        for one, name in zip(utterances, names, strict=True)
-    ]
-    with torch.inference_mode():
-        together = sets.pieces.read(asked)
-        alone = [sets.pieces.read([one])[0] for one in asked]
+    together = sets.read_rows(utterances, names)
+    alone = [sets.read_rows([one], [name])[0] for one, name in zip(utterances, names, strict=True)]
     assert [one.text for one in together] == [one.text for one in alone]
     assert [one.words for one in together] == [one.words for one in alone]
     for one, other in zip(together, alone, strict=True):
         assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
-    assert together[1].score is None and together[0].score == alone[0].score
+    assert together[1].agreement is None
+    assert together[0].agreement == pytest.approx(alone[0].agreement, abs=1e-5)
     assert sets.adapted.adapters.active == []
 
 
@@ -167,7 +162,7 @@ def test_collections_on_one_model_do_not_mix(adapted, utterances):
     assert isinstance(first, SetRecogniser)
     model = first.adapted.whisper
     expected = first.recognise(utterances)
-    other = SetRecogniser(model, find_collection("grid"), "other_")
+    other = SetRecogniser(model, find_collection("grid"), prefix="other_")
     assert other.bytes == first.bytes
     assert other.recognise(utterances) == first.recognise(utterances) == expected
     other.drop()
