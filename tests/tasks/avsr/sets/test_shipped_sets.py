@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from data_prep.clips.manifest import Clip, read_manifest
 from data_prep.clips.prepare import prepare
