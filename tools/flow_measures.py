@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean, median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -177,7 +177,7 @@ def load_flow(task: str, method: str, seed: int, folder: Path = FOLDER) -> nn.Mo
 
 
 def time_steps(names: list[str], rounds: int = ROUNDS, each: int = IN_TURN) -> dict[str, Any]:
-    """Time steps of trainings in turn, as the machine may be busy.
+    """Take the processor's time for steps of trainings in turn, as the machine may be busy.
 
     Args:
         names: Of `METHODS`; the first is what the others are compared with.
@@ -192,10 +192,10 @@ def time_steps(names: list[str], rounds: int = ROUNDS, each: int = IN_TURN) -> d
     taken: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds + 1):
         for name, step in steps.items():
-            start = perf_counter()
+            start = process_time()
             for _ in range(each):
                 step()
-            taken[name].append((perf_counter() - start) / each)
+            taken[name].append((process_time() - start) / each)
     taken = {name: seconds[1:] for name, seconds in taken.items()}  # the first warms up
     first = taken[names[0]]
     return {

@@ -30,7 +30,7 @@ from tools.marks import rewrite
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/conditions.md"
 PICTURE = "conditions_flows.png"
-SHOWN, WAYS = 600, 60  # targets and ways that are drawn
+SHOWN, WAYS, EDGE, COLOURS = 600, 60, 6.8, 48  # targets and ways that are drawn, and how
 MOST_ENERGY, MOST_SECONDS = 0.5, 1.2  # what was aimed at, as shares of plain flow matching
 Seeds = Sequence[Mapping[str, Any]]
 Found = Mapping[str, Seeds]  # what each seed measured, by method
@@ -93,14 +93,15 @@ def tell(
         f"A network of three layers of 64, {STEPS:,} steps of Adam on {BATCH} pairs, "
         f"{count_seeds(counts)}; ± is the deviation over seeds. W2 is the 2-Wasserstein distance "
         f"of {POINTS:,} points that flowed by {MANY} or {FEW} steps of Euler from as many targets, "
-        f"mean of {DRAWS} draws that chose nothing; no flow comes below its floor, that of two "
-        "draws of targets. The energy of the path is off the squared W2 of sources and targets by "
-        f"the share that is told; the gap is how far ends of {MANY} and {FEW} steps lie apart. An "
-        f"epsilon is chosen that had the least W2 at {FEW} steps on other draws. Milliseconds of "
-        f"a step were taken in turn on {processor()}, torch {torch.__version__}.",
+        f"mean of {DRAWS} draws that chose nothing, the same for all; the floor is that of other "
+        "draws of targets from them. The energy of the path is off the squared W2 of sources and "
+        f"targets by the share that is told; the gap is how far ends of {MANY} and {FEW} steps lie "
+        "apart. An "
+        f"epsilon is chosen that had the least W2 at {FEW} steps on other draws. A step's "
+        f"milliseconds of one core were taken in turn on {processor()}, torch {torch.__version__}.",
         "\n".join(write_aims(first, found[first], toys[first], timed)),
         f"![Ways of points from 8 Gaussians to moons]({PICTURE})",
-        f"Ways of {WAYS} points, seed 0, from 8 Gaussians (ends of the lines) to moons (grey).",
+        f"Ways of {WAYS} points, seed 0, from 8 Gaussians to moons (grey); red where they end.",
     ]
 
 
@@ -239,7 +240,8 @@ def draw_ways(folder: Path, task: str, methods: Sequence[str], path: Path) -> No
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=(2.4 * len(methods), 2.6), layout="constrained")
+    figure = Figure(figsize=(2.2 * len(methods), 2.6), dpi=110)
+    figure.subplots_adjust(0, 0, 1, 0.84, wspace=0)
     canvas = FigureCanvasAgg(figure)
     source, target = TOYS[task].draw(SHOWN, np.random.default_rng([TEST, DRAWS]))
     for number, method in enumerate(methods):
@@ -249,11 +251,10 @@ def draw_ways(folder: Path, task: str, methods: Sequence[str], path: Path) -> No
         axes.plot(*target.T, ".", color="0.75", markersize=2)
         axes.plot(places[..., 0], places[..., 1], "-", color="C0", linewidth=0.6)
         axes.plot(*places[-1].T, ".", color="C3", markersize=3)
-        axes.set_title(method.replace(", epsilon", ",\nepsilon"), fontsize=8)
-        axes.set_aspect("equal")
+        axes.set_title(method.replace(", epsilon", ",\nepsilon"), fontsize=9)
+        axes.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), aspect="equal")
         axes.set_axis_off()
-    figure.set_dpi(100)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     with replace_when_whole(path) as partial:
-        picture.quantize(16).save(partial, format="png", optimize=True)
+        picture.quantize(COLOURS).save(partial, format="png", optimize=True)

@@ -14,6 +14,7 @@ from modalities.diffusion.measure.couplings import ExactTransport
 WIDTH = 64
 MANY, FEW = 100, 4  # steps of Euler
 POINTS, DRAWS = 1024, 3  # points that are compared, and how often they are drawn
+OTHERS = 5  # other draws of targets that the floor is the mean of
 VALIDATION, TEST = 1, 2  # of the seeds of what is drawn; trainings have others
 Draw = Callable[[int, np.random.Generator], Tensor]
 
@@ -156,21 +157,23 @@ def measure_flow(network: nn.Module, toy: Toy, seed: int) -> dict[str, float]:
     return {name: fmean(one[name] for one in found) for name in found[0]}
 
 
-def measure_toy(toy: Toy, points: int = POINTS) -> dict[str, float]:
+def measure_toy(toy: Toy) -> dict[str, float]:
     """Say how far drawn points are from each other where nothing is learnt.
 
     Args:
         toy: From where to where.
-        points: How many the squared distance is measured by.
 
     Returns:
-        "floor", the distance of two draws of `POINTS` targets, below which no flow comes;
-        "squared", the squared distance of sources and targets, the energy of the best flow.
+        "floor", how far other draws of as many targets are from those that flows are measured by,
+        which a flow comes below by the luck of its sources alone; "squared", the squared distance
+        of sources and targets, the energy of the best flow.
     """
     floors, squares = [], []
     for draw in range(DRAWS):
+        source, target = toy.draw(POINTS, np.random.default_rng([TEST, draw]))
+        squares.append(squared_distance(source, target))
         random = np.random.default_rng([TEST, draw, 1])
-        some, others = (toy.draw_target(POINTS, random) for _ in range(2))
-        floors.append(squared_distance(some, others) ** 0.5)
-        squares.append(squared_distance(*toy.draw(points, random)))
+        for _ in range(OTHERS):
+            other = toy.draw_target(POINTS, random)
+            floors.append(squared_distance(other, target) ** 0.5)
     return {"floor": fmean(floors), "squared": fmean(squares)}

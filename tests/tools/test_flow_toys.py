@@ -78,7 +78,7 @@ def test_a_flow_that_is_right_reaches_the_floor_and_the_energy_of_the_best(monke
     monkeypatch.setattr(flow_toys, "POINTS", 200)
     toy = flow_toys.Toy(flow_toys.draw_normal, lambda n, r: flow_toys.draw_normal(n, r) + 4.0)
     found = measure_flow(Shift([4.0, 4.0]), toy, TEST)
-    alone = measure_toy(toy, 200)
+    alone = measure_toy(toy)
     assert found["gap"] < 1e-5 and found["energy"] == pytest.approx(32.0)
     assert found["w2_many"] == pytest.approx(alone["floor"], abs=0.15)
     assert alone["squared"] == pytest.approx(32.0, rel=0.1)
