@@ -1,10 +1,8 @@
-"""Keep little of the memory that was freed."""
+"""Give memory that was freed back to the system."""
 
 import ctypes
 from functools import cache
 from typing import Any
-
-ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def give_back_freed() -> bool:
@@ -19,23 +17,6 @@ def give_back_freed() -> bool:
     """
     trim = _find_trim()
     return trim is not None and bool(trim(0))
-
-
-def share_heaps(most: int = 2) -> bool:
-    """Have the threads of this program take memory from few heaps; before they begin.
-
-    glibc gives each thread a heap of its own, up to eight for a core, and each keeps some of what
-    is freed in it: eight threads that transcribe held 150 MB more than two.
-
-    Args:
-        most: How many heaps.
-
-    Returns:
-        Whether it is so now; elsewhere than in glibc nothing is done.
-    """
-    if _find_trim() is None:
-        return False
-    return bool(ctypes.CDLL(None).mallopt(ARENA_MAX, most))
 
 
 @cache

@@ -75,7 +75,6 @@ def serve(
 ) -> None:
     """Answer OpenAI's transcription API over HTTP, and show a page."""
     from modalities.extras import import_extra
-    from modalities.freed_memory import share_heaps
     from modalities.speech.whisper_files import find_whisper
     from tasks.serving.limits import LARGEST, MEGABYTE, Limits
     from tasks.serving.served_models import list_default, read_served
@@ -105,7 +104,6 @@ def serve(
     from tasks.serving.server import LOOPBACK, Server, bind, open_log, url_of
     from tasks.serving.service import Service
 
-    share_heaps()
     with _ending_well(), bind(host, port) as listener, private_folder() as folder:
         if page:
             from tasks.serving.page.gradio_import import import_gradio

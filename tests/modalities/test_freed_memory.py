@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from modalities import freed_memory
-from modalities.freed_memory import give_back_freed, share_heaps
+from modalities.freed_memory import give_back_freed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
@@ -23,4 +23,4 @@ def test_what_was_freed_is_given_back():
 
 def test_where_there_is_no_such_call_nothing_is_done(monkeypatch):
     monkeypatch.setattr(freed_memory, "_find_trim", lambda: None)
-    assert not give_back_freed() and not share_heaps()
+    assert not give_back_freed()
