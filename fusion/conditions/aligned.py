@@ -65,7 +65,7 @@ def attend_aligned(
     Args:
         query: [batch, heads, places, head_dim].
         keys: That all share, [batch, heads, tokens, head_dim].
-        values: Likewise.
+        values: What is read at each key, [batch, heads, tokens, head_dim].
         aligned: Those that each place has for itself.
         weights: What shared tokens count, 0 for one that is not read; fits
             [batch, 1, places, tokens]; None for 1.

@@ -19,7 +19,7 @@ class FluxStream(nn.Module):
 
     Args:
         model: diffusers' FluxTransformer2DModel, for its sizes; not held.
-        rank: Of each change.
+        rank: Inner width of each change to a layer.
         alpha: A change counts alpha / rank.
         chained: Whether the change of a double block's last layer reads what that returns.
 
@@ -54,7 +54,7 @@ class FluxStream(nn.Module):
             model: The denoiser.
             states: Tokens, as its first block reads them, [rows, tokens, dim].
             modulation: What its blocks are told of time and text, [rows, dim].
-            angles: Of the tokens' positions.
+            angles: Rotary angles of the places where the tokens stand.
             mask: Which tokens are real, bool, [rows, tokens]; None for all.
 
         Returns:

@@ -60,7 +60,7 @@ class OwnLayer(nn.Module):
 
     Args:
         layer: The frozen one; not held.
-        rank: Of the change; 0 for a copy.
+        rank: Inner width of each change to a layer; 0 trains a whole copy.
         strength: What a change counts.
     """
 

@@ -26,8 +26,8 @@ class Asked:
         states: What its layers for the picture read, [batch, places, dim]; in FLUX's single
             blocks the text comes first.
         query: [batch, heads, rows, head_dim].
-        keys: Likewise.
-        values: Likewise.
+        keys: One for each row, [batch, heads, rows, head_dim].
+        values: What is read at each key, [batch, heads, rows, head_dim].
     """
 
     attention: Any
@@ -43,7 +43,7 @@ class Shared:
 
     Attributes:
         keys: [batch, heads, tokens, head_dim].
-        values: Likewise.
+        values: What is read at each key, [batch, heads, tokens, head_dim].
         weights: What each counts, 0 for one that a row does not read; fits
             [batch, 1, rows, tokens]; None for 1, as an own token.
     """
@@ -198,7 +198,7 @@ def attend_weighted(query: Tensor, keys: Tensor, values: Tensor, weights: Tensor
     Args:
         query: [batch, heads, rows, head_dim].
         keys: [batch, heads, tokens, head_dim].
-        values: Likewise.
+        values: What is read at each key, [batch, heads, tokens, head_dim].
         weights: What each token counts, as if it stood there so often; fits
             [batch, 1, rows, tokens]; None for 1.
     """

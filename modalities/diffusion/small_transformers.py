@@ -17,7 +17,7 @@ class SmallTransformerOptions:
 
     Attributes:
         kind: "flux" for a FluxTransformer2DModel, "sd3" for an SD3Transformer2DModel.
-        channels: Of the latents.
+        channels: Channels of the latents that it reads and writes.
         patch: Side of the blocks of latents that are one token; FLUX is told them packed.
         layers: Blocks with layers of their own for text and picture.
         single_layers: Blocks that both share, in FLUX alone.
