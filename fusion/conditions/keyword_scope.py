@@ -34,7 +34,7 @@ class KeywordScope:
         """Return which rows of an attention are places that look at the keyword.
 
         Args:
-            key: Of the attention.
+            key: Tells the attention from others.
             asked: What it asks; the text's rows come first.
             marks: 1 for each token of the text that is of the keyword, [batch, tokens].
             places: How many rows are the picture's.

@@ -37,7 +37,7 @@ class BranchOptions:
     """How tokens of a condition are made, run and read.
 
     Attributes:
-        rank: Of each change of a layer.
+        rank: Inner width of each change to a layer.
         alpha: A change counts alpha / rank.
         source: "latent" where the condition is a picture's latents, "tokens" where it is tokens.
         patch: Side of the blocks of latents that are one token.

@@ -34,7 +34,7 @@ class Base:
 
     Attributes:
         pipeline: Without sets, on a shared engine.
-        lock: Of the model.
+        lock: Held by whoever runs the model.
         bytes: What its weights take.
     """
 
@@ -213,7 +213,7 @@ class SharedSets:
 
     Args:
         sets: Recognise; a batch of pieces is faster than one after the other.
-        lock: Of their model.
+        lock: Held by whoever runs their model.
     """
 
     def __init__(self, sets: PieceRecogniser, lock: threading.Lock):
