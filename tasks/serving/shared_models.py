@@ -137,16 +137,16 @@ class SharedEngine:
 
     Args:
         engine: Computes.
-        lock: Held while one hears, since two take the memory twice and are no faster.
-        apart: Whether reading and writing may go on in the meantime, as where no adapters are
-            switched on and off.
+        lock: Held while one draws, and unless `apart` while one does anything with the model.
+        apart: Whether threads need not wait for each other, as where no adapters are switched on
+            and off.
     """
 
     def __init__(self, engine: Engine, lock: threading.Lock, *, apart: bool):
         self.engine, self.lock = engine, lock
         self.name, self.vocabulary = engine.name, engine.vocabulary
         self.max_tokens, self.together = engine.max_tokens, engine.together
-        self.reading: Any = nullcontext() if apart else lock
+        self.turn: Any = nullcontext() if apart else lock
         drafting = threading.Lock() if apart else lock
         self._guesses = Together[tuple[Any, list[int], int], list[int]](
             self._guess, drafting, max(1, engine.together)
@@ -158,7 +158,7 @@ class SharedEngine:
 
     def hear(self, mel: np.ndarray) -> "SharedWindow":
         """Run the encoder on [mel_bins, 3000]."""
-        with self.lock:
+        with self.turn:
             return SharedWindow(self, self.engine.hear(mel))
 
     def guess_all(
@@ -189,12 +189,12 @@ class SharedWindow:
 
     def guess_language(self) -> str:
         """Return the code of the likeliest language."""
-        with self.shared.reading:
+        with self.shared.turn:
             return self.window.guess_language()
 
     def write(self, prompt: list[int], limit: int | None, guess: Sequence[int] = ()) -> Attempt:
         """Decode greedily."""
-        with self.shared.reading:
+        with self.shared.turn:
             return self.window.write(prompt, limit, guess)
 
     def sample(self, prompt: list[int], limit: int, sampling: Sampling) -> Attempt:
@@ -204,7 +204,7 @@ class SharedWindow:
 
     def token_times(self, prompt: list[int], tokens: list[int], states: int) -> np.ndarray:
         """Find when tokens are said."""
-        with self.shared.reading:
+        with self.shared.turn:
             return self.window.token_times(prompt, tokens, states)
 
 
