@@ -17,6 +17,7 @@ from tools.flow_measures import (
     BATCH,
     EPSILONS,
     METHODS,
+    PEERS,
     PLAIN,
     STEPS,
     TRANSPORT,
@@ -66,7 +67,7 @@ def read_found(folder: Path, task: str) -> Found:
         files = [place / "measured.json" for place in places]
         if seeds := [json.loads(file.read_text()) for file in files if file.exists()]:
             found[method] = seeds
-    if missing := [name for name in METHODS if name not in found and "torchcfm" not in name]:
+    if missing := [name for name in METHODS if name not in found and name not in PEERS]:
         raise FileNotFoundError(f"Nothing was measured of {missing[0]}, {task}.")
     return found
 
@@ -86,12 +87,11 @@ def tell(
     paragraphs = []
     for task in found:
         paragraphs += [f"### {task}", write_table(found[task], toys[task], timed)]
-    counts = [len(seeds) for methods in found.values() for seeds in methods.values()]
     first = next(iter(found))
     return [
         *paragraphs,
         f"A network of three layers of 64, {STEPS:,} steps of Adam on {BATCH} pairs, "
-        f"{count_seeds(counts)}; ± is the deviation over seeds. W2 is the 2-Wasserstein distance "
+        f"{_tell_seeds(found)}; ± is the deviation over seeds. W2 is the 2-Wasserstein distance "
         f"of {POINTS:,} points that flowed by {MANY} or {FEW} steps of Euler from as many targets, "
         f"mean of {DRAWS} draws that chose nothing, the same for all; the floor is that of other "
         "draws of targets from them. The energy of the path is off the squared W2 of sources and "
@@ -103,6 +103,16 @@ def tell(
         f"![Ways of points from 8 Gaussians to moons]({PICTURE})",
         f"Ways of {WAYS} points, seed 0, from 8 Gaussians to moons (grey); red where they end.",
     ]
+
+
+def _tell_seeds(found: Mapping[str, Found]) -> str:
+    """Say how many seeds there are, and how many of the peer, where it was there."""
+    counts: dict[bool, list[int]] = {False: [], True: []}
+    for methods in found.values():
+        for name, seeds in methods.items():
+            counts[name in PEERS].append(len(seeds))
+    peers = f", of torchcfm {count_seeds(counts[True])}" if counts[True] else ""
+    return count_seeds(counts[False]) + peers
 
 
 def write_table(
