@@ -86,7 +86,28 @@ def _crowds(shown: Sequence[bytes], data: Path) -> list[Row]:
             pairs = [measure_crowd(served, asked) for _ in range(ROUNDS)]
             what = f"{CLIENTS} clients at once, {kind}"
             found.append(paired(what, "one client at a time", pairs, "requests/s", TARGET))
+        found.append(_two_processes(served, requests(shown, data)))
     return found
+
+
+def _two_processes(one: Served, kinds: dict[str, Requests]) -> Row:
+    """Share requests of all kinds out to two servers of one thread, against one of all threads."""
+    kind, asked = next(iter(kinds.items()))
+    bodies = [form(file, {"model": model}) for model, file in asked]
+    options = ("--queue", "32", "--no-page")
+    with serving(*options, threads=1) as first, serving(*options, threads=1) as second:
+        turns = [served for _ in bodies for served in (first, second)][: len(bodies)]
+
+        def send(to: Sequence[Served]) -> float:
+            start = time.perf_counter()
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                list(pool.map(Served.transcribe, to, bodies))
+            return len(bodies) / (time.perf_counter() - start)
+
+        alone = [one] * len(bodies)
+        pairs = [(send(turns), send(alone)) for _ in range(ROUNDS + 1)][1:]
+    what = f"{CLIENTS} clients and two servers of one thread each, {kind}"
+    return paired(what, "one server of all threads", pairs, "requests/s", "")
 
 
 def _cut_speech(data: Path) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -81,15 +82,24 @@ def form(file: bytes | None, fields: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[Served]:
+def serving(*options: str, threads: int | None = None) -> Iterator[Served]:
     """Run `mcgurk serve` with options on a free port, and end it with SIGTERM.
+
+    Args:
+        options: Of the command.
+        threads: That a computation takes; None for as many as it likes.
 
     Raises:
         RuntimeError: It did not come up, or did not end with 0.
     """
     command = [sys.executable, "-m", "tasks", "serve", "--port", "0", *options]
+    few = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        env=os.environ | few,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         assert process.stdout is not None
