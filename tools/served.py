@@ -86,7 +86,7 @@ def serving(*options: str, threads: int | None = None) -> Iterator[Served]:
     """Run `mcgurk serve` with options on a free port, and end it with SIGTERM.
 
     Args:
-        options: Of the command.
+        options: What the command is given besides its port.
         threads: That a computation takes; None for as many as it likes.
 
     Raises:
