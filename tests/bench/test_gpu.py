@@ -8,6 +8,7 @@ import pytest
 from bench import gpu
 
 
+@pytest.mark.slow
 def test_it_answers_all_four_questions(monkeypatch, tmp_path, demo_clip, capsys):
     for number in range(3):
         shutil.copy(demo_clip, tmp_path / f"{number}.mp4")

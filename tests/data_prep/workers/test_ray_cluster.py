@@ -91,7 +91,7 @@ def test_without_ray_the_extra_is_named(monkeypatch, raw, tmp_path):
     [
         (signal.SIGINT, 130, 0),  # while the cluster starts
         (signal.SIGINT, 130, 1),
-        (signal.SIGTERM, 143, 1),
+        pytest.param(signal.SIGTERM, 143, 1, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_run_goes_on(raw, tmp_path, number, code, lines):

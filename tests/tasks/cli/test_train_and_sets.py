@@ -81,6 +81,7 @@ def launch_two(logs: Path, *arguments: str) -> tuple[str, dict[str, list[str]]]:
     return ended.stderr, written
 
 
+@pytest.mark.slow
 def test_of_two_processes_the_first_alone_prints(prepared, tmp_path):
     config = lips_config(prepared, tmp_path / "lips.yaml")
     arguments = [str(config), "--device", "cpu", "--json", "-o", str(tmp_path / "out")]

@@ -106,6 +106,7 @@ def test_a_killed_run_goes_on_without_repeating_or_losing(plan, fake, tmp_path, 
     assert len(again.calls) == len(whole.by_key) - before
 
 
+@pytest.mark.slow
 def test_several_processes_find_the_same(plan, tmp_path):
     load = partial(load_recogniser, "whisper-tiny.en", "grid", "cpu")
     recogniser = load()
