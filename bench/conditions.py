@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.compare import Row, compare, seconds
-from fusion.conditions.aligned import Aligned, attend_aligned
 from fusion.conditions.catalog import build_preset
 from fusion.conditions.condition import Condition
 from fusion.conditions.injection import inject
 from fusion.conditions.rotary import grid
 from fusion.conditions.token_branch import BranchOptions, TokenBranch
+from modalities.aligned_attention import Aligned, attend_aligned
 from modalities.diffusion.small import SmallDenoiserOptions, build_small
 from modalities.diffusion.small_transformers import SmallTransformerOptions, build_small_transformer
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-JOINT, UPSTREAM = FUSION_NAMES = ("joint", "upstream")
+JOINT, ALIGNED, UPSTREAM = FUSION_NAMES = ("joint", "aligned", "upstream")
+# Those that join after the convolutions, by what a lip encoder read, as far as it can be trusted.
+GATED = (JOINT, ALIGNED)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from fusion.conditions.aligned import Aligned, attend_aligned
 from fusion.conditions.rotary import Angles, turn
+from modalities.aligned_attention import Aligned, attend_aligned
 from modalities.diffusion.decoupled import split_heads
 
 KNOWN = ("FluxAttnProcessor", "JointAttnProcessor2_0")

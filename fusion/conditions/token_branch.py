@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from fusion.conditions.aligned import Aligned, align
 from fusion.conditions.checks import check_counts
 from fusion.conditions.contract import FLUX, Condition, Host, Injector, Step
 from fusion.conditions.flux_stream import FluxStream, flux_blocks
@@ -25,6 +24,7 @@ from fusion.conditions.joint_attention import (
 from fusion.conditions.keyword_scope import KeywordScope
 from fusion.conditions.rotary import grid
 from fusion.contract.options import check_choice
+from modalities.aligned_attention import Aligned, align
 from modalities.diffusion.decoupled import split_heads
 
 LATENT, TOKENS = "latent", "tokens"

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from fusion.adapters.interface import Adapters
 from fusion.audio_visual.agreement import Agreement, AgreementNetwork
 from fusion.audio_visual.by_row import RowFusion
-from fusion.audio_visual.joint import JointFusion, reliability
+from fusion.audio_visual.gated import GatedFusion, reliability
 from fusion.audio_visual.mixed import MixedFusion
 from fusion.audio_visual.upstream import UpstreamFusion
 from fusion.serving.shared_cache import EXACT, SharedCache
@@ -25,7 +25,7 @@ from modalities.speech.whisper_encoder import WhisperEncoder
 from modalities.vision.lips import LipEncoder
 
 MOST_TOKENS = 40  # a window holds about ten words
-Fusion = JointFusion | MixedFusion | UpstreamFusion
+Fusion = GatedFusion | MixedFusion | UpstreamFusion
 
 
 @dataclass(frozen=True)

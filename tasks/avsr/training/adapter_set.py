@@ -13,6 +13,7 @@ from data_prep.clips.samples import Sample
 from fusion.adapters.interface import attach
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions
 from fusion.audio_visual.catalog import FUSIONS
+from fusion.audio_visual.options import GATED
 from fusion.contract.options import build_options
 from fusion.methods.catalog import find_method
 from fusion.sets.card import SetCard
@@ -67,7 +68,7 @@ class AdapterSetTraining:
         wants_crops = config.fusion == "upstream"
         self.sights = SightSource(
             self.training,
-            lips if config.fusion == "joint" else None,
+            lips if config.fusion in GATED else None,
             config.sight,
             config.augment,
             config.loop.seed,
@@ -94,7 +95,7 @@ class AdapterSetTraining:
         kind, options = FUSIONS[config.fusion]
         if isinstance(fusion, kind):
             return fusion.train()
-        if config.fusion == "joint":
+        if config.fusion in GATED:
             assert lips is not None
             width = self.whisper.model.config.d_model
             known: dict[str, Any] = {"lip_dim": lips.dim, "dim": width}

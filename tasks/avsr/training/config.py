@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from data_prep.noise.recordings import CATEGORIES
-from fusion.audio_visual.options import FUSION_NAMES, AgreementOptions
+from fusion.audio_visual.options import FUSION_NAMES, GATED, AgreementOptions
 from fusion.papers.table import check_method
 from fusion.scenarios.options import ScenarioOptions
 from modalities.spelling import did_you_mean
@@ -285,8 +285,9 @@ class SetConfig:
         data: Clips.
         noise: Heard besides.
         lips: A lip encoder by name or file; empty for a set that hears only.
-        agreement: File of the network that compares lips and sound; with fusion "joint".
-        fusion: "joint", "upstream", or empty for a set that hears only.
+        agreement: File of the network that compares lips and sound; with fusion "joint" or
+            "aligned".
+        fusion: "joint", "aligned", "upstream", or empty for a set that hears only.
         fusion_options: Fields of the fusion module's dataclass that differ from their defaults.
         method: A name of `fusion.methods.METHODS`.
         options: Fields of the method's dataclass that differ from their defaults.
@@ -326,8 +327,10 @@ class SetConfig:
             guess = did_you_mean(self.fusion, FUSION_NAMES)
             known = ", ".join(FUSION_NAMES)
             raise ValueError(f"No fusion {self.fusion!r}; known: {known}, or ''.{guess}")
-        if self.fusion == "joint" and not (self.lips and self.agreement):
-            raise ValueError("Fusion 'joint' needs lips and agreement; name a file of each.")
+        if self.fusion in GATED and not (self.lips and self.agreement):
+            raise ValueError(
+                f"Fusion {self.fusion!r} needs lips and agreement; name a file of each."
+            )
         self.loop.check_goals(self.measures)
 
     @property

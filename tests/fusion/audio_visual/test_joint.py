@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from fusion.audio_visual.agreement import Agreement, AgreementNetwork, AgreementOptions, smooth
-from fusion.audio_visual.joint import SIGNS, JointFusion, JointFusionOptions, reliability
+from fusion.audio_visual.gated import SIGNS, reliability
+from fusion.audio_visual.joint import JointFusion, JointFusionOptions
 
 OPTIONS = JointFusionOptions(lip_dim=6, dim=8, hidden=5, gate_hidden=4)
 

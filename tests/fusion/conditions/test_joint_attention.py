@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from fusion.conditions.aligned import Aligned
 from fusion.conditions.joint_attention import (
     Added,
     Asked,
@@ -13,6 +12,7 @@ from fusion.conditions.joint_attention import (
     check_joint,
     let_read,
 )
+from modalities.aligned_attention import Aligned
 from modalities.diffusion.small_transformers import SmallTransformerOptions, build_small_transformer
 
 pytest.importorskip("diffusers")

@@ -64,7 +64,8 @@ def attend_aligned(
 
     Args:
         query: [batch, heads, places, head_dim].
-        keys: That all share, [batch, heads, tokens, head_dim].
+        keys: That all share, [batch, heads, tokens, head_dim]; tokens may be 0 where each place has
+            some for itself.
         values: What is read at each key, [batch, heads, tokens, head_dim].
         aligned: Those that each place has for itself.
         weights: What shared tokens count, 0 for one that is not read; fits
@@ -105,6 +106,7 @@ def _softmax(logits: list[Tensor], counts: list[Tensor]) -> list[Tensor]:
         [
             logit.detach().masked_fill(count == 0, -torch.inf).amax(-1)
             for logit, count in zip(logits, counts, strict=True)
+            if logit.shape[-1]
         ]
     ).amax(0)[..., None]
     shares = [

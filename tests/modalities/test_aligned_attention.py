@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fusion.conditions import aligned
-from fusion.conditions.aligned import Aligned, align, attend_aligned
+from modalities import aligned_attention
+from modalities.aligned_attention import Aligned, align, attend_aligned
+
+
+@pytest.fixture
+def draw():
+    return lambda *shape: torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def test_places_read_the_token_at_the_same_time_whatever_the_rates():
@@ -39,7 +44,7 @@ def dense(query: Any, keys: Any, values: Any, near_keys: Any, near_values: Any, 
 
 @pytest.mark.parametrize("reach", [0, 1])
 def test_it_is_the_dense_form_with_a_banded_mask(draw, reach, monkeypatch):
-    monkeypatch.setattr(aligned, "CHUNK", 5)
+    monkeypatch.setattr(aligned_attention, "CHUNK", 5)
     query, keys, values = draw(2, 2, 12, 4), draw(2, 2, 15, 4) + 1, draw(2, 2, 15, 4) - 1
     other_keys, other_values = draw(2, 2, 13, 4)[:, :, :12], 3 * draw(2, 2, 12, 4)
     index, there = align((3, 4), (3, 4), reach)
