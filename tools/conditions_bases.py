@@ -1,0 +1,310 @@
+"""Small U-Nets that paint digits and shapes by words, trained here and then frozen.
+
+`python -m tools.conditions_bases` trains what is not there yet under build/conditions/bases, and
+prints how many of the painted pictures show what they were told.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from fusion.conditions.condition import Condition
+from fusion.conditions.injection import Injection
+from fusion.contract.context import Repeats
+from modalities.diffusion.decoupled import Prompt
+from modalities.diffusion.measure.loss import loss
+from modalities.diffusion.measure.paths import DiffusionPath
+from modalities.diffusion.sampling import draw_noise
+from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
+from modalities.network_file import load_network, save_network
+from tools.conditions_judges import load_judge
+from tools.conditions_pictures import DRAWERS, SIDE, Pictures
+from tools.conditions_training import FOLDER, Learnt, Lesson, learn
+from tools.digit_lessons import seeded
+
+NOTHING = -1  # in place of a word: it is not told
+DROPPED = 0.1  # share of rows that are told nothing, and of words that are left out
+STEPS, GUIDANCE = 15, 2.0  # of sampling
+AT_ONCE = 100  # pictures
+DRAWN = 6000  # pictures that a base learns from
+SEED = 0
+LESSON = Lesson(steps=2000, rate=2e-3, warmup=100, batch=32)
+Draw = Callable[[Generator, int], "Batch"]
+
+
+@dataclass(frozen=True)
+class BaseOptions:
+    """How a base is built.
+
+    Attributes:
+        vocabulary: How many words there are.
+        words: How many are told of a picture, each a token.
+        denoiser: Sizes of its U-Net.
+    """
+
+    vocabulary: int = 10
+    words: int = 1
+    denoiser: SmallDenoiserOptions = SmallDenoiserOptions()
+
+    def __post_init__(self):
+        if isinstance(self.denoiser, Mapping):  # as it is read from a file
+            given: dict[str, Any] = dict(self.denoiser)
+            given.update({n: tuple(v) for n, v in given.items() if isinstance(v, list)})
+            object.__setattr__(self, "denoiser", SmallDenoiserOptions(**given))
+
+
+class Base(nn.Module):
+    """A small denoiser, and what each word is to it.
+
+    Args:
+        options: Its sizes.
+    """
+
+    def __init__(self, options: BaseOptions):
+        super().__init__()
+        self.options = options
+        self.denoiser = SmallDenoiser(options.denoiser)
+        self.words = nn.Embedding(options.vocabulary, options.denoiser.token_dim)
+
+    @property
+    def unet(self) -> Any:
+        """What injectors are built for."""
+        return self.denoiser.unet
+
+    def tokens(self, words: Tensor) -> Tensor:
+        """Return tokens of words, [rows, words, token_dim].
+
+        Args:
+            words: int64, [rows, words]; NOTHING where a word is not told.
+        """
+        empty = self.denoiser.empty.expand(len(words), -1, -1)
+        known = self.words(words.clamp(min=0))
+        return torch.where((words == NOTHING)[..., None], empty, known)
+
+    def forward(self, noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
+        """Tell the velocity of noisy latents, [rows, channels, height, width].
+
+        Args:
+            noisy: [rows, channels, height, width].
+            times: [rows], or [] for all.
+            words: int64, [rows, words].
+        """
+        return self.denoiser(noisy, times, Prompt(self.tokens(words)))
+
+    def encode(self, values: Tensor) -> Tensor:
+        """Return latents of pictures, -1 to 1, [rows, colours, height, width]."""
+        return self.denoiser.codec.encode((values.expand(-1, 3, -1, -1).movedim(1, -1) + 1) / 2)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pictures, -1 to 1, [rows, colours, height, width]."""
+        pictures = 2 * self.denoiser.codec.decode(latents).movedim(-1, 1) - 1
+        return pictures[:, : self.denoiser.codec.colours]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a step learns from.
+
+    Attributes:
+        latents: Targets, [rows, channels, height, width].
+        words: What they show, int64, [rows, words].
+        conditions: What injectors are told.
+    """
+
+    latents: Tensor
+    words: Tensor
+    conditions: Sequence[Condition] = field(default_factory=tuple)
+
+
+def _sizes(channels: tuple[int, ...] = (24, 48), **others: Any) -> SmallDenoiserOptions:
+    levels = tuple(range(len(channels)))
+    given: dict[str, Any] = {"height": SIDE, "width": SIDE, "colours": 1, "tokens": 1, **others}
+    return SmallDenoiserOptions(
+        channels=channels, attention=levels, groups=8, token_dim=32, **given
+    )
+
+
+BASES = {
+    "digits": BaseOptions(10, 1, _sizes()),
+    "shapes": BaseOptions(10, 2, _sizes(colours=3, tokens=2)),
+}
+
+
+def load_base(name: str, folder: Path = FOLDER / "bases") -> Base:
+    """Return a frozen base, which is trained where there is no file of it.
+
+    Args:
+        name: A name of BASES.
+        folder: Where bases are kept.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_network(train_base(name)[0], path, half=False)
+    return load_network(Base, BaseOptions, path).requires_grad_(False)
+
+
+def train_base(
+    name: str, lesson: Lesson = LESSON, seed: int = SEED, drawn: int = DRAWN
+) -> tuple[Base, Learnt]:
+    """Train a base from a seed.
+
+    Args:
+        name: A name of BASES.
+        lesson: How long and how fast.
+        seed: Fixes weights and draws.
+        drawn: How many pictures of the part that trains.
+    """
+    base: Base = seeded(seed, lambda: Base(BASES[name]))
+    pictures = DRAWERS[name]("train", drawn, seed, base.options.denoiser.height)
+    found = teach(base, [base], draw_plain(base, pictures), lesson, seed)
+    return base.requires_grad_(False).eval(), found
+
+
+def draw_plain(base: Base, pictures: Pictures) -> Draw:
+    """Return what draws batches of pictures and their words alone."""
+
+    def draw(generator: Generator, rows: int) -> Batch:
+        some = pictures.take(torch.randint(len(pictures), (rows,), generator=generator))
+        return Batch(base.encode(some.values), some.words)
+
+    return draw
+
+
+def drop_words(words: Tensor, generator: Generator, share: float = DROPPED) -> Tensor:
+    """Leave out a share of the words, and all words of a share of the rows.
+
+    Args:
+        words: int64, [rows, words].
+        generator: Draws which.
+        share: Of words, and of rows.
+    """
+    each = torch.rand(words.shape, generator=generator) < share
+    rows = torch.rand(len(words), 1, generator=generator) < share
+    return torch.where(rows | (each & (words.shape[1] > 1)), NOTHING, words)
+
+
+def teach(
+    base: Base,
+    modules: Sequence[nn.Module],
+    draw: Draw,
+    lesson: Lesson,
+    seed: int,
+    injection: Injection | None = None,
+    watch: Callable[[int], None] | None = None,
+    **measure: Any,
+) -> Learnt:
+    """Train a base, or injectors on a frozen one.
+
+    Args:
+        base: Of BASES, or another.
+        modules: What learns; for injectors `injection.injectors.values()`.
+        draw: Makes a batch of so many rows.
+        lesson: How long and how fast.
+        seed: Fixes all that is drawn.
+        injection: Is told the conditions of each batch; None where there are none.
+        watch: Called after each step with how many were made.
+        measure: As `modalities.diffusion.measure.loss.loss` takes it: time, weight, coupling.
+
+    Raises:
+        ValueError: The loss is no finite number, or conditions do not fit.
+    """
+    path = DiffusionPath(base.denoiser.noise)
+
+    def losses(generator: Generator) -> Mapping[str, Tensor]:
+        batch = draw(generator, lesson.batch)
+        words = drop_words(batch.words, generator)
+
+        def compute() -> Mapping[str, Tensor]:
+            return loss(base, batch.latents, path, cond=words, generator=generator, **measure)
+
+        if injection is None or not batch.conditions:
+            return compute()
+        with injection.tell(*batch.conditions):
+            return compute()
+
+    return learn(modules, losses, lesson, seed, watch)
+
+
+@torch.no_grad()
+def paint(
+    base: Base,
+    words: Tensor,
+    seed: int = 0,
+    injection: Injection | None = None,
+    conditions: Sequence[Condition] = (),
+    guidance: float = GUIDANCE,
+    steps: int = STEPS,
+    side: int | None = None,
+) -> Tensor:
+    """Paint a picture for each row of words, by DPM-Solver.
+
+    Args:
+        base: In evaluation mode.
+        words: int64, [rows, words]; NOTHING where a word is not told.
+        seed: Row n is painted from the noise of seed + n.
+        injection: What stands on the base.
+        conditions: What it is told, a row for each picture.
+        guidance: How far to go from what is painted without words to what is with them; 1 takes
+            the latter at half the cost.
+        steps: How often the base looks.
+        side: Height and width in pixels; None for the base's own.
+
+    Returns:
+        -1 to 1, [rows, colours, height, width].
+    """
+    guided = guidance != 1
+    side = side or base.options.denoiser.height
+    shape = base.denoiser.codec.shape(side, side)
+    latents = draw_noise(range(seed, seed + len(words)), shape)
+    told = torch.cat([torch.full_like(words, NOTHING), words]) if guided else words
+    prompt = Prompt(base.tokens(told))
+    solver = build_solver(base, steps)
+
+    def run() -> Tensor:
+        nonlocal latents
+        for time in solver.timesteps:
+            given = torch.cat([latents, latents]) if guided else latents
+            found = base.denoiser(given, time, prompt)
+            if guided:
+                without, with_words = found.chunk(2)
+                found = without + guidance * (with_words - without)
+            latents = solver.step(found, time, latents, return_dict=False)[0]
+        return base.decode(latents)
+
+    if injection is None or not conditions:
+        return run()
+    with injection.tell(*conditions, repeats=Repeats(whole=2) if guided else Repeats()):
+        return run()
+
+
+def build_solver(base: Base, steps: int) -> Any:
+    """Return what samples a base in so many steps; each sampling needs one of its own."""
+    solver = base.denoiser.noise.solver(base.denoiser.codec.bounded)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of numpy 2, for diffusers
+        solver.set_timesteps(steps)
+    return solver
+
+
+def main() -> None:
+    """Train the bases, and say how good they are."""
+    torch.set_num_threads(1)
+    for name in BASES:
+        base, judge = load_base(name), load_judge(name)
+        test = DRAWERS[name]("test", 500, 1)
+        painted = paint(base, test.words)
+        told = ", ".join(f"{one:.1f} %" for one in judge.score(painted, test.words))
+        print(f"{name}: {sum(p.numel() for p in base.parameters()):,} weights; {told} are as told")
+
+
+if __name__ == "__main__":
+    main()
