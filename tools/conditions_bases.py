@@ -200,6 +200,7 @@ def teach(
     seed: int,
     injection: Injection | None = None,
     watch: Callable[[int], None] | None = None,
+    dropped: float = DROPPED,
     **measure: Any,
 ) -> Learnt:
     """Train a base, or injectors on a frozen one.
@@ -212,6 +213,7 @@ def teach(
         seed: Fixes all that is drawn.
         injection: Is told the conditions of each batch; None where there are none.
         watch: Called after each step with how many were made.
+        dropped: Share of words that are not told; 0 where the draw itself leaves words out.
         measure: As `modalities.diffusion.measure.loss.loss` takes it: time, weight, coupling.
 
     Raises:
@@ -221,7 +223,7 @@ def teach(
 
     def losses(generator: Generator) -> Mapping[str, Tensor]:
         batch = draw(generator, lesson.batch)
-        words = drop_words(batch.words, generator)
+        words = drop_words(batch.words, generator, dropped)
 
         def compute() -> Mapping[str, Tensor]:
             return loss(base, batch.latents, path, cond=words, generator=generator, **measure)

@@ -1,0 +1,192 @@
+"""ResAdapter: a base that was trained at 16 x 16 learns other sizes by few weights.
+
+`python -m tools.conditions_sizes [--seeds N]` trains what is not there yet, and keeps it in
+build/conditions/sizes.json. Beside it stand the base as it is, ResAdapter without its norms, and
+an attention LoRA of as many weights.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from fusion.conditions.injection import Injection, inject
+from fusion.conditions.weight_patch import WeightPatch, WeightPatchOptions
+from modalities.diffusion.measure.sizes import FarSizes
+from tools.conditions_bases import Base, Batch, load_base, paint, teach
+from tools.conditions_judges import load_judge
+from tools.conditions_pictures import DRAWERS, SIDE, Pictures, resize
+from tools.conditions_training import FOLDER, Lesson, draw_sheet
+from tools.digit_lessons import measured_once, seeded
+
+NAME = "sizes"
+ON = "digits"
+SEEDS = 3
+SIZES = (8, 24, 32)
+LARGEST = max(SIZES)
+RANK = 16
+LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=16)
+DRAWN, TESTED, SHOWN, STEPS = 3000, 150, 10, 10
+BARE, OURS, PLAIN, ATTENTION = (
+    "the base as it is",
+    "ResAdapter",
+    "ResAdapter without norms",
+    "attention LoRA",
+)
+FACES = ("to_q", "to_k", "to_v", "to_out.0")
+Adapted = tuple[Base, Injection | None, list[nn.Module]]
+
+
+def adapt_convolutions(base: Base, norms: bool) -> Adapted:
+    """Put ResAdapter on a copy of a base."""
+    own = deepcopy(base)
+    patch = WeightPatch(own.unet, WeightPatchOptions(RANK, RANK, norms))
+    return own, inject(own.denoiser, {"size": patch}), [patch]
+
+
+def adapt_attention(base: Base, weights: int) -> Adapted:
+    """Put an attention LoRA of about so many weights on a copy of a base, by PEFT."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    own = deepcopy(base)
+    layers = [m for n, m in own.unet.named_modules() if n.endswith(FACES)]
+    each = sum(layer.in_features + layer.out_features for layer in layers)
+    rank = max(1, round(weights / each))
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=[*FACES]), own.unet)
+    return own, None, [own]
+
+
+def adapt(base: Base, method: str, seed: int) -> Adapted:
+    """Put what is to be trained on a copy of a base.
+
+    Args:
+        base: Frozen.
+        method: BARE, OURS, PLAIN or ATTENTION.
+        seed: Fixes new weights.
+    """
+    if method == BARE:
+        return base, None, []
+    if method == ATTENTION:
+        weights = count(adapt_convolutions(base, True)[2])
+        return seeded(seed, lambda: adapt_attention(base, weights))
+    return seeded(seed, lambda: adapt_convolutions(base, method == OURS))
+
+
+def count(modules: list[nn.Module]) -> int:
+    """Count the weights that are trained."""
+    return sum(p.numel() for module in modules for p in module.parameters() if p.requires_grad)
+
+
+def draw_sizes(base: Base, pictures: Pictures) -> Callable[[Generator, int], Batch]:
+    """Return what draws batches, each of one size; far sizes come more often, 16 never."""
+    sampler = FarSizes((SIDE, SIDE), [(side, side) for side in SIZES])
+    kept = {side: base.encode(resize(pictures, side).values) for side in SIZES}
+
+    def draw(generator: Generator, rows: int) -> Batch:
+        side, _ = sampler.draw(generator)
+        some = torch.randint(len(pictures), (rows,), generator=generator)
+        return Batch(kept[side][some], pictures.words[some])
+
+    return draw
+
+
+def measure(
+    base: Base, injection: Injection | None, test: Mapping[int, Pictures], drawn: int
+) -> tuple[dict[str, Any], dict[int, Tensor]]:
+    """Paint at all sizes and judge; return what was found, and the pictures by size."""
+    found, painted = {}, {}
+    for side, real in test.items():
+        values = paint(base, real.words, drawn, injection, steps=STEPS, side=side)
+        judge = load_judge(ON, side)
+        found[str(side)] = {
+            "right": judge.score(values, real.words)[0],
+            "distance": judge.distance(values, real.values),
+        }
+        painted[side] = values
+    return found, painted
+
+
+def draw_test(fold: str, count: int, seed: int) -> dict[int, Pictures]:
+    """Draw pictures that are judged with, at all sizes."""
+    return {side: DRAWERS[ON](fold, count, seed, side) for side in sorted((SIDE, *SIZES))}
+
+
+def run_method(method: str, seed: int, lesson: Lesson = LESSON) -> dict[str, Any]:
+    """Train one way and measure it.
+
+    Returns:
+        "weights" that are trained, "seconds", the loss's "curve", "sizes" with "right", percent,
+        and "distance" of each, and "drift": the root mean square by which pictures of 16 x 16
+        differ from those of the base, of values from -1 to 1.
+    """
+    base = load_base(ON)
+    native, _, _ = adapt(base, BARE, seed)
+    own, injection, modules = adapt(base, method, seed)
+    weights, learnt = count(modules), None
+    if modules:
+        pictures = DRAWERS[ON]("train", DRAWN, 100 + seed, LARGEST)
+        learnt = teach(own, modules, draw_sizes(own, pictures), lesson, seed, injection)
+    own.eval()
+    test = draw_test("test", TESTED, 200 + seed)
+    found, painted = measure(own, injection, test, 1000 * seed)
+    if not seed:
+        _keep(method, painted)
+    if injection:
+        injection.remove()
+    before = paint(native, test[SIDE].words, 1000 * seed, steps=STEPS)
+    return {
+        "weights": weights,
+        "seconds": learnt.seconds if learnt else 0.0,
+        "curve": learnt.curve if learnt else [],
+        "sizes": found,
+        "drift": float((painted[SIDE] - before).square().mean().sqrt()),
+    }
+
+
+def _keep(method: str, painted: Mapping[int, Tensor]) -> None:
+    """Keep some pictures for the contact sheet."""
+    from modalities.tensor_file import write_tensors
+
+    place = FOLDER / NAME / f"{method.replace(' ', '_')}.safetensors"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(place, {str(side): values[:SHOWN] for side, values in painted.items()})
+
+
+def run(seeds: int = SEEDS) -> None:
+    """Run what is not there yet, and keep all in one file."""
+    found: dict[str, Any] = {}
+    for seed in range(seeds):
+        for method in (BARE, OURS, PLAIN, ATTENTION):
+            place = FOLDER / NAME / f"{method.replace(' ', '_')}_{seed}.json"
+            found.setdefault(method, []).append(
+                measured_once(place, partial(run_method, method, seed))
+            )
+            print(method, seed, found[method][-1]["sizes"], flush=True)
+
+
+def draw() -> None:
+    """Draw the contact sheet: a line for each way and size."""
+    from modalities.tensor_file import read_tensors
+
+    lines = {}
+    for method in (BARE, OURS, ATTENTION):
+        kept = read_tensors(FOLDER / NAME / f"{method.replace(' ', '_')}.safetensors", "", "")
+        lines.update({f"{method}, {side} x {side}": kept[str(side)] for side in (16, 24)})
+    draw_sheet(lines, FOLDER / f"{NAME}.png", SHOWN)
+
+
+def main() -> None:
+    """Run the study."""
+    parser = argparse.ArgumentParser(prog="python -m tools.conditions_sizes", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
+    torch.set_num_threads(1)
+    run(parser.parse_args().seeds)
+    draw()
+
+
+if __name__ == "__main__":
+    main()
