@@ -66,6 +66,14 @@ class Injector(nn.Module):
         return ()
 
     @property
+    def places(self) -> Mapping[str, int]:
+        """Names of the places where it adds features that a router can weigh, and their channels.
+
+        They are names in what `encode` returns, each [rows, channels, height, width].
+        """
+        return {}
+
+    @property
     def on(self) -> bool:
         """Whether it does something now."""
         return not self.asleep and (self.told is not None or not self.needs)

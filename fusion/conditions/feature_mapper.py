@@ -147,9 +147,15 @@ class FeatureMapper(Injector):
         pairs = list(zip(given, wanted, strict=False))[: options.places or most]
         if options.middle:
             pairs.append((given[-1], wanted[-1]))
+        self.widths = tuple(width for _, width in pairs)
         self.maps = nn.ModuleList(
             FeatureMap(channels, width, 4 * first, token_dim, options) for channels, width in pairs
         )
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """Those of the denoiser's decoder that are mapped to, from the largest."""
+        return {str(number): width for number, width in enumerate(self.widths)}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -263,7 +269,9 @@ class FeatureMapper(Injector):
         told, options = self.told, self.options
         assert told is not None and told.values is not None
         nothing = step.pictures.new_zeros(())
-        features = [told.scale * told.values[str(n)].to(nothing) for n in range(len(self.maps))]
+        features = [
+            told.weight(str(n)) * told.values[str(n)].to(nothing) for n in range(len(self.maps))
+        ]
         middle = features.pop() if options.middle else nothing
         features += [nothing] * (self.skipped - len(features))
         add_residuals(step.arguments, SKIPPED, features)

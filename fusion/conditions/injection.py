@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fusion.conditions.contract import Condition, Injector, Step, Told
 from fusion.conditions.counting import Count
+from fusion.conditions.routing.place_weights import PlaceWeights
 from fusion.contract.context import Repeats
 from modalities.diffusion.denoiser import Denoiser
 from modalities.spelling import did_you_mean
@@ -23,14 +24,18 @@ class Injection:
     Args:
         model: A `Denoiser`, or diffusers' own; its weights and modules stay as they are.
         injectors: By the names that conditions call them by.
+        weights: What weighs features of several of them, place by place; None where each adds all.
 
     Raises:
-        ValueError: There is none, one is for another class, or two run rows beside the batch.
+        ValueError: There is none, one is for another class, or two run rows beside the batch; or
+            weights of an injector that is not among them.
     """
 
-    def __init__(self, model: Any, injectors: Mapping[str, Injector]):
+    def __init__(
+        self, model: Any, injectors: Mapping[str, Injector], weights: PlaceWeights | None = None
+    ):
         self.model = model.unet if isinstance(model, Denoiser) else model
-        self.injectors = dict(injectors)
+        self.injectors, self.weights = dict(injectors), weights
         self._check()
         self._step: Step | None = None
         self._parameters = inspect.signature(self.model.forward)
@@ -50,6 +55,12 @@ class Injection:
                     f"{name!r} cannot stand on a {type(self.model).__name__}; expected "
                     f"{' or '.join(injector.backbones)} of diffusers."
                 )
+        names = () if self.weights is None else self.weights.names
+        if missing := [name for name in names if name not in self.injectors]:
+            raise ValueError(
+                f"Weights are of {', '.join(names)}; there is no injector {missing[0]!r} among "
+                f"{', '.join(self.injectors)}."
+            )
         doubling = [name for name, injector in self.injectors.items() if injector.doubles]
         if len(doubling) > 1:
             raise ValueError(
@@ -142,6 +153,8 @@ class Injection:
         step.arguments.update(step.arguments.pop("kwargs", {}))
         for injector in on:
             self._encode(injector, step)
+        if self.weights is not None:
+            self.weights.weigh(self.injectors, len(step.pictures))
         for injector in on:
             injector.before(step)
         for injector in on:
@@ -173,14 +186,18 @@ def _change(output: Any, injector: Injector) -> Any:
     return output if changed is output.sample else type(output)(sample=changed)
 
 
-def inject(model: Any, injectors: Mapping[str, Injector]) -> Injection:
+def inject(
+    model: Any, injectors: Mapping[str, Injector], weights: PlaceWeights | None = None
+) -> Injection:
     """Put injectors into a frozen denoiser.
 
     Args:
         model: A `Denoiser`, or diffusers' own.
         injectors: By the names that conditions call them by.
+        weights: What weighs features of several of them, place by place; None where each adds all.
 
     Raises:
-        ValueError: There is none, one is for another class, or two run rows beside the batch.
+        ValueError: There is none, one is for another class, or two run rows beside the batch; or
+            weights of an injector that is not among them.
     """
-    return Injection(model, injectors)
+    return Injection(model, injectors, weights)

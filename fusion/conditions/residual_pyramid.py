@@ -132,6 +132,7 @@ class ResidualPyramid(Injector):
     def __init__(self, model: Any, options: PyramidOptions):
         super().__init__(model, options)
         self.levels, widths = residual_levels(model, options.middle)
+        self.widths = tuple(widths)
         self.factor = options.pixels * 2 ** self.levels[0]  # side of a block of the first size
         self.unshuffle = nn.PixelUnshuffle(self.factor)
         inputs = options.channels * self.factor**2
@@ -175,6 +176,11 @@ class ResidualPyramid(Injector):
         for layer in last:
             layer.weight.zero_()
             layer.bias.zero_()
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """Its levels, from the largest."""
+        return {str(number): width for number, width in enumerate(self.widths)}
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -237,7 +243,7 @@ class ResidualPyramid(Injector):
         told, pictures = self.told, step.pictures
         assert told is not None
         features = [
-            told.scale * told.take(str(number), len(pictures)).to(pictures.dtype)
+            told.weight(str(number)) * told.take(str(number), len(pictures)).to(pictures.dtype)
             for number in range(len(self.levels))
         ]
         add_residuals(step.arguments, RESIDUALS, features)

@@ -86,6 +86,7 @@ class Told:
     Attributes:
         values: What the injector's `encode` made of them, each [rows, ...].
         step_independent: Whether all of it is the same at all steps.
+        shares: What a router gives it at each place, by the place's name; 1 where there is none.
         copies: How often a denoiser runs each row of the batch that it was called with: 2 where a
             partner runs beside it.
     """
@@ -97,6 +98,7 @@ class Told:
         independent = all(one.step_independent for one in conditions.values())
         self.step_independent = independent and not each_step
         self.values: dict[str, Tensor] | None = None
+        self.shares: dict[str, Tensor] = {}
         self.copies = 1
         self._kept: dict[Hashable, Any] = {}
 
@@ -112,6 +114,11 @@ class Told:
         for condition in self.conditions.values():
             found *= condition.scale
         return found
+
+    def weight(self, place: str) -> Tensor | float:
+        """Return what it counts at a place: its scale, and there what a router gives it."""
+        share = self.shares.get(place)
+        return self.scale if share is None else self.scale * share
 
     def numbers(self, batch: int) -> Tensor:
         """Return which row of the conditions each row of a batch reads, [batch].

@@ -1,0 +1,1 @@
+"""What decides which conditions count, how much, and where in a denoiser."""
