@@ -1,5 +1,6 @@
 """Denoisers of published sizes with random weights, or none, by name."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ BACKBONES: dict[str, tuple[str, dict[str, Any]]] = {
     "flux_dev": ("FluxTransformer2DModel", {"guidance_embeds": True}),
 }
 
+CONFIG = "config.json"  # of what diffusers saved
 # ControlNets by name: what differs from diffusers' defaults, which are those for Stable Diffusion.
 CONTROL_NETS: dict[str, dict[str, Any]] = {
     "sd15": {"cross_attention_dim": 768},
@@ -55,18 +57,35 @@ CONTROL_NETS: dict[str, dict[str, Any]] = {
 
 
 def build_control_net(name: str) -> Any:
-    """Build a ControlNet with random weights on torch's current device.
+    """Build a frozen ControlNet: a trained one of a folder, or one of random weights.
 
     Args:
-        name: A name of `CONTROL_NETS`.
+        name: A folder with config.json and safetensors, as diffusers saves a ControlNetModel; else
+            a name of `CONTROL_NETS`, whose weights are drawn on torch's current device.
 
     Raises:
-        ValueError: No such one, or diffusers is not installed.
+        ValueError: No such one, a damaged one, or diffusers is not installed.
     """
+    if (Path(name) / CONFIG).is_file():
+        return _read_control_net(name)
     if name not in CONTROL_NETS:
         guess = did_you_mean(name, CONTROL_NETS)
-        raise ValueError(f"No ControlNet {name!r}; known: {', '.join(CONTROL_NETS)}.{guess}")
+        raise ValueError(
+            f"No ControlNet {name!r}; known: {', '.join(CONTROL_NETS)}, or a folder that diffusers "
+            f"saved.{guess}"
+        )
     net = import_diffusers().ControlNetModel(**CONTROL_NETS[name])
+    return net.requires_grad_(False).eval()
+
+
+def _read_control_net(folder: str) -> Any:
+    kind = import_diffusers().ControlNetModel
+    try:
+        net = kind.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"{folder} holds no ControlNet that can be read ({error}); save it again by diffusers."
+        ) from error
     return net.requires_grad_(False).eval()
 
 

@@ -22,7 +22,8 @@ class MapperOptions:
     """How features are mapped.
 
     Attributes:
-        source: A name of `CONTROL_NETS`: whose features they are.
+        source: A name of `CONTROL_NETS`, or the folder of a ControlNet that diffusers saved: whose
+            features they are.
         places: How many are mapped, from the largest; 0 for all that both have.
         middle: Whether that between encoder and decoder is mapped, too.
         blocks: How many a mapping has, each a residual block and a transformer.
@@ -119,7 +120,8 @@ class FeatureMapper(Injector):
         options: Sizes.
 
     Attributes:
-        source: The ControlNet, of random weights until `load_source` gives it others.
+        source: The ControlNet, of the folder's weights, or of random ones until `load_source` gives
+            it others.
 
     Raises:
         ValueError: Another denoiser, or features that it does not have.

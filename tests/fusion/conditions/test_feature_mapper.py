@@ -90,6 +90,17 @@ def test_a_trained_source_takes_the_place_of_a_random_one(unet):
         mapper.load_source(large)
 
 
+def test_a_source_is_read_from_the_folder_that_diffusers_saved(unet, tmp_path):
+    trained = build_control_net("small")
+    trained.save_pretrained(tmp_path)
+    mapper = FeatureMapper(unet, MapperOptions(**SIZES | {"source": str(tmp_path)}))
+    assert torch.equal(mapper.source.conv_in.weight, trained.conv_in.weight)
+    assert not any(p.requires_grad for p in mapper.source.parameters())
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="no ControlNet that can be read"):
+        FeatureMapper(unet, MapperOptions(**SIZES | {"source": str(tmp_path)}))
+
+
 def test_what_does_not_fit_is_refused(unet, draw, run):
     mapper = FeatureMapper(unet, MapperOptions(**SIZES, skip_latents=True))
     injection = inject(unet, {"map": mapper})
