@@ -6,7 +6,7 @@ prints how many of the painted pictures show what they were told.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ STEPS, GUIDANCE = 15, 2.0  # of sampling
 AT_ONCE = 100  # pictures
 DRAWN = 6000  # pictures that a base learns from
 SEED = 0
-LESSON = Lesson(steps=2000, rate=2e-3, warmup=100, batch=32)
 Draw = Callable[[Generator, int], "Batch"]
 
 
@@ -44,11 +43,13 @@ class BaseOptions:
     Attributes:
         vocabulary: How many words there are.
         words: How many are told of a picture, each a token.
+        times: How many its noise has.
         denoiser: Sizes of its U-Net.
     """
 
     vocabulary: int = 10
     words: int = 1
+    times: int = 1000
     denoiser: SmallDenoiserOptions = SmallDenoiserOptions()
 
     def __post_init__(self):
@@ -69,6 +70,7 @@ class Base(nn.Module):
         super().__init__()
         self.options = options
         self.denoiser = SmallDenoiser(options.denoiser)
+        self.denoiser.noise = replace(self.denoiser.noise, times=options.times)
         self.words = nn.Embedding(options.vocabulary, options.denoiser.token_dim)
 
     @property
@@ -121,17 +123,25 @@ class Batch:
     conditions: Sequence[Condition] = field(default_factory=tuple)
 
 
-def _sizes(channels: tuple[int, ...] = (24, 48), **others: Any) -> SmallDenoiserOptions:
-    levels = tuple(range(len(channels)))
-    given: dict[str, Any] = {"height": SIDE, "width": SIDE, "colours": 1, "tokens": 1, **others}
+def _sizes(side: int = SIDE, **others: Any) -> SmallDenoiserOptions:
+    given: dict[str, Any] = {"channels": (24, 48), "attention": (0, 1), "colours": 1, "tokens": 1}
     return SmallDenoiserOptions(
-        channels=channels, attention=levels, groups=8, token_dim=32, **given
+        height=side, width=side, groups=8, token_dim=32, **{**given, **others}
     )
 
 
 BASES = {
-    "digits": BaseOptions(10, 1, _sizes()),
-    "shapes": BaseOptions(10, 2, _sizes(colours=3, tokens=2)),
+    "digits": BaseOptions(10, 1, denoiser=_sizes()),
+    "shapes": BaseOptions(10, 2, denoiser=_sizes(colours=3, tokens=2)),
+    # Another clock, and other widths.
+    "shapes_32": BaseOptions(
+        10, 2, 400, _sizes(32, colours=3, tokens=2, channels=(32, 64), attention=(1,))
+    ),
+}
+LESSONS = {
+    "digits": Lesson(steps=2000, rate=2e-3, warmup=100),
+    "shapes": Lesson(steps=2000, rate=2e-3, warmup=100),
+    "shapes_32": Lesson(steps=1500, rate=2e-3, warmup=100, batch=16),
 }
 
 
@@ -153,20 +163,26 @@ def load_base(name: str, folder: Path = FOLDER / "bases") -> Base:
 
 
 def train_base(
-    name: str, lesson: Lesson = LESSON, seed: int = SEED, drawn: int = DRAWN
+    name: str, lesson: Lesson | None = None, seed: int = SEED, drawn: int = DRAWN
 ) -> tuple[Base, Learnt]:
     """Train a base from a seed.
 
     Args:
         name: A name of BASES.
-        lesson: How long and how fast.
+        lesson: How long and how fast; None for that of LESSONS.
         seed: Fixes weights and draws.
         drawn: How many pictures of the part that trains.
     """
     base: Base = seeded(seed, lambda: Base(BASES[name]))
-    pictures = DRAWERS[name]("train", drawn, seed, base.options.denoiser.height)
-    found = teach(base, [base], draw_plain(base, pictures), lesson, seed)
+    pictures = DRAWERS[kind_of(name)]("train", drawn, seed, base.options.denoiser.height)
+    draw = draw_plain(base, pictures)
+    found = teach(base, [base], draw, lesson or LESSONS[name], seed)
     return base.requires_grad_(False).eval(), found
+
+
+def kind_of(name: str) -> str:
+    """Return what a base paints, a name of DRAWERS."""
+    return name.split("_")[0]
 
 
 def draw_plain(base: Base, pictures: Pictures) -> Draw:
@@ -301,8 +317,9 @@ def main() -> None:
     """Train the bases, and say how good they are."""
     torch.set_num_threads(1)
     for name in BASES:
-        base, judge = load_base(name), load_judge(name)
-        test = DRAWERS[name]("test", 500, 1)
+        base = load_base(name)
+        side = base.options.denoiser.height
+        test, judge = DRAWERS[kind_of(name)]("test", 500, 1, side), load_judge(kind_of(name), side)
         painted = paint(base, test.words)
         told = ", ".join(f"{one:.1f} %" for one in judge.score(painted, test.words))
         print(f"{name}: {sum(p.numel() for p in base.parameters()):,} weights; {told} are as told")

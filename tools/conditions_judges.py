@@ -23,12 +23,18 @@ from tools.conditions_pictures import (
     find_edges,
     measure_digits,
 )
+from tools.conditions_sounds import draw_sounds
 from tools.conditions_training import FOLDER, Lesson, learn
 from tools.digit_lessons import seeded
 
 # What each word of a picture may be, and where its numbers begin.
-CLASSES = {"digits": ((0, 10),), "shapes": ((0, len(SHAPES)), (len(SHAPES), len(COLOURS)))}
-FORMS = {"digits": 1, "shapes": 3}  # colours
+CLASSES = {
+    "digits": ((0, 10),),
+    "shapes": ((0, len(SHAPES)), (len(SHAPES), len(COLOURS))),
+    "sounds": ((0, 10),),
+}
+FORMS = {"digits": 1, "shapes": 3, "sounds": 1}  # colours
+JUDGED = {**DRAWERS, "sounds": draw_sounds}
 LESSON = Lesson(steps=800, rate=3e-3, batch=64)
 DRAWN = 6000  # pictures that a judge learns from
 TRAINED, MEASURED = 71, 72  # seeds: pictures that judges learn from, and are measured with
@@ -129,7 +135,8 @@ def load_judge(name: str, side: int = SIDE, folder: Path = FOLDER / "judges") ->
     """Return a judge, which is trained where there is no file of it.
 
     Args:
-        name: "digits", or "shapes" whose second word is the colour.
+        name: "digits"; "shapes", whose second word is the colour; or "sounds", spoken digits as
+            `draw_sounds` pictures them.
         side: Height and width of its pictures in pixels.
         folder: Where judges are kept.
 
@@ -155,7 +162,7 @@ def train_judge(name: str, side: int = SIDE, lesson: Lesson = LESSON, drawn: int
     classes = tuple(count for _, count in CLASSES[name])
     options = JudgeOptions(name, side, FORMS[name], classes)
     judge: Judge = seeded(TRAINED, lambda: Judge(options))
-    pictures = DRAWERS[name]("train", drawn, TRAINED, side)
+    pictures = JUDGED[name]("train", drawn, TRAINED, side)
     starts = [first for first, _ in CLASSES[name]]
 
     def losses(generator: Generator) -> dict[str, Tensor]:
@@ -175,7 +182,7 @@ def train_judge(name: str, side: int = SIDE, lesson: Lesson = LESSON, drawn: int
 
 def measure_judge(judge: Judge) -> list[float]:
     """Return the percent of each word that a judge tells right of pictures that it has not seen."""
-    test = DRAWERS[judge.options.name]("test", TESTED, MEASURED, judge.options.side)
+    test = JUDGED[judge.options.name]("test", TESTED, MEASURED, judge.options.side)
     return judge.score(test.values, test.words)
 
 

@@ -1,14 +1,15 @@
 """ResAdapter: a base that was trained at 16 x 16 learns other sizes by few weights.
 
 `python -m tools.conditions_sizes [--seeds N]` trains what is not there yet, and keeps it in
-build/conditions/sizes.json. Beside it stand the base as it is, ResAdapter without its norms, and
-an attention LoRA of as many weights.
+build/conditions/sizes.json. Beside ResAdapter stand the base as it is, ResAdapter without its
+norms, and an attention LoRA of about as many weights.
 """
 
 import argparse
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from functools import partial
+from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -17,11 +18,23 @@ from torch import Generator, Tensor, nn
 from fusion.conditions.injection import Injection, inject
 from fusion.conditions.weight_patch import WeightPatch, WeightPatchOptions
 from modalities.diffusion.measure.sizes import FarSizes
+from tasks.reports import to_table
 from tools.conditions_bases import Base, Batch, load_base, paint, teach
 from tools.conditions_judges import load_judge
 from tools.conditions_pictures import DRAWERS, SIDE, Pictures, resize
-from tools.conditions_training import FOLDER, Lesson, draw_sheet
-from tools.digit_lessons import measured_once, seeded
+from tools.conditions_training import (
+    FOLDER,
+    Lesson,
+    draw_sheet,
+    missed,
+    read_study,
+    run_study,
+    show_sheet,
+    tell_spread,
+    values_of,
+)
+from tools.digit_lessons import plain, seeded
+from tools.digit_tables import count_seeds
 
 NAME = "sizes"
 ON = "digits"
@@ -31,12 +44,15 @@ LARGEST = max(SIZES)
 RANK = 16
 LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=16)
 DRAWN, TESTED, SHOWN, STEPS = 3000, 150, 10, 10
-BARE, OURS, PLAIN, ATTENTION = (
+REAL, BARE, OURS, PLAIN, ATTENTION = (
+    "real pictures",
     "the base as it is",
     "ResAdapter",
     "ResAdapter without norms",
     "attention LoRA",
 )
+METHODS = (REAL, BARE, OURS, PLAIN, ATTENTION)
+SETTINGS = {**asdict(LESSON), "rank": RANK, "pictures": TESTED, "sampling": STEPS}
 FACES = ("to_q", "to_k", "to_v", "to_out.0")
 Adapted = tuple[Base, Injection | None, list[nn.Module]]
 
@@ -123,6 +139,8 @@ def run_method(method: str, seed: int, lesson: Lesson = LESSON) -> dict[str, Any
         and "distance" of each, and "drift": the root mean square by which pictures of 16 x 16
         differ from those of the base, of values from -1 to 1.
     """
+    if method == REAL:
+        return measure_real(seed)
     base = load_base(ON)
     native, _, _ = adapt(base, BARE, seed)
     own, injection, modules = adapt(base, method, seed)
@@ -147,25 +165,24 @@ def run_method(method: str, seed: int, lesson: Lesson = LESSON) -> dict[str, Any
     }
 
 
+def measure_real(seed: int) -> dict[str, Any]:
+    """Judge real pictures as painted ones are: what judges and chance leave to be reached."""
+    test, others = (draw_test("test", TESTED, drawn + seed) for drawn in (200, 500))
+    sizes = {}
+    for side, real in others.items():
+        judge = load_judge(ON, side)
+        distance = judge.distance(real.values, test[side].values)
+        sizes[str(side)] = {"right": judge.score(real.values, real.words)[0], "distance": distance}
+    return {"weights": 0, "seconds": 0.0, "sizes": sizes, "drift": 0.0}
+
+
 def _keep(method: str, painted: Mapping[int, Tensor]) -> None:
     """Keep some pictures for the contact sheet."""
     from modalities.tensor_file import write_tensors
 
-    place = FOLDER / NAME / f"{method.replace(' ', '_')}.safetensors"
+    place = FOLDER / NAME / f"{plain(method)}.safetensors"
     place.parent.mkdir(parents=True, exist_ok=True)
     write_tensors(place, {str(side): values[:SHOWN] for side, values in painted.items()})
-
-
-def run(seeds: int = SEEDS) -> None:
-    """Run what is not there yet, and keep all in one file."""
-    found: dict[str, Any] = {}
-    for seed in range(seeds):
-        for method in (BARE, OURS, PLAIN, ATTENTION):
-            place = FOLDER / NAME / f"{method.replace(' ', '_')}_{seed}.json"
-            found.setdefault(method, []).append(
-                measured_once(place, partial(run_method, method, seed))
-            )
-            print(method, seed, found[method][-1]["sizes"], flush=True)
 
 
 def draw() -> None:
@@ -174,9 +191,63 @@ def draw() -> None:
 
     lines = {}
     for method in (BARE, OURS, ATTENTION):
-        kept = read_tensors(FOLDER / NAME / f"{method.replace(' ', '_')}.safetensors", "", "")
+        kept = read_tensors(FOLDER / NAME / f"{plain(method)}.safetensors", "", "")
         lines.update({f"{method}, {side} x {side}": kept[str(side)] for side in (16, 24)})
     draw_sheet(lines, FOLDER / f"{NAME}.png", SHOWN)
+
+
+def tell_sizes() -> list[str]:
+    """Return the paragraphs of the section.
+
+    Raises:
+        FileNotFoundError: Nothing has been measured.
+    """
+    settings, found = read_study(NAME)
+    sides = list(found[REAL][0]["sizes"])
+    rows = []
+    for method, seeds in found.items():
+        right = [tell_spread(values_of(seeds, "sizes", side, "right")) for side in sides]
+        away = [tell_spread(values_of(seeds, "sizes", side, "distance")) for side in sides]
+        trained = method in (OURS, PLAIN, ATTENTION)
+        drift = tell_spread(values_of(seeds, "drift"), 3) if trained else ""
+        rows.append([method, f"{seeds[0]['weights']:,}" if trained else "", *right, *away, drift])
+    head = ["adapter", "weights", *(f"right, {side}" for side in sides)]
+    head += [*(f"distance, {side}" for side in sides), "drift at 16"]
+    return [
+        f"A base that was trained on digits of 16 x 16 learns to paint 8 x 8, 24 x 24 and 32 x 32 "
+        f"in {settings['steps']} steps of {settings['batch']} pictures, far sizes more often and "
+        f"16 never; {count_seeds([len(found[OURS])])}. *Right* is the share of "
+        f"{settings['pictures']} painted digits that a judge trained at that size names as told, "
+        "percent; *distance* the Fréchet distance to real digits in what the judge sees, less is "
+        "better; *drift* the root mean square by which pictures of 16 x 16 differ from those of "
+        "the base from the same noise, of values from -1 to 1. `make conditions-sizes` does it.",
+        to_table(head, rows),
+        "\n".join(_aims(found)),
+        show_sheet(
+            NAME, "Digits of 16 x 16 and 24 x 24 by the base, ResAdapter and attention LoRA"
+        ),
+    ]
+
+
+def _aims(found: Mapping[str, list[Any]]) -> list[str]:
+    """Say what was aimed at, and whether it was reached."""
+    of = {
+        (method, key): fmean(values_of(seeds, "sizes", "24", key))
+        for method, seeds in found.items()
+        for key in ("right", "distance")
+    }
+    drift = {method: fmean(values_of(found[method], "drift")) for method in (OURS, ATTENTION)}
+    return [
+        f"* Better than the base at 24 x 24: right {of[OURS, 'right']:.1f} % against "
+        f"{of[BARE, 'right']:.1f} %, distance {of[OURS, 'distance']:.1f} against "
+        f"{of[BARE, 'distance']:.1f}{missed(of[OURS, 'distance'] < of[BARE, 'distance'])}.",
+        f"* Better than an attention LoRA at 24 x 24: distance {of[OURS, 'distance']:.1f} against "
+        f"{of[ATTENTION, 'distance']:.1f}, right {of[OURS, 'right']:.1f} % against "
+        f"{of[ATTENTION, 'right']:.1f} %"
+        f"{missed(of[OURS, 'distance'] < of[ATTENTION, 'distance'])}.",
+        f"* Less drift at the native size: {drift[OURS]:.3f} against {drift[ATTENTION]:.3f}"
+        f"{missed(drift[OURS] < drift[ATTENTION])}.",
+    ]
 
 
 def main() -> None:
@@ -184,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.conditions_sizes", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     torch.set_num_threads(1)
-    run(parser.parse_args().seeds)
+    run_study(NAME, METHODS, parser.parse_args().seeds, run_method, SETTINGS)
     draw()
 
 

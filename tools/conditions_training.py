@@ -1,17 +1,24 @@
 """One training loop for whatever learns in a study of conditions, and how results are told."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import cos, pi
 from pathlib import Path
 from statistics import fmean, stdev
 from time import process_time
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-FOLDER = Path(__file__).resolve().parents[1] / "build/conditions"
+from modalities.whole_file import replace_when_whole
+from tools.digit_lessons import measured_once, plain
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER, DOCS = ROOT / "build/conditions", ROOT / "docs"
 CURVE = 20  # numbers of a loss's curve, each the mean of as many steps
 CLIP = 1.0  # the gradient's norm at most
 LARGER, LETTERS, GAP = 2, 10, 1  # of a contact sheet: times a picture's size, pixels a line, pixels
@@ -102,6 +109,80 @@ def tell_spread(values: Sequence[float], digits: int = 1) -> str:
     """Write the mean over seeds, and with two or more the deviation, such as "81.3 ± 0.9"."""
     told = f"{fmean(values):.{digits}f}"
     return f"{told} ± {stdev(values):.{digits}f}" if len(values) > 1 else told
+
+
+def run_study(
+    name: str,
+    methods: Iterable[str],
+    seeds: int,
+    measure: Callable[[str, int], Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    folder: Path = FOLDER,
+) -> None:
+    """Measure what is not there yet, a seed of all methods before the next, and put all together.
+
+    Args:
+        name: Of the study; each measurement is kept in folder/name, all in folder/name.json.
+        methods: What is compared.
+        seeds: How many of each.
+        measure: Trains and measures a method with a seed.
+        settings: Told beside what was found.
+        folder: Where studies are kept.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for seed in range(seeds):
+        for method in methods:
+            place = folder / name / f"{plain(method)}_{seed}.json"
+            one = measured_once(place, partial(measure, method, seed))
+            found.setdefault(method, []).append(one)
+            print(f"{name}: {method}, seed {seed}: {one}", flush=True)
+            kept = {"settings": dict(settings), "found": found}
+            with replace_when_whole(folder / f"{name}.json") as partial_file:
+                partial_file.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+
+
+def read_study(name: str, folder: Path = FOLDER) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return the settings of a study, and what each seed measured by method.
+
+    Raises:
+        FileNotFoundError: Nothing has been measured.
+    """
+    place = folder / f"{name}.json"
+    if not place.exists():
+        raise FileNotFoundError(f"{place} is not there; run `make conditions-{name}`.")
+    kept = json.loads(place.read_text(encoding="utf-8"))
+    return kept["settings"], kept["found"]
+
+
+def show_sheet(name: str, about: str, folder: Path = FOLDER, docs: Path = DOCS) -> str:
+    """Put the contact sheet of a study beside the page; return what shows it, in Markdown.
+
+    Raises:
+        FileNotFoundError: There is no sheet.
+    """
+    from tools.small_picture import shrink_plot
+
+    shown = f"conditions_{name}.png"
+    shrink_plot(folder / f"{name}.png", docs / shown)
+    return f"![{about}]({shown})"
+
+
+def values_of(seeds: Sequence[Any], *keys: str) -> list[float]:
+    """Return what each seed measured under keys, one in the other."""
+    found = []
+    for one in seeds:
+        for key in keys:
+            one = one[key]
+        found.append(float(one))
+    return found
+
+
+def missed(reached: bool) -> str:
+    """Return what is said behind a figure that was aimed at."""
+    return "" if reached else ": MISSED"
 
 
 def draw_sheet(lines: Mapping[str, Tensor], path: Path, most: int = 12) -> None:

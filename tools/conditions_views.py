@@ -6,9 +6,10 @@ of a camera tell it. Beside it stand the base as it is, the map alone, and atten
 """
 
 import argparse
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from fusion.conditions.contract import Injector
 from fusion.conditions.injection import Injection, inject
 from modalities.diffusion.measure.contract import Levels
 from modalities.tensor_file import read_tensors, write_tensors
+from tasks.reports import to_table
 from tools.conditions_bases import (
     Base,
     Batch,
@@ -32,8 +34,19 @@ from tools.conditions_bases import (
 )
 from tools.conditions_judges import load_judge
 from tools.conditions_pictures import SIDE, Pictures, draw_shapes
-from tools.conditions_training import FOLDER, Lesson, draw_sheet
-from tools.digit_lessons import measured_once, plain, seeded
+from tools.conditions_training import (
+    FOLDER,
+    Lesson,
+    draw_sheet,
+    missed,
+    read_study,
+    run_study,
+    show_sheet,
+    tell_spread,
+    values_of,
+)
+from tools.digit_lessons import plain, seeded
+from tools.digit_tables import count_seeds
 
 NAME = "views"
 SEEDS = 3
@@ -42,9 +55,16 @@ LESSON = Lesson(steps=400, rate=1e-3, warmup=30, batch=32)
 STYLE_LESSON = Lesson(steps=200, rate=3e-3, warmup=20, batch=32)
 STYLE_RANK = 8
 DRAWN, TESTED, SHOWN, STEPS = 3000, 100, 6, 10
-BARE, CAMERA = "no adapter: each view by itself", "the map of views alone"
+REAL, BARE, CAMERA = "real pictures", "the base: each view by itself", "the map of views alone"
 ROWS, PLACES = "attention to the same row", "attention to all places"
-METHODS = {BARE: (), CAMERA: ("camera",), ROWS: ("camera", "views"), PLACES: ("camera", "views")}
+METHODS: dict[str, tuple[str, ...]] = {
+    REAL: (),
+    BARE: (),
+    CAMERA: ("camera",),
+    ROWS: ("camera", "views"),
+    PLACES: ("camera", "views"),
+}
+SETTINGS = {**asdict(LESSON), "things": TESTED, "sampling": STEPS, "style": asdict(STYLE_LESSON)}
 
 
 @dataclass(frozen=True)
@@ -132,16 +152,24 @@ def measure(
     told = [Condition("camera", "map", camera_map(len(test) // VIEWS))] if injection else []
     values = paint(base, test.words, seed, injection, told, steps=STEPS)
     seen = 2 * values - 1 if styled else values
+    return {**judge_views(seen, test), "ground": ground(values)}, values
+
+
+def judge_views(values: Tensor, test: Pictures) -> dict[str, float]:
+    """Judge views: how inconsistent they are, and what they show.
+
+    Args:
+        values: -1 to 1, [things * 2, 3, height, width].
+        test: What they were to show.
+    """
     judge = load_judge("shapes")
-    shape, colour = judge.score(seen, test.words)
-    found = {
-        "inconsistency": inconsistency(seen),
+    shape, colour = judge.score(values, test.words)
+    return {
+        "inconsistency": inconsistency(values),
         "shape": shape,
         "colour": colour,
-        "distance": judge.distance(seen, test.values),
-        "ground": ground(values),
+        "distance": judge.distance(values, test.values),
     }
-    return found, values
 
 
 def pale(values: Tensor) -> Tensor:
@@ -178,9 +206,11 @@ def run_method(method: str, seed: int, lesson: Lesson = LESSON) -> dict[str, Any
         "weights" that are trained, "seconds", "identical", whether a fresh adapter paints what the
         base paints, and the measures on the base, and under "styled" on the base with a LoRA.
     """
+    test = two_views(draw_shapes("test", TESTED, 200 + seed))
+    if method == REAL:
+        return {"weights": 0, "seconds": 0.0, **judge_views(test.values, test)}
     base = load_base("shapes")
     injectors = build(base, method, seed)
-    test = two_views(draw_shapes("test", TESTED, 200 + seed))
     injection = inject(base.denoiser, injectors) if injectors else None
     found: dict[str, Any] = {"weights": 0, "seconds": 0.0}
     if injection:
@@ -233,15 +263,6 @@ def measured_style(seed: int) -> Base:
     return _STYLED[seed]
 
 
-def run(seeds: int = SEEDS) -> None:
-    """Run what is not there yet."""
-    for seed in range(seeds):
-        for method in METHODS:
-            place = FOLDER / NAME / f"{plain(method)}_{seed}.json"
-            found = measured_once(place, partial(run_method, method, seed))
-            print(method, seed, found, flush=True)
-
-
 def draw() -> None:
     """Draw the contact sheet: first and second views in turn."""
     lines = {}
@@ -252,12 +273,69 @@ def draw() -> None:
     draw_sheet(lines, FOLDER / f"{NAME}.png", 2 * SHOWN)
 
 
+def tell_views() -> list[str]:
+    """Return the paragraphs of the section.
+
+    Raises:
+        FileNotFoundError: Nothing has been measured.
+    """
+    settings, found = read_study(NAME)
+    rows = []
+    for method, seeds in found.items():
+        trained = bool(METHODS[method])
+        row = [method, f"{seeds[0]['weights']:,}" if trained else ""]
+        row.append(tell_spread(values_of(seeds, "inconsistency"), 3))
+        row += [tell_spread(values_of(seeds, key)) for key in ("shape", "colour", "distance")]
+        if method != REAL:
+            row.append(tell_spread(values_of(seeds, "styled", "inconsistency"), 3))
+            row.append(tell_spread(values_of(seeds, "styled", "ground"), 2))
+        rows.append([*row, *[""] * (8 - len(row))])
+    head = ["painted by", "weights", "inconsistency", "shape", "colour", "distance"]
+    head += ["inconsistency after a LoRA", "ground after a LoRA"]
+    plain_ground = fmean(values_of(found[BARE], "ground"))
+    return [
+        "A base that paints one shape at a time learns to paint two views of it, the second the "
+        f"mirror image of the first, in {settings['steps']} steps of {settings['batch'] // VIEWS} "
+        f"things; {count_seeds([len(found[ROWS])])}, {settings['things']} things each. "
+        "*Inconsistency* is the root mean square by which the second view, mirrored, differs from "
+        "the first, of values from -1 to 1; *shape* and *colour* the shares that the judge names "
+        "as told, percent; *distance* the Fréchet distance to real pictures in what the judge "
+        "sees. Then a LoRA for pale pictures is trained on the base alone and merged into it, and "
+        "the adapter is put on as it is: *ground* tells whether pictures became pale, from "
+        f"{plain_ground:.2f} without the LoRA. Pictures are judged as if they were not pale. "
+        "`make conditions-views` does it.",
+        to_table(head, rows),
+        "\n".join(_aims(found)),
+        show_sheet(NAME, "Two views of shapes side by side, by the base and with the adapter"),
+    ]
+
+
+def _aims(found: Mapping[str, list[Any]]) -> list[str]:
+    """Say what was aimed at, and whether it was reached."""
+    mean = {method: fmean(values_of(seeds, "inconsistency")) for method, seeds in found.items()}
+    styled = {
+        method: fmean(values_of(found[method], "styled", "inconsistency"))
+        for method in (BARE, ROWS)
+    }
+    grounds = [fmean(values_of(found[method], "styled", "ground")) for method in (BARE, ROWS)]
+    identical = all(one["identical"] for method in (CAMERA, ROWS, PLACES) for one in found[method])
+    return [
+        f"* Views agree better: inconsistency {mean[ROWS]:.3f} against {mean[BARE]:.3f} of the "
+        f"base and {mean[CAMERA]:.3f} of the map alone"
+        f"{missed(mean[ROWS] < min(mean[BARE], mean[CAMERA]))}.",
+        f"* A fresh adapter paints what the base paints, to the bit{missed(identical)}.",
+        f"* It still works after a LoRA is merged into the base: {styled[ROWS]:.3f} against "
+        f"{styled[BARE]:.3f}{missed(styled[ROWS] < styled[BARE])}, and the ground is "
+        f"{grounds[1]:.2f}, without the adapter {grounds[0]:.2f}.",
+    ]
+
+
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(prog="python -m tools.conditions_views", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     torch.set_num_threads(1)
-    run(parser.parse_args().seeds)
+    run_study(NAME, METHODS, parser.parse_args().seeds, run_method, SETTINGS)
     draw()
 
 

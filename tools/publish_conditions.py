@@ -8,13 +8,21 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.conditions_control import tell_control
+from tools.conditions_pairs import tell_pairs
 from tools.conditions_presets import tell_presets
+from tools.conditions_sizes import tell_sizes
+from tools.conditions_views import tell_views
 from tools.marks import rewrite
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/conditions.md"
 # What tells each section, in paragraphs of Markdown.
 SECTIONS: dict[str, Callable[[], list[str]]] = {
     "presets": tell_presets,
+    "sizes": tell_sizes,
+    "views": tell_views,
+    "control": tell_control,
+    "pairs": tell_pairs,
 }
 
 

@@ -34,7 +34,7 @@ from tools.digit_lessons import seeded
 TINY = BaseOptions(
     10,
     2,
-    SmallDenoiserOptions(
+    denoiser=SmallDenoiserOptions(
         height=16,
         width=16,
         channels=(8, 8),

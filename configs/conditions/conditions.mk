@@ -1,0 +1,10 @@
+# Studies of conditions on small bases, each a file tools/conditions_NAME.py and a section of docs/conditions.md:
+# `make conditions-sizes` (11 minutes of a core), `conditions-views` (8), `conditions-control` (15), `conditions-pairs` (15).
+# Bases and judges are trained first, where there are none: `make conditions-bases`, 15 minutes.
+conditions-bases conditions-judges: conditions-%: .venv/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
+
+# What is there already is not trained again.
+conditions-sizes conditions-views conditions-control conditions-pairs: conditions-%: .venv/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
+	$(BIN)/python -m tools.publish_conditions $*
