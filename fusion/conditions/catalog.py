@@ -11,6 +11,7 @@ from fusion.conditions.joint_pair import JointPair
 from fusion.conditions.mmdit_presets import MMDIT_PRESETS
 from fusion.conditions.preset import Preset
 from fusion.conditions.residual_pyramid import ResidualPyramid
+from fusion.conditions.routing.routed_experts import RoutedExperts
 from fusion.conditions.token_branch import TokenBranch
 from fusion.conditions.unet_presets import UNET_PRESETS
 from fusion.conditions.view_attention import ReferenceAttention, ViewAttention
@@ -27,6 +28,7 @@ INJECTORS: dict[str, type[Injector]] = {
     "feature_mapper": FeatureMapper,
     "token_branch": TokenBranch,
     "instructed_branch": InstructedBranch,
+    "routed_experts": RoutedExperts,
 }
 PRESETS: dict[str, Preset] = {**UNET_PRESETS, **MMDIT_PRESETS}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from fusion.conditions.instructed_branch import InstructedBranch, InstructedOptions
 from fusion.conditions.preset import Part, Preset
+from fusion.conditions.routing.routed_experts import RoutedExperts, RoutedOptions
 from fusion.conditions.token_branch import ALIGNED, KEYWORD, OFFSET, BranchOptions, TokenBranch
 
 GATES = "a gate for each attention, which begins at 0; without gates it is as published"
@@ -71,5 +72,15 @@ MMDIT_PRESETS: dict[str, Preset] = {
         _UNIC,
         "",
         f"changes of rank 16 in place of copies; {GATES}",
+    ),
+    "care_edit": Preset(
+        {"edit": Part(RoutedExperts, RoutedOptions(task_dim=16))},
+        {"flux_dev": 96_300_256},
+        "",
+        "CARE-Edit (2026, arXiv 2603.08589)",
+        "AdamW 1e-4, 100,000 steps of 16, the last 60,000 on several tasks",
+        "all widths; no LoRA, conditions enter by experts alone; experts see tokens of the picture "
+        "behind every third block; scores are smoothed and masks repainted from layer to layer; "
+        "a mixture stands for the last router; experts begin by adding 0",
     ),
 }

@@ -47,6 +47,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "TokenBranch": {"rank": 3, "alpha": 3.0},
     "InstructedBranch": {},
+    "RoutedExperts": {"every": 2, "heads": 2, "task_dim": 5, "reference_dim": 12},
 }
 
 
@@ -170,6 +171,8 @@ def conditions() -> Callable[..., list[Condition]]:
                 "vector": _draw(rows, numbers).sigmoid(),
                 "latent": _draw(rows, 12, 8, 12) + 1,
             }
+            if type(injector).__name__ == "RoutedExperts":
+                made["map"] = _draw(rows, 1, 16, 24).sigmoid()
             found += [Condition(name, kind, made[kind]) for kind in injector.needs]
         return found
 

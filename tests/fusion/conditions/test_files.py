@@ -11,7 +11,16 @@ pytest.importorskip("diffusers")
 
 
 @pytest.mark.parametrize(
-    "name", ["nexus_slim", "mv_adapter", "unicon", "att_adapter", "pka", "unic_adapter_low_rank"]
+    "name",
+    [
+        "nexus_slim",
+        "mv_adapter",
+        "unicon",
+        "att_adapter",
+        "pka",
+        "unic_adapter_low_rank",
+        "care_edit",
+    ],
 )
 def test_injectors_come_back_as_they_were(
     name, model, run, small_preset, conditions, disturb, tmp_path
