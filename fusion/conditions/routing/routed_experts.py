@@ -23,7 +23,7 @@ from fusion.conditions.routing.experts import (
     Sizes,
 )
 from fusion.conditions.routing.losses import Watched
-from fusion.conditions.routing.routed_layer import Flow, RoutedLayer
+from fusion.conditions.routing.routed_layer import SAMPLE, STATIC, TOKEN, Flow, RoutedLayer
 from fusion.conditions.token_branch import picture_grid
 from fusion.contract.options import check_choice
 from fusion.routing.subsets import check_count
@@ -41,7 +41,9 @@ class RoutedOptions:
         experts: Names of `EXPERTS`.
         every: They stand behind each block whose number, from 1, is a multiple of this.
         heads: How many heads, as wide as the denoiser's, an expert reckons with.
-        k: How many experts are kept for each token.
+        routing: "token" where each token is weighed by itself, "sample" where all of a picture are
+            weighed alike, "static" where each layer has learned weights that read nothing.
+        k: How many experts are kept of all.
         temperature: What scores are divided by, above 0; training may begin with another, see
             `RoutedExperts.anneal`.
         first_temperature: That of the beginning of a training.
@@ -60,6 +62,7 @@ class RoutedOptions:
     experts: tuple[str, ...] = EXPERTS
     every: int = 3
     heads: int = 1
+    routing: str = TOKEN
     k: int = 3
     temperature: float = 1.0
     first_temperature: float = 2.0
@@ -77,6 +80,7 @@ class RoutedOptions:
     def __post_init__(self):
         check_counts(self, "every", "heads", "k", "key_dim", "hidden", "patch")
         check_choice("repaint", self.repaint, (GROW, SIGNED, NONE))
+        check_choice("routing", self.routing, (TOKEN, SAMPLE, STATIC))
         for name in self.experts:
             check_choice("experts", name, EXPERTS)
         if len(set(self.experts)) < len(self.experts) or BASE not in self.experts:

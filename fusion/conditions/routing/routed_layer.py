@@ -19,10 +19,13 @@ from fusion.conditions.routing.experts import (
     norm_tokens,
     to_map,
 )
+from fusion.conditions.routing.scalars import ScalarOptions, ScalarRouter
 from fusion.conditions.routing.task_query import TASK, TaskQueryOptions, TaskQueryRouter
 from fusion.contract.context import Context
-from fusion.routing.contract import Routing
+from fusion.routing.contract import Router, Routing
 from fusion.routing.weight_rules import SoftmaxTopK
+
+TOKEN, SAMPLE, STATIC = "token", "sample", "static"  # what is weighed by itself
 
 
 @dataclass
@@ -64,11 +67,8 @@ class RoutedLayer(nn.Module):
         super().__init__()
         self.options, self.names = options, tuple(options.experts)
         self.experts = nn.ModuleDict({name: build_expert(name, sizes) for name in self.names})
-        count, query = (
-            len(self.names),
-            TaskQueryOptions(options.key_dim, options.hidden, options.task_dim),
-        )
-        self.router = None if mixes else TaskQueryRouter(sizes.dim, count, 1, query)
+        count = len(self.names)
+        self.router = None if mixes else _build_router(sizes.dim, count, options)
         self.mixture = LatentMixture(sizes.dim, count, BASE in self.names) if mixes else None
         repaints = MASK in self.names and options.repaint != NONE
         self.repaint = MaskRepaint(sizes, options.repaint == SIGNED) if repaints else None
@@ -122,7 +122,7 @@ class RoutedLayer(nn.Module):
     def _weights(
         self, states: Tensor, flow: Flow, scales: Sequence[float], temperature: float
     ) -> Tensor:
-        """Return what each expert counts at each place, [batch, places, experts]."""
+        """Return what each expert counts at each place, [batch, places or 1, experts]."""
         absent = torch.tensor([scale == 0 for scale in scales], device=states.device)
         if self.mixture is not None:
             weights = self.mixture.weights(states, absent)
@@ -131,7 +131,8 @@ class RoutedLayer(nn.Module):
         assert self.router is not None
         context = None if flow.task is None else Context(values={TASK: flow.task})
         weigh = partial(self._weigh, flow=flow, absent=absent, temperature=temperature)
-        flow.routing = self.router.decide(states, context, weigh)
+        read = states if self.options.routing == TOKEN else states.mean(1, keepdim=True)
+        flow.routing = self.router.decide(read, context, weigh)
         return flow.routing.weights
 
     def _weigh(
@@ -148,3 +149,10 @@ class RoutedLayer(nn.Module):
         alone = torch.zeros_like(weights)
         alone[..., self.names.index(options.shared)] = 1.0
         return (1 - options.shared_weight) * weights + options.shared_weight * alone, None
+
+
+def _build_router(dim: int, experts: int, options: Any) -> Router:
+    if options.routing == STATIC:
+        return ScalarRouter(dim, experts, 1, ScalarOptions())
+    query = TaskQueryOptions(options.key_dim, options.hidden, options.task_dim)
+    return TaskQueryRouter(dim, experts, 1, query)

@@ -102,6 +102,17 @@ def test_k_experts_and_the_shared_one_have_all_weight(flux, build, told, argumen
         assert ((own > 1e-6).sum(-1) == k).all()
 
 
+def test_a_whole_picture_or_all_pictures_can_be_weighed_alike(flux, build, told, arguments):
+    other = told()
+    other[3] = Condition("edit", "vector", other[3].data + 2.0)
+    for routing, alike in (("sample", False), ("static", True)):
+        edit = build(routing=routing, k=4)
+        found = [watch(flux, edit, one, arguments)[0] for one in (told(), other)]
+        one, two = (watched.trace.decided[0].weights for watched in found)
+        assert one.shape == (2, 1, 4)
+        assert torch.equal(one, two) == alike and torch.equal(one[0], one[-1]) == alike
+
+
 def test_scores_are_smoothed_from_layer_to_layer(flux, build, told, arguments):
     edit = build(smoothing=0.75, k=4, shared="")
     watched, _ = watch(flux, edit, told(), arguments)
