@@ -41,6 +41,21 @@ def save_network(network: Any, path: str | Path, half: bool = True) -> None:
         partial.write_bytes(save(state, {KIND: json.dumps(described)}))
 
 
+def read_name(path: str | Path) -> str:
+    """Return the name of the class whose weights a file holds; "" where that is not told.
+
+    Args:
+        path: The file; one that is damaged tells nothing.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {}).get(KIND, "{}")).get("network", "")
+    except (OSError, SafetensorError, ValueError, AttributeError):
+        return ""
+
+
 def load_network(kind: type[Network], options: type, path: str | Path) -> Network:
     """Read a network that `save_network` wrote, as float32 and in evaluation mode.
 

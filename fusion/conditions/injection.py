@@ -34,7 +34,7 @@ class Injection:
     def __init__(
         self, model: Any, injectors: Mapping[str, Injector], weights: PlaceWeights | None = None
     ):
-        self.model = model.unet if isinstance(model, Denoiser) else model
+        self.model = model.network if isinstance(model, Denoiser) else model
         self.injectors, self.weights = dict(injectors), weights
         self._check()
         self._step: Step | None = None

@@ -38,6 +38,13 @@ class AudioAdapterOptions:
             raise ValueError(f"Option 'scale' is {self.scale}; expected a finite number.")
 
 
+# What reads conditions on MM-DiTs, for a message: `fusion.conditions` is not known here.
+STANDING = {
+    "FluxTransformer2DModel": "token_branch (the presets easycontrol and pka)",
+    "SD3Transformer2DModel": "instructed_branch (the preset unic_adapter)",
+}
+
+
 class AudioTokens(nn.Module):
     """Makes a token of each embedding, and of its place among the others.
 
@@ -78,14 +85,20 @@ class AudioAdapter(nn.Module):
         options: Sizes.
 
     Raises:
-        ValueError: The denoiser has no cross-attention of the right form.
+        ValueError: The denoiser has no cross-attention of the right form, as MM-DiTs have none.
     """
 
     def __init__(self, denoiser: Denoiser, options: AudioAdapterOptions):
         super().__init__()
+        kind = type(denoiser.network).__name__
+        if kind in STANDING:
+            raise ValueError(
+                f"Sounds are read by the cross-attentions of a U-Net; {denoiser.name} is a {kind}, "
+                f"on which stands {STANDING[kind]} of fusion.conditions."
+            )
         self.options = options
         self.tokens = AudioTokens(options, denoiser.token_dim)
-        self.keys, self.values = add_audio(denoiser.unet, options.scale)
+        self.keys, self.values = add_audio(denoiser.network, options.scale)
 
     def prompt(self, denoiser: Denoiser, embeddings: Tensor) -> Prompt:
         """Say what rows of pictures sound like.

@@ -84,7 +84,7 @@ class PixelCodec(nn.Module):
 
 
 class VaeCodec(nn.Module):
-    """The latents of a frozen VAE, scaled to a deviation near 1.
+    """The latents of a frozen VAE, shifted and scaled to a mean near 0 and a deviation near 1.
 
     Args:
         vae: diffusers' AutoencoderKL.
@@ -99,6 +99,7 @@ class VaeCodec(nn.Module):
         self.multiple = 2 ** (len(config["block_out_channels"]) - 1)
         self.channels: int = config["latent_channels"]
         self.scale: float = config["scaling_factor"]
+        self.shift: float = config.get("shift_factor") or 0.0
 
     def shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Return channels, height and width of the latents of pictures of a size in pixels."""
@@ -117,10 +118,10 @@ class VaeCodec(nn.Module):
         pixels = 2 * pictures.movedim(-1, 1) - 1
         found = self.vae.encode(pixels).latent_dist
         latents = found.mean if drawn is None else found.mean + found.std * drawn
-        return latents * self.scale
+        return (latents - self.shift) * self.scale
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Return pictures in 0..1, [rows, height, width, 3]."""
-        pixels = self.vae.decode(latents / self.scale).sample.movedim(1, -1)
+        pixels = self.vae.decode(latents / self.scale + self.shift).sample.movedim(1, -1)
         return ((pixels + 1) / 2).clamp(0, 1)

@@ -19,12 +19,14 @@ class Prompt:
     Args:
         text: [rows, tokens, dim].
         audio: [rows, sources, dim], or None for no sounds at all.
+        vector: The whole text as one vector, for MM-DiTs, [rows, vector_dim]; None for that of the
+            empty text.
 
     Raises:
-        ValueError: The two differ in rows or in width.
+        ValueError: They differ in rows, or tokens in width.
     """
 
-    def __init__(self, text: Tensor, audio: Tensor | None = None):
+    def __init__(self, text: Tensor, audio: Tensor | None = None, vector: Tensor | None = None):
         if audio is not None and (audio.shape[0], audio.shape[-1]) != (
             text.shape[0],
             text.shape[-1],
@@ -33,7 +35,12 @@ class Prompt:
                 f"Audio tokens are {list(audio.shape)} and text tokens {list(text.shape)}; "
                 "expected as many rows, and one width."
             )
-        self.text, self.audio = text, audio
+        if vector is not None and (vector.ndim != 2 or len(vector) != len(text)):
+            raise ValueError(
+                f"The text's vector is {list(vector.shape)} and its tokens {list(text.shape)}; "
+                "expected [rows, vector_dim], and as many rows."
+            )
+        self.text, self.audio, self.vector = text, audio, vector
         self._kept: dict[nn.Module, Tensor] = {}
         self._taken: dict[tuple[int, ...], Prompt] = {}
 
@@ -45,8 +52,12 @@ class Prompt:
         key = tuple(rows.tolist())
         if key in self._taken and not torch.is_grad_enabled():
             return self._taken[key]
-        audio = None if self.audio is None else self.audio[rows.to(self.audio.device)]
-        taken = Prompt(self.text[rows.to(self.text.device)], audio)
+        text, audio, vector = (
+            one if one is None else one[rows.to(one.device)]
+            for one in (self.text, self.audio, self.vector)
+        )
+        assert text is not None
+        taken = Prompt(text, audio, vector)
         if not torch.is_grad_enabled():
             self._taken[key] = taken
         return taken

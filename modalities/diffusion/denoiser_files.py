@@ -1,8 +1,7 @@
-"""Denoisers by folder or hub id: Stable Diffusion 1.x as diffusers saves it, and our small ones."""
+"""Denoisers by folder or hub id: Stable Diffusion 1.x and 3, FLUX, and our small ones."""
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,17 +9,23 @@ from torch import Tensor
 from modalities.diffusion.codecs import VaeCodec
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.diffusers_package import import_diffusers
+from modalities.diffusion.mmdit_files import FILES as MMDIT_FILES
+from modalities.diffusion.mmdit_files import TRANSFORMER, load_mmdit
 from modalities.diffusion.noise import NOISE, NoiseSchedule
+from modalities.diffusion.saved_part import AGAIN, load_part
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
+from modalities.diffusion.small_mmdit import SmallMmdit, SmallMmditOptions
 from modalities.empty_name import refuse_empty_name
 from modalities.folder_contents import describe_folder
 from modalities.hub import fetch, is_hub_id, reason_of
-from modalities.network_file import load_network, save_network
+from modalities.network_file import load_network, read_name, save_network
 from modalities.text_file import read_text
 
 DENOISERS = {
     "stable-diffusion-v1-4": "CompVis/stable-diffusion-v1-4",
     "stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "stable-diffusion-3-medium": "stabilityai/stable-diffusion-3-medium-diffusers",
+    "flux-dev": "black-forest-labs/FLUX.1-dev",
 }
 SHIPPED = {"scenes": Path(__file__).parent / "weights" / "scenes"}
 WEIGHTS = "denoiser.safetensors"  # of a small one
@@ -30,17 +35,17 @@ FILES = (
     *(INDEX, "scheduler/*.json", "tokenizer/*", "text_encoder/config.json"),
     "text_encoder/model.safetensors",
     *(f"{part}/{file}" for part in PARTS for file in ("config.json", "diffusion_*.safetensors")),
+    *MMDIT_FILES,
 )
-AGAIN = "Save or download it again, as safetensors"
 
 
 def load_denoiser(name: str | Path) -> Denoiser:
     """Load a frozen denoiser.
 
     Args:
-        name: A folder of a small one that training wrote, or of Stable Diffusion 1.x as diffusers
-            saves it; else "scenes", a small one that comes with mcgurk, or a name of `DENOISERS`;
-            else a hub id.
+        name: A folder of a small one that training wrote, or of Stable Diffusion 1.x, Stable
+            Diffusion 3 or FLUX as diffusers saves it; else "scenes", a small one that comes with
+            mcgurk, or a name of `DENOISERS`; else a hub id.
 
     Raises:
         ValueError: No such denoiser, another one, damaged, or not to be had without network;
@@ -49,14 +54,20 @@ def load_denoiser(name: str | Path) -> Denoiser:
     folder = _find(name)
     import_diffusers()  # else what is wrong with the file would be told
     if (folder / WEIGHTS).is_file():
-        denoiser: Denoiser = load_network(SmallDenoiser, SmallDenoiserOptions, folder / WEIGHTS)
+        mmdit = read_name(folder / WEIGHTS) == SmallMmdit.__name__
+        kinds = (SmallMmdit, SmallMmditOptions) if mmdit else (SmallDenoiser, SmallDenoiserOptions)
+        denoiser: Denoiser = load_network(*kinds, folder / WEIGHTS)
         denoiser.name = str(name)
+    elif (folder / TRANSFORMER).is_dir():
+        denoiser = load_mmdit(folder, str(name))
     else:
         denoiser = _load_stable_diffusion(folder, str(name))
     return denoiser.freeze()
 
 
-def save_denoiser(denoiser: SmallDenoiser, folder: str | Path, *, half: bool = False) -> None:
+def save_denoiser(
+    denoiser: SmallDenoiser | SmallMmdit, folder: str | Path, *, half: bool = False
+) -> None:
     """Write a small denoiser so that `load_denoiser` reads it.
 
     Args:
@@ -79,7 +90,7 @@ def _find(name: str | Path) -> Path:
             return folder
         raise ValueError(
             f"{folder} holds neither {WEIGHTS} nor {INDEX}: it holds {describe_folder(folder)}; "
-            "expected a denoiser that training wrote, or Stable Diffusion as diffusers saves it. "
+            "expected a denoiser that training wrote, or one as diffusers saves its pipelines. "
             "Name the folder of one."
         )
     asked = str(name)
@@ -100,8 +111,8 @@ def _find(name: str | Path) -> Path:
 
 def _load_stable_diffusion(folder: Path, name: str) -> Denoiser:
     library = import_diffusers()
-    unet = _load_part(library.UNet2DConditionModel, folder / "unet")
-    codec = VaeCodec(_load_part(library.AutoencoderKL, folder / "vae"))
+    unet = load_part(library.UNet2DConditionModel, folder / "unet")
+    codec = VaeCodec(load_part(library.AutoencoderKL, folder / "vae"))
     empty = _read_empty(folder)
     if empty.shape[-1] != unet.config.cross_attention_dim:
         raise ValueError(
@@ -112,27 +123,6 @@ def _load_stable_diffusion(folder: Path, name: str) -> Denoiser:
     height, width = (sides, sides) if isinstance(sides, int) else sides
     side = (height * codec.multiple, width * codec.multiple)
     return Denoiser(unet, codec, empty, _read_noise(folder), side, name)
-
-
-def _load_part(kind: Any, folder: Path) -> Any:
-    """Load a part in float32; what is missing is told, and not drawn at random."""
-    try:
-        model, info = kind.from_pretrained(
-            folder,
-            torch_dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            low_cpu_mem_usage=False,
-            output_loading_info=True,
-        )
-    except Exception as error:  # many classes for the many ways a folder can be damaged
-        raise ValueError(
-            f"{folder} does not hold a {kind.__name__} that diffusers can read "
-            f"({reason_of(error)}). {AGAIN}."
-        ) from error
-    if wrong := sorted(info["missing_keys"]):
-        raise ValueError(f"{folder} lacks the weight {wrong[0]}. {AGAIN}.")
-    return model
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from modalities.diffusion.diffusers_package import import_diffusers
@@ -79,6 +80,10 @@ class NoiseSchedule:
         """
         return (levels * self.times).long().clamp(max=self.times - 1)
 
+    def levels_of(self, times: Tensor) -> Tensor:
+        """Return shares of the way to noise, 0 to 1, at times, shaped as they are."""
+        return (times + 0.5) / self.times
+
     def add(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """Return noisy latents, shaped as they are.
 
@@ -105,3 +110,16 @@ class NoiseSchedule:
         return import_diffusers().DPMSolverMultistepScheduler(
             **self.settings, **least, thresholding=bounded
         )
+
+    def begin(self, steps: int, device: torch.device, bounded: bool, tokens: int) -> Any:
+        """Return a new solver for one sampling, whose times are set.
+
+        Args:
+            steps: How often the denoiser is to look.
+            device: Where the times lie.
+            bounded: Whether what is denoised lies in -1..1, where it is then held.
+            tokens: How many the denoiser makes of a picture; not read here.
+        """
+        solver = self.solver(bounded)
+        solver.set_timesteps(steps, device=device)
+        return solver
