@@ -9,6 +9,7 @@ from modalities.diffusion.audio_adapter import AudioAdapterOptions
 from modalities.diffusion.measure.times import Late, LevelSampler
 from modalities.diffusion.sampling import GUIDANCE, STEPS, check_sampling
 from modalities.diffusion.small import SmallDenoiserOptions
+from modalities.diffusion.small_mmdit import SmallMmditOptions
 from tasks.training.measures import MeasureOptions
 from tasks.training.options import LoopOptions
 
@@ -63,6 +64,7 @@ class PaintingConfig:
             device.
         denoiser: Name, folder or hub id of the frozen one, in the second stage.
         small: How a small one is built, in the first.
+        mmdit: How a small MM-DiT is built in its place, trained by flow matching; None for a U-Net.
         adapter: How embeddings become tokens, in the second stage.
         drop: Share of the examples whose embeddings are taken for none, each drawn for itself, so
             that guidance has something to lead away from; 0 to below 1.
@@ -94,6 +96,7 @@ class PaintingConfig:
     embeddings: str = ""
     denoiser: str = ""
     small: SmallDenoiserOptions = field(default_factory=SmallDenoiserOptions)
+    mmdit: SmallMmditOptions | None = None
     adapter: AudioAdapterOptions = field(default_factory=AudioAdapterOptions)
     drop: float = 0.1
     confused: float = 0.0
@@ -113,6 +116,8 @@ class PaintingConfig:
                 f"stage is {self.stage!r} and denoiser {self.denoiser!r}; expected the name of a "
                 "frozen one with 'adapter', and none with 'base', which trains its own."
             )
+        if self.mmdit is not None and self.stage == ADAPTER:
+            raise ValueError("mmdit is set in stage 'adapter', whose denoiser is there already.")
         self._check_hearing()
         if not 0 <= self.drop < 1:
             raise ValueError(f"drop is {self.drop}; expected 0 to below 1.")

@@ -10,9 +10,9 @@ from modalities.diffusion.audio_adapter import AudioAdapter
 from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.denoiser import Denoiser
 from modalities.diffusion.measure.contract import Pairs
-from modalities.diffusion.measure.paths import DiffusionPath
 from modalities.diffusion.measure.weights import weigh
 from modalities.diffusion.picture_hints import PictureHints
+from modalities.diffusion.schedule import path_of
 from tasks.training.measures import MeasureOptions
 
 # Examples of one size of pictures:
@@ -87,8 +87,7 @@ class PaintingModel(nn.Module):
 
     def _pairs(self, group: Group, latents: Tensor) -> Pairs:
         noise = self.denoiser.noise
-        levels = (group["times"] + 0.5) / noise.times
-        return Pairs(group["noise"], latents, levels, DiffusionPath(noise))
+        return Pairs(group["noise"], latents, noise.levels_of(group["times"]), path_of(noise))
 
     def _errors(self, group: Group, latents: Tensor, silent: bool) -> Tensor:
         denoiser: Any = self.denoiser
@@ -110,4 +109,5 @@ class PaintingModel(nn.Module):
         if self.hints is None or hinted is None:
             return prompt
         tokens = self.hints(latents).to(prompt.text)
-        return Prompt(torch.where(hinted[:, None, None], tokens, prompt.text))
+        text = torch.where(hinted[:, None, None], tokens, prompt.text)
+        return Prompt(text, None, prompt.vector)

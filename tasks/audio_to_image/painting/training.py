@@ -15,6 +15,7 @@ from modalities.diffusion.denoiser_files import load_denoiser, save_denoiser
 from modalities.diffusion.picture_hints import PictureHints
 from modalities.diffusion.sampling import sample
 from modalities.diffusion.small import SmallDenoiser, build_small
+from modalities.diffusion.small_mmdit import SmallMmdit, build_small_mmdit
 from tasks.audio_to_image.painting.card import PainterCard
 from tasks.audio_to_image.painting.config import ADAPTER, PaintingConfig, read_size
 from tasks.audio_to_image.painting.examples import Examples, part_rows
@@ -79,9 +80,8 @@ class Painting:
     def _build_hints(self) -> PictureHints | None:
         if not self.config.hints:
             return None
-        denoiser, options = self.denoiser, self.config.small
-        channels = denoiser.codec.shape(*denoiser.side)[0]
-        return PictureHints(channels, options.tokens, options.token_dim)
+        channels = self.denoiser.codec.shape(*self.denoiser.side)[0]
+        return PictureHints(channels, *self.denoiser.empty.shape)
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, Any]:
         """Return a picture, with noise, a time and whether it is heard, drawn for it alone."""
@@ -161,7 +161,7 @@ class Painting:
     def export(self, folder: Path, measured: dict[str, float]) -> None:
         """Write the denoiser or the painter, and some pictures of it."""
         if self.adapter is None:
-            assert isinstance(self.denoiser, SmallDenoiser)
+            assert isinstance(self.denoiser, SmallDenoiser | SmallMmdit)
             save_denoiser(self.denoiser, folder)
         else:
             card = self._card(measured)
@@ -236,4 +236,6 @@ def confuse(heard: Tensor, others: Tensor, most: float, random: np.random.Genera
 def _build_denoiser(config: PaintingConfig) -> Denoiser:
     if config.stage == ADAPTER:
         return load_denoiser(config.denoiser)
+    if config.mmdit is not None:
+        return build_small_mmdit(config.mmdit, config.loop.seed)
     return build_small(config.small, config.loop.seed)

@@ -31,6 +31,8 @@ from tasks.config import filled
         ({"stage": "base", "adapter": {"dropout": 1.0}}, "'dropout' is 1.0"),
         ({"stage": "base", "adapter": {"sources": 0}}, "'sources' is 0"),
         ({"stage": "base", "small": {"noise": "x"}}, "noise"),
+        ({"stage": "base", "mmdit": {"kind": "unet"}}, "No MM-DiT of kind 'unet'"),
+        ({"denoiser": "scenes", "mmdit": {"kind": "sd3"}}, "mmdit is set in stage 'adapter'"),
         ({"stage": "base", "loop": {"best": "-test_loss"}}, "best"),
     ],
 )
@@ -43,6 +45,13 @@ def test_pictures_are_not_looked_for_in_the_current_folder():
     config = filled(PaintingConfig, {"stage": "base"}, "file.yaml")
     with pytest.raises(ValueError, match="folder of pictures .data.folder. is empty"):
         find_examples(config)
+
+
+def test_yaml_sets_an_mmdit_in_the_place_of_a_unet():
+    entries = {"stage": "base", "mmdit": {"kind": "sd3", "layers": 3}}
+    found = filled(PaintingConfig, entries, "file.yaml").mmdit
+    assert found is not None and (found.kind, found.layers, found.patch) == ("sd3", 3, 2)
+    assert filled(PaintingConfig, {"stage": "base"}, "file.yaml").mmdit is None
 
 
 def test_yaml_sets_a_measure_and_its_defaults():

@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from modalities.diffusion.denoiser_files import load_denoiser
+from modalities.diffusion.flow import FlowSchedule
+from modalities.diffusion.measure.paths import FlowPath
 from modalities.diffusion.picture_hints import PictureHints
+from modalities.diffusion.small_mmdit import SmallMmditOptions
 from tasks.audio_to_image.painting import Painter
 from tasks.audio_to_image.painting.card import read_card
 from tasks.audio_to_image.painting.ear import Ear, load_ear
@@ -189,6 +192,35 @@ def test_a_base_with_hints_is_written_without_what_made_them(base_config, tmp_pa
     fit(replace(base_config, hints=0.5), tmp_path / "hinted")
     plain, hinted = (load_denoiser(tmp_path / name) for name in ("plain", "hinted"))
     assert list(plain.state_dict()) == list(hinted.state_dict())
+
+
+@pytest.mark.parametrize("kind", ["flux", "sd3"])
+def test_a_base_of_an_mmdits_class_is_trained_by_flow_matching(base_config, kind, tmp_path):
+    """Its loss is the one of the measure; it is written, and read again."""
+    sizes = SmallMmditOptions(
+        **{"height": 8, "width": 8, "kind": kind, "heads": 2, "head_dim": 8, "tokens": 2}
+    )
+    config = replace(base_config, mmdit=replace(sizes, layers=1, single_layers=1), hints=0.5)
+    task = Painting(config)
+    batch = task.collate([task.load(n % 6, np.random.default_rng(n)) for n in range(4)])
+    (group,) = batch
+    assert 0 < float(group["times"].min()) and float(group["times"].max()) < 1000
+    task.model.hints = None
+
+    def model(noisy, times, cond):
+        return task.denoiser(noisy, times, task.denoiser.prompt(len(noisy)))
+
+    latents = task.denoiser.codec.encode(group["pictures"].float() / 255)
+    path = FlowPath(to_source=True, times=1000.0)
+    placed = path.place(group["noise"], latents, group["times"] / 1000)
+    with torch.no_grad():
+        errors = (model(placed.noisy, placed.times, None) - placed.wanted).square().flatten(1)
+        found = task.model.losses(group)
+    assert torch.allclose(found, errors.mean(1), atol=1e-5)
+    fit(config, tmp_path / "base")
+    again = load_denoiser(tmp_path / "base")
+    assert again.noise == FlowSchedule() and type(again.network) is type(task.denoiser.network)
+    assert (tmp_path / "base/samples.png").is_file()
 
 
 def test_hints_learn_what_is_shown(base_config):
