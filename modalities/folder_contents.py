@@ -10,6 +10,7 @@ DATA = "manifest.jsonl"
 # so what a training leaves on its way comes after what it writes at its end.
 MARKS = {
     "painter.json": "a painter",
+    "condition.json": "an adapter of conditions",
     "separator.json": "a separator",
     "segmenter.json": "a segmenter",
     "answerer.json": "an answerer",

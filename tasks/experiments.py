@@ -80,6 +80,14 @@ def _painting():
     return PaintingConfig, _later("tasks.audio_to_image.painting.training", "Painting")
 
 
+def _painting_condition():
+    from tasks.audio_to_image.painting.condition_training.config import ConditionConfig
+
+    return ConditionConfig, _later(
+        "tasks.audio_to_image.painting.condition_training.training", "ConditionTraining"
+    )
+
+
 def _study():
     from tasks.training.study import StudyConfig, run_study
 
@@ -180,6 +188,7 @@ EXPERIMENTS: dict[str, Loader] = {
     "vision_language": _vision_language,
     "separation": _separation,
     "painting": _painting,
+    "painting_condition": _painting_condition,
 }
 
 
@@ -216,6 +225,10 @@ WRITES: dict[str, tuple[str, ...]] = {
         *OF_EACH,
         *("painter.json", "adapter.safetensors", "denoiser/", "denoiser.safetensors"),
         "samples.png",
+    ),
+    "painting_condition": (
+        *OF_EACH,
+        *("condition.json", "condition.safetensors", "samples.png"),
     ),
     "study": ("results.json", "table.md", "parameters.png", "sweep.png"),
     "audio_classification_study": ("results.json", "table.md", "parameters.png", "shots.png"),

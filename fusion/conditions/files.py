@@ -15,12 +15,15 @@ KIND = "mcgurk_conditions"
 AGAIN = "save the injectors again"
 
 
-def save_injectors(injectors: Mapping[str, Injector], path: str | Path) -> None:
+def save_injectors(
+    injectors: Mapping[str, Injector], path: str | Path, *, half: bool = False
+) -> None:
     """Write injectors so that `load_injectors` builds them; no weights of a denoiser are written.
 
     Args:
         injectors: By the names that conditions call them by.
         path: A .safetensors file; it appears when it is whole.
+        half: Whether weights are kept in float16, half as large and a little less exact.
 
     Raises:
         OSError: The file cannot be written.
@@ -35,7 +38,7 @@ def save_injectors(injectors: Mapping[str, Injector], path: str | Path) -> None:
         for name, one in injectors.items()
         for key, value in one.weights().items()
     }
-    write_tensors(path, tensors, {KIND: json.dumps(parts)})
+    write_tensors(path, tensors, {KIND: json.dumps(parts)}, half=half)
 
 
 def load_injectors(model: Any, path: str | Path) -> dict[str, Injector]:

@@ -9,14 +9,18 @@ import typer
 
 from tasks.cli.options import AsJson, AudioTrack, Device
 from tasks.cli.paint_options import (
+    Attributes,
     AudioTextPlace,
+    ConditionPlaces,
     Count,
+    Edges,
     Enlarge,
     Guidance,
     PainterName,
     Picture,
     Seed,
     SeparatorPlace,
+    Size,
     Sources,
     Steps,
 )
@@ -36,6 +40,10 @@ def paint(
     seed: Seed = 0,
     count: Count = 1,
     sources: Sources = None,
+    edges: Edges = None,
+    attribute: Attributes = None,
+    size: Size = None,
+    condition: ConditionPlaces = None,
     enlarge: Enlarge = None,
     separator: SeparatorPlace = None,
     audio_text: AudioTextPlace = None,
@@ -43,24 +51,29 @@ def paint(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Paint what is heard: one sound or several at once."""
+    """Paint what is heard: one sound or several at once, like a picture or as told beside it."""
     from modalities.outputs import check_outputs
-    from tasks.cli.paint_options import SUFFIXES, check_numbers, check_painter
+    from tasks.cli.paint_options import SUFFIXES, check_conditions, check_numbers, check_painter
     from tasks.cli.segment_options import check_suffix
     from tasks.cli.separate_options import check_sound
 
     card = check_painter(model)
     check_numbers(card, steps, guidance, seed, count, sources, enlarge)
+    asked = check_conditions(model, edges, attribute, size, condition)
     check_suffix(output, "a painted picture", SUFFIXES)
     check_sound(sound, audio_track)
-    check_outputs([output], [sound], kept=[model])
+    check_outputs([output], [sound, *([edges] if edges else [])], kept=[model, *(condition or [])])
     from tasks.audio_to_image.painting.grid import check_grid, enlargement, save_grid
     from tasks.audio_to_image.painting.painter import Painter
     from tasks.cli.progress import progress_bar
 
-    painter = Painter.load(model, device, separator=separator, audio_text=audio_text)
-    enlarged = enlarge or enlargement(painter.size)
-    check_grid(count, painter.size, enlarged)
+    painter = Painter.load(
+        model, device, separator=separator, audio_text=audio_text, conditions=condition or ()
+    )
+    painted_size = asked.size or painter.size
+    painter.denoiser.check_size(*painted_size)
+    enlarged = enlarge or enlargement(painted_size)
+    check_grid(count, painted_size, enlarged)
     with (
         progress_bar(f"Hearing {sound.name}", as_json) as heard,
         progress_bar("Painting", as_json, "{:.0f} steps".format) as painted,
@@ -75,6 +88,7 @@ def paint(
             audio_track=audio_track,
             listening=heard,
             progress=painted,
+            asked=asked,
         )
     save_grid(found.pictures, output, enlarged)
     if as_json:
@@ -97,6 +111,7 @@ def describe(found: "Painted") -> dict[str, Any]:
         "seed": found.seed,
         "steps": found.steps,
         "guidance": found.guidance,
+        "attributes": dict(found.attributes),
         "duration_s": found.heard.duration_s,
         "sources": sources,
         "notes": list(found.heard.notes),

@@ -11,6 +11,7 @@ from tasks.cli.options import with_default
 
 if TYPE_CHECKING:
     from tasks.audio_to_image.painting.card import PainterCard
+    from tasks.audio_to_image.painting.conditions.asked import Asked
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST = 64  # pictures of a grid
@@ -78,6 +79,38 @@ AudioTextPlace = Annotated[
         ),
     ),
 ]
+Edges = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PICTURE",
+        help="Follow the edges of a picture, or the white lines of one that is black and white.",
+    ),
+]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attribute",
+        metavar="NAME=VALUE",
+        help=(
+            "What the picture is like, 0 to 1 or with a unit, as loudness=0.8 or pitch=220Hz; "
+            "NAME alone for as the sound is. Again for more."
+        ),
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WxH", help=with_default("Width by height in pixels, as 48x32.", "as in training")
+    ),
+]
+ConditionPlaces = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--condition",
+        metavar="FOLDER",
+        help="An adapter of edges, attributes or sizes from training. Again for more.",
+    ),
+]
 
 
 def check_painter(model: str) -> "PainterCard":
@@ -132,3 +165,41 @@ def check_numbers(
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not (isfinite(value) and least <= value <= most):
         raise ValueError(f"{name} is {value}; expected {least} to {most}.")
+
+
+def check_conditions(
+    model: str,
+    edges: Path | None,
+    attributes: list[str] | None,
+    size: str | None,
+    places: list[Path] | None,
+) -> "Asked":
+    """Check what was typed beside the sound against the adapters that are there.
+
+    Args:
+        model: The painter's name or folder.
+        edges: A picture, or None.
+        attributes: Each "NAME=VALUE", or "NAME".
+        size: "WxH", or None.
+        places: Folders of adapters that do not lie in the painter's.
+
+    Raises:
+        FileNotFoundError: The picture or a folder is not there.
+        ValueError: There is no adapter for it; a name twice, no number, or one out of range.
+    """
+    from tasks.audio_to_image.painting.card import find_folder
+    from tasks.audio_to_image.painting.conditions.asked import (
+        Asked,
+        check_kinds_there,
+        read_attributes,
+        read_size,
+    )
+    from tasks.audio_to_image.painting.conditions.card import find_conditions
+
+    cards = list(find_conditions(find_folder(model), places or ()).values())
+    texts = attributes or []
+    check_kinds_there(Asked(edges, dict.fromkeys(texts)), cards)
+    asked = Asked(edges, read_attributes(texts, cards), read_size(size) if size else None)
+    if edges is not None and not edges.is_file():
+        raise FileNotFoundError(f"There is no picture {edges}; expected one whose edges to follow.")
+    return asked

@@ -35,13 +35,16 @@ def render_icon(kind: str, random: np.random.Generator, size: int = 64) -> np.nd
     return render_icons([kind], random, size)
 
 
-def render_icons(kinds: Sequence[str], random: np.random.Generator, size: int = 64) -> np.ndarray:
+def render_icons(
+    kinds: Sequence[str], random: np.random.Generator, size: int = 64, share: float = 1.0
+) -> np.ndarray:
     """Draw icons side by side on one pale ground, from the top left in the order given.
 
     Args:
         kinds: One to three names of `ICONS`; two share the picture's width, a third is below.
         random: Draws colours, proportions, turns and places.
         size: Edge in pixels, 16 or more; twice as much for several.
+        share: Of the edge that icons usually have, above 0 to 1.
 
     Returns:
         uint8 [size, size, 3], RGB.
@@ -64,7 +67,7 @@ def render_icons(kinds: Sequence[str], random: np.random.Generator, size: int = 
         reach = edge / 2 * random.uniform(0.78, 0.9)
         spare = (edge / 2 - reach) * 0.8
         centre = np.array([column, row]) + random.uniform(-spare, spare, 2)
-        canvas.move_to(centre, reach, random.uniform(-0.12, 0.12))
+        canvas.move_to(centre, share * reach, random.uniform(-0.12, 0.12))
         ICONS[kind](canvas, random)
     return canvas.picture()
 

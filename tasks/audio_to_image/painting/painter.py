@@ -1,11 +1,13 @@
 """Pictures of sounds in three verbs: fit, hear, paint."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -18,6 +20,7 @@ from modalities.diffusion.sampling import check_sampling
 from modalities.empty_name import refuse_empty_name
 from modalities.rates import RATE_HZ
 from tasks.audio_to_image.painting.card import CARD, PainterCard, find_folder, list_shipped
+from tasks.audio_to_image.painting.conditions.measured import Told, take_conditions
 from tasks.audio_to_image.painting.config import read_size
 from tasks.audio_to_image.painting.heard import Heard, HeardSource, Report, hear_blocks, hear_file
 from tasks.audio_to_image.painting.painter_files import load_painter, load_painters_ear
@@ -26,6 +29,8 @@ from tasks.audio_to_image.painting.rows import paint_rows
 from tasks.devices import find_device
 
 if TYPE_CHECKING:
+    from tasks.audio_to_image.painting.conditions.asked import Asked
+    from tasks.audio_to_image.painting.conditions.standing import StandingConditions
     from tasks.audio_to_image.painting.config import PaintingConfig
     from tasks.audio_to_image.painting.ear import Ear
     from tasks.training.loop import Progress
@@ -42,6 +47,7 @@ class Painted:
         seed: What fixed the first picture's noise; each next has the next one.
         steps: How often the denoiser looked.
         guidance: How far it went beyond what is painted without sounds.
+        attributes: What adapters of attributes were told, by name, 0 to 1.
     """
 
     pictures: Tensor
@@ -50,6 +56,7 @@ class Painted:
     seed: int
     steps: int
     guidance: float
+    attributes: Mapping[str, float] = field(default_factory=dict)
 
     def shows(self, source: HeardSource) -> bool:
         """Say whether a source was painted: it is of the highest rank, and not silent."""
@@ -65,6 +72,8 @@ class Painter:
         card: About it.
         device: "auto", "cpu", "cuda" or "mps"; None leaves it where it is.
         open_ear: Loads what hears sounds, when the first is heard; None where none is.
+        open_conditions: Puts on the denoiser what else it can be told, when that is first told;
+            None for nothing.
 
     Raises:
         ValueError: There is no such device.
@@ -77,9 +86,10 @@ class Painter:
         card: PainterCard,
         device: str | None = "auto",
         open_ear: "Callable[[], Ear] | None" = None,
+        open_conditions: "Callable[[Denoiser], StandingConditions] | None" = None,
     ):
         self.denoiser, self.adapter, self.card = denoiser, adapter, card
-        self._open_ear = open_ear
+        self._open_ear, self._open_conditions = open_ear, open_conditions
         if device is not None:
             self.denoiser.to(find_device(device))
             self.adapter.to(find_device(device))
@@ -92,6 +102,7 @@ class Painter:
         denoiser: str | None = None,
         separator: str | Path | None = None,
         audio_text: str | Path | None = None,
+        conditions: Sequence[str | Path] | None = (),
     ) -> Self:
         """Load a painter; what it hears sounds with is loaded when the first is heard.
 
@@ -101,6 +112,8 @@ class Painter:
             denoiser: Another name or place of the frozen denoiser that it was trained on.
             separator: Another name or place of the separator that it was trained with.
             audio_text: Another name or place of the model of sound and text.
+            conditions: Folders of adapters of conditions beside those in the painter's folder; None
+                for no adapter at all.
 
         Raises:
             FileNotFoundError: A folder is not whole.
@@ -116,7 +129,8 @@ class Painter:
             )
         parts = load_painter(folder, denoiser)
         open_ear = partial(load_painters_ear, folder, parts[-1], device, separator, audio_text)
-        return cls(*parts, device, open_ear)
+        stand = None if conditions is None else partial(_stand, folder, conditions)
+        return cls(*parts, device, open_ear, stand)
 
     @classmethod
     def fit(
@@ -152,6 +166,8 @@ class Painter:
         guidance: float | None = None,
         size: tuple[int, int] | None = None,
         progress: Steps | None = None,
+        edges: np.ndarray | None = None,
+        attributes: Mapping[str, float] | None = None,
     ) -> Tensor:
         """Paint a picture for each row of embeddings.
 
@@ -165,23 +181,51 @@ class Painter:
                 cost; None for the card's number.
             size: Height and width in pixels; None for `size`.
             progress: Called with steps done, and all, over all rows.
+            edges: Those that all pictures follow, 1 on them and 0 elsewhere, [height, width], as
+                `read_edges` reads them; None for any.
+            attributes: What all pictures are like, by the names that an adapter knows, 0 to 1;
+                None for anything.
 
         Returns:
             0..1, [rows, height, width, 3], on the CPU.
 
         Raises:
-            ValueError: Embeddings of another form, or a number or size that cannot be.
+            ValueError: Embeddings of another form, or a number or size that cannot be; edges or
+                attributes that no adapter can be told.
         """
-        return paint_rows(
-            self.denoiser,
-            self.adapter,
-            embeddings,
-            seed,
-            self.card.steps if steps is None else steps,
-            self.card.guidance if guidance is None else guidance,
-            size or self.size,
-            progress,
-        )
+        with self._told(size or self.size, edges, attributes or {}):
+            return paint_rows(
+                self.denoiser,
+                self.adapter,
+                embeddings,
+                seed,
+                self.card.steps if steps is None else steps,
+                self.card.guidance if guidance is None else guidance,
+                size or self.size,
+                progress,
+            )
+
+    def _told(
+        self, size: tuple[int, int], edges: np.ndarray | None, attributes: Mapping[str, float]
+    ) -> AbstractContextManager[None]:
+        """Tell adapters of conditions, where there is something to tell."""
+        if self._open_conditions is None or not (
+            edges is not None or attributes or tuple(size) != self.denoiser.side
+        ):
+            return nullcontext()
+        return self.conditions.tell(size, edges, attributes)
+
+    @cached_property
+    def conditions(self) -> "StandingConditions":
+        """What can be told beside sounds.
+
+        Raises:
+            FileNotFoundError: A folder of an adapter is not there, or not whole.
+            ValueError: One is damaged, or for another denoiser, or two can be told the same.
+        """
+        if self._open_conditions is None:
+            raise ValueError("This painter is told sounds alone; load it from its folder.")
+        return self._open_conditions(self.denoiser)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -234,6 +278,7 @@ class Painter:
         audio_track: int | None = None,
         listening: Report | None = None,
         progress: Steps | None = None,
+        asked: "Asked | None" = None,
     ) -> Painted:
         """Paint a media file of any length.
 
@@ -250,10 +295,12 @@ class Painter:
             audio_track: Index of one of several sound tracks; None for the main one.
             listening: Called with the seconds heard, and all, None where that is not known.
             progress: Called with steps done, and all, over all pictures.
+            asked: What pictures are to be like beside what is heard; its size goes before `size`.
 
         Raises:
-            FileNotFoundError: The file, or what hears it, is not there.
-            ValueError: It has no sound that can be decoded; a number that cannot be.
+            FileNotFoundError: The file, a picture, or what hears it, is not there.
+            ValueError: It has no sound that can be decoded; a number that cannot be; something is
+                asked that no adapter can be told, or that the sound does not have.
         """
         steps = self.card.steps if steps is None else steps
         guidance = self.card.guidance if guidance is None else guidance
@@ -264,8 +311,23 @@ class Painter:
                 f"count is {count} and sources {sources}; expected 1 picture or more, of 1 to "
                 f"{most} sources, as the painter was trained."
             )
+        told = Told(None, {}, size, ())
+        if asked:
+            told = take_conditions(
+                self.conditions.cards, asked, size or self.size, source, audio_track
+            )
         heard = hear_file(self.ear, source, audio_track, listening)
-        told = heard.embeddings[: sources or most]
-        rows = told.expand(count, -1, -1)
-        pictures = self.paint(rows, seed, steps, guidance, size, progress)
-        return Painted(pictures, heard, len(told), seed, steps, guidance)
+        heard = replace(heard, notes=(*heard.notes, *told.notes))
+        loudest = heard.embeddings[: sources or most]
+        rows = loudest.expand(count, -1, -1)
+        pictures = self.paint(
+            rows, seed, steps, guidance, told.size, progress, told.edges, told.attributes
+        )
+        return Painted(pictures, heard, len(loudest), seed, steps, guidance, told.attributes)
+
+
+def _stand(folder: Path, more: Sequence[str | Path], denoiser: Denoiser) -> "StandingConditions":
+    from tasks.audio_to_image.painting.conditions.card import find_conditions
+    from tasks.audio_to_image.painting.conditions.standing import StandingConditions
+
+    return StandingConditions(denoiser, find_conditions(folder, more))

@@ -1,0 +1,1 @@
+"""Trainings of what a painter is told beside sounds."""

@@ -1,0 +1,1 @@
+"""What a painter is told beside sounds: edges, attributes, sizes, by adapters of their own."""
