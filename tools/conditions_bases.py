@@ -201,7 +201,7 @@ def drop_words(words: Tensor, generator: Generator, share: float = DROPPED) -> T
     Args:
         words: int64, [rows, words].
         generator: Draws which.
-        share: Of words, and of rows.
+        share: How many are left out, 0 to 1, of words and of rows alike.
     """
     each = torch.rand(words.shape, generator=generator) < share
     rows = torch.rand(len(words), 1, generator=generator) < share
@@ -222,7 +222,7 @@ def teach(
     """Train a base, or injectors on a frozen one.
 
     Args:
-        base: Of BASES, or another.
+        base: What paints; frozen where injectors learn.
         modules: What learns; for injectors `injection.injectors.values()`.
         draw: Makes a batch of so many rows.
         lesson: How long and how fast.

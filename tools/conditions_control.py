@@ -45,7 +45,7 @@ from tools.digit_lessons import plain, seeded
 from tools.digit_tables import count_seeds
 
 NAME = "control"
-SEEDS = 2
+SEEDS = 1
 SMALL, LARGE = "shapes", "shapes_32"
 LARGER = 2
 WIDTHS = (8, 16)  # of the layers that read the map; each but the first halves it
@@ -137,7 +137,7 @@ class Edges:
 
     Attributes:
         base: Paints them.
-        latents: Of the pictures.
+        latents: Those of the pictures, [pictures, channels, height, width].
         words: What they show.
         edges: In the size of the pictures, [rows, 1, height, width].
         tokens: What the words are to the source; None where no source is told.
@@ -178,7 +178,7 @@ def draw_edges(
     Args:
         base: Paints the pictures.
         pictures: In its size.
-        small: The same at 16 x 16.
+        small: The same pictures at 16 x 16, whose edges are told.
         source: Whose tokens a source is told; None for none.
     """
     edges = small.edges if pictures is small else enlarge(small.edges)

@@ -48,7 +48,7 @@ from tools.digit_tables import count_seeds
 NAME = "pairs"
 SEEDS = 1
 OPTIONS = JointOptions(rank=32, alpha=32.0)
-LESSON = Lesson(steps=1000, rate=2e-3, warmup=50, batch=16)
+LESSON = Lesson(steps=700, rate=2e-3, warmup=50, batch=16)
 DRAWN, TESTED, SHOWN, STEPS = 4000, 100, 10, 12
 GUIDANCES = (1.0, 2.0, 4.0)
 NAME_OF = "partner"
@@ -181,7 +181,7 @@ def paint_pair(
     Args:
         pair: Trained.
         rows: How many.
-        seed: Of the noise.
+        seed: Fixes the noise of each row.
         picture: Latents of known pictures; None for those that are to be painted.
         sound: Latents of known sounds; None for those that are to be painted.
         guidance: How far to go from what is painted beside nothing but noise to what is painted

@@ -38,12 +38,12 @@ from tools.digit_tables import count_seeds
 
 NAME = "sizes"
 ON = "digits"
-SEEDS = 3
+SEEDS = 1
 SIZES = (8, 24, 32)
 LARGEST = max(SIZES)
 RANK = 16
 LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=16)
-DRAWN, TESTED, SHOWN, STEPS = 3000, 150, 10, 10
+DRAWN, TESTED, SHOWN, STEPS = 3000, 100, 10, 10
 REAL, BARE, OURS, PLAIN, ATTENTION = (
     "real pictures",
     "the base as it is",

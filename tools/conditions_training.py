@@ -55,7 +55,7 @@ class Learnt:
 
     Attributes:
         curve: The loss, its mean over each twentieth of the steps.
-        seconds: Of the processor's time.
+        seconds: Time of the processor that it took.
     """
 
     curve: list[float]

@@ -146,7 +146,7 @@ def measure(
         base: Plain, or with a LoRA for pale pictures.
         injection: What stands on it.
         test: Two views of each thing.
-        seed: Of the noise.
+        seed: Fixes the noise of each row.
         styled: Whether pictures are to be pale; the judge sees them as if they were not.
     """
     told = [Condition("camera", "map", camera_map(len(test) // VIEWS))] if injection else []
