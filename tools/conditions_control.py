@@ -178,7 +178,7 @@ def draw_edges(
     Args:
         base: Paints the pictures.
         pictures: In its size.
-        small: The same pictures at 16 x 16, whose edges are told.
+        small: Those pictures at 16 x 16, whose edges are told.
         source: Whose tokens a source is told; None for none.
     """
     edges = small.edges if pictures is small else enlarge(small.edges)
