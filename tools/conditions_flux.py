@@ -1,7 +1,6 @@
-"""A small FLUX that paints shapes by words, and edits of such pictures with conflicting wishes.
+"""A small FLUX that paints shapes by words, trained here and then frozen.
 
-Each edit has a picture, words of a colour, a reference of another colour, a mask and a task, which
-says who is right. `python -m tools.conditions_editing` trains the FLUX where there is no file.
+`python -m tools.conditions_editing` trains it where there is no file, and says how good it is.
 """
 
 from collections.abc import Sequence
@@ -21,16 +20,14 @@ from modalities.diffusion.measure.times import LogitNormal
 from modalities.diffusion.small_transformers import SmallTransformerOptions, build_small_transformer
 from modalities.network_file import load_network, save_network
 from tools.conditions_judges import load_judge
-from tools.conditions_pictures import COLOURS, SIDE, draw_shapes
+from tools.conditions_pictures import SIDE, draw_shapes
 from tools.conditions_training import FOLDER, Learnt, Lesson, learn
 from tools.digit_lessons import seeded
 
-PATCH, STEPS, TASKS = 2, 12, ("text", "reference", "erase", "keep")
-GRID = SIDE // PATCH
+PATCH, STEPS = 2, 12
 PATH, TIME = FlowPath(to_source=True), LogitNormal()
 LESSON = Lesson(steps=2500, rate=2e-3, warmup=100, batch=32)
 DRAWN, SEED = 6000, 0
-PALETTE = torch.tensor(list(COLOURS.values())) / 127.5 - 1  # [colours, 3]
 
 
 @dataclass(frozen=True)
