@@ -6,10 +6,8 @@ under build/conditions.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from torch.nn import functional
 
 from fusion.conditions.catalog import build_preset
 from fusion.conditions.contract import Injector
+from fusion.conditions.files import load_injectors, save_injectors
 from fusion.conditions.injection import Injection, inject
 from fusion.conditions.routing.cycle import (
     IMAGE,
@@ -32,7 +31,6 @@ from fusion.conditions.routing.cycle import (
 )
 from fusion.conditions.routing.evaluator import ConditionEvaluator, EvaluatorOptions
 from modalities.diffusion.decoupled import Prompt
-from modalities.whole_file import replace_when_whole
 from tasks.scoring.roc_area import measure_separation
 from tools.conditions_bases import Base, Batch, load_base, paint, teach
 from tools.conditions_cycle_types import (
@@ -45,18 +43,20 @@ from tools.conditions_cycle_types import (
     tell,
     to_evaluator,
 )
-from tools.conditions_judges import edge_f1, load_judge, measure_judge
+from tools.conditions_judges import edge_f1, load_judge
 from tools.conditions_pictures import Pictures, draw_shapes
-from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn
-from tools.digit_lessons import measured_once, seeded
+from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn, run_study
+from tools.digit_lessons import seeded
 
+STUDY, METHOD = "cycle", "selection"
 TYPES = tuple(CYCLES)
 SEEDS, DRAWN, SCORED, TESTED = 2, 4000, 3000, 200
 LESSON = Lesson(steps=800, rate=2e-3, batch=32)
 DISTILLED = Lesson(steps=1500, rate=2e-3, batch=64, decay=0.05)
 LEVEL = 0.7  # of noise on the real picture, from which one step paints
 LEVEL_ALONE = 0.98  # of noise alone
-WORDS = 10
+WORDS, STEPS = 10, 10
+SETTINGS = {**asdict(LESSON), "scored": SCORED, "pictures": TESTED}
 # How conditions are scored: with the real picture at hand, and without.
 SCORERS = {
     "cycle, real picture": (OWN,),
@@ -106,16 +106,17 @@ def _pyramid(base: Base, changes: Mapping[str, Any]) -> Injector:
     return build_preset(base.unet, "t2i_adapter_light", {"map": changes})["map"]
 
 
-def teach_all(base: Base, seed: int, lesson: Lesson = LESSON) -> Injection:
+def teach_all(base: Base, seed: int, lesson: Lesson = LESSON, drawn: int = DRAWN) -> Injection:
     """Train the injectors together: half of the steps are told one type, the others several.
 
     Args:
         base: That they stand on.
         seed: Fixes all.
         lesson: How long and how fast.
+        drawn: Pictures that they learn from.
     """
     injection = inject(base.denoiser, seeded(seed, lambda: build_injectors(base)))
-    pictures = draw_shapes("train", DRAWN, seed)
+    pictures = draw_shapes("train", drawn, seed)
     latents, data = base.encode(pictures.values), read_all(pictures.values)
 
     def draw(generator: Generator, rows: int) -> Batch:
@@ -129,6 +130,17 @@ def teach_all(base: Base, seed: int, lesson: Lesson = LESSON) -> Injection:
 
     teach(base, list(injection.injectors.values()), draw, lesson, seed, injection)
     return injection
+
+
+def load_taught(base: Base, seed: int, folder: Path = FOLDER) -> Injection:
+    """Return the trained injectors on the base; they are trained where there is no file of them."""
+    path = folder / f"{STUDY}/injectors_{seed}.safetensors"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        injection = teach_all(base, seed)
+        save_injectors(injection.injectors, path)
+        injection.remove()
+    return inject(base.denoiser, load_injectors(base.unet, path))
 
 
 def one_step(
@@ -237,14 +249,16 @@ def areas(scores: Tensor, how: Tensor) -> dict[str, float | None]:
     return found
 
 
-def paint_kept(base: Base, injection: Injection, case: Case, kept: Tensor) -> Tensor:
+def paint_kept(
+    base: Base, injection: Injection, case: Case, kept: Tensor, steps: int = STEPS
+) -> Tensor:
     """Paint each row by the conditions that are kept for it, a batch for each choice."""
     painted = torch.zeros_like(case.pictures.values)
     for rows, pattern in rows_alike(kept):
         data = {name: values[rows] for name, values in case.data.items()}
         told = tell(data, dict(zip(TYPES, pattern, strict=True)))
         words = case.pictures.words[rows]
-        painted[rows] = paint(base, words, int(rows[0]), injection, told)
+        painted[rows] = paint(base, words, int(rows[0]), injection, told, steps=steps)
     return painted
 
 
@@ -279,9 +293,15 @@ def choices(scores: Mapping[str, Mapping[str, Tensor]], cases: Mapping[str, Case
     }
 
 
-def run_seed(base: Base, seed: int, folder: Path) -> dict[str, Any]:
-    """Train, score, distil, choose and paint with one seed."""
-    injection = teach_all(base, seed)
+def run_seed(method: str, seed: int, folder: Path = FOLDER) -> dict[str, Any]:
+    """Train, score, distil, choose and paint with one seed; the first draws the contact sheet.
+
+    Returns:
+        "areas" under the ROC curve by way to score, see `areas`; "painted", by what was told, see
+        `judge`, with how many conditions were "told" and percent of the choices that are "right".
+    """
+    base = load_base("shapes")
+    injection = load_taught(base, seed, folder)
     cases = {
         "sound": draw_case("validation", 300, seed, share=0.0),
         "validation": draw_case("validation", 400, seed + 500),
@@ -305,7 +325,7 @@ def run_seed(base: Base, seed: int, folder: Path) -> dict[str, Any]:
         told = {"told": float(some.double().sum(1).mean()), "right": 100 * float(right)}
         found["painted"][name] = {**judge(shown[name], pictures), **told}
     if seed == 0:
-        draw_shown(cases["test"], shown, folder / "cycle.png")
+        draw_shown(cases["test"], shown, folder / f"{STUDY}.png")
     injection.remove()
     return found
 
@@ -319,25 +339,12 @@ def draw_shown(case: Case, shown: Mapping[str, Tensor], path: Path) -> None:
     draw_sheet({"real": shown["real"], **maps, **painted}, path)
 
 
-def run(seeds: int, folder: Path = FOLDER) -> None:
-    """Measure what has not been measured, and write all of it."""
-    base = load_base("shapes")
-    found = [
-        measured_once(folder / "cycle" / f"{seed}.json", partial(run_seed, base, seed, folder))
-        for seed in range(seeds)
-    ]
-    settings = {"lesson": vars(LESSON), "distilled": vars(DISTILLED), "tested": TESTED}
-    told = {"seeds": found, "judge": measure_judge(load_judge("shapes")), "settings": settings}
-    with replace_when_whole(folder / "cycle.json") as partial_file:
-        partial_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Run the study."""
     parser = argparse.ArgumentParser(prog="python -m tools.conditions_cycle", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     torch.set_num_threads(1)
-    run(parser.parse_args().seeds)
+    run_study(STUDY, [METHOD], parser.parse_args().seeds, run_seed, SETTINGS)
 
 
 if __name__ == "__main__":

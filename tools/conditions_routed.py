@@ -5,8 +5,8 @@ and keeps what was measured under build/conditions.
 """
 
 import argparse
-import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from math import log
 from pathlib import Path
@@ -22,19 +22,19 @@ from fusion.conditions.routing.losses import expert_loss
 from fusion.conditions.routing.routed_experts import RoutedExperts
 from modalities.diffusion.measure.loss import loss
 from modalities.tensor_file import read_tensors, write_tensors
-from modalities.whole_file import replace_when_whole
 from tools.conditions_edits import TASKS, Edits, draw_edits, judge_edits
 from tools.conditions_flux import PATH, TIME, FluxPainter, load_painter, paint_flow
-from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn
-from tools.digit_lessons import measured_once, seeded
+from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn, run_study
+from tools.digit_lessons import seeded
 
-NAME = "edit"
+NAME, STUDY = "edit", "routed"
 SEEDS, DRAWN, TESTED = 2, 4000, 400
 LESSON = Lesson(steps=600, rate=3e-3, warmup=50, batch=24)
 FACTORS = {"load": 0.1, "mask": 0.02, "mixture": 0.02}
 PERMUTED = 500  # how often tasks are dealt out anew, to see what chance alone gives
 SMALL = {"every": 1, "heads": 2, "key_dim": 32, "hidden": 32, "task_dim": len(TASKS)}
 PLAIN = {"mixture": False, "repaint": "none"}
+SETTINGS = {**asdict(LESSON), "pictures": TESTED}
 FULL, TOKEN, SAMPLE, STATIC, ONE = "care_edit", "token", "sample", "static", "one"
 # What differs from the preset, beside sizes for a small FLUX.
 SYSTEMS: dict[str, dict[str, Any]] = {
@@ -176,28 +176,21 @@ def _information(usage: Tensor, tasks: Tensor) -> float:
     return float((shares * torch.special.xlogy(means, means / whole)).sum()) / log(2)
 
 
-def run(seeds: int, folder: Path = FOLDER, lesson: Lesson = LESSON) -> None:
-    """Measure what has not been measured, and write all of it."""
+def run_system(system: str, seed: int, folder: Path = FOLDER) -> dict[str, Any]:
+    """Train a system with a seed, and measure it; pictures of the first seed are kept.
+
+    Returns:
+        What `measure_edits` tells, "seconds" of the training and how many "weights" it trained.
+    """
     painter, test = load_painter(), draw_edits("test", TESTED, 1)
-    found: dict[str, list[Any]] = {name: [] for name in SYSTEMS}
-    for seed in range(seeds):
-        for system in SYSTEMS:
-
-            def measure(system: str = system, seed: int = seed) -> dict[str, Any]:
-                injection, seconds = teach_edits(painter, system, seed, lesson)
-                painted, told = measure_edits(painter, injection, test)
-                if seed == 0:
-                    write_tensors(folder / f"routed/{system}.safetensors", {"painted": painted})
-                injection.remove()
-                return {**told, "seconds": seconds, "weights": injection.count().trained}
-
-            kept = folder / "routed" / f"{system}_{seed}.json"
-            found[system].append(measured_once(kept, measure))
-    ours = {k: 100 * float(v.double().mean()) for k, v in judge_edits(test.target, test).items()}
-    told = {"systems": found, "judge": ours["both"], "settings": vars(lesson)}
-    with replace_when_whole(folder / "routed.json") as partial_file:
-        partial_file.write_text(json.dumps(told, indent=1) + "\n")
-    draw_edited(folder, test)
+    injection, seconds = teach_edits(painter, system, seed)
+    painted, told = measure_edits(painter, injection, test)
+    injection.remove()
+    if seed == 0:
+        place = folder / f"{STUDY}/{system}.safetensors"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_tensors(place, {"painted": painted})
+    return {**told, "seconds": seconds, "weights": injection.count().trained}
 
 
 def draw_edited(folder: Path, edits: Edits, most: int = 12) -> None:
@@ -215,9 +208,11 @@ def draw_edited(folder: Path, edits: Edits, most: int = 12) -> None:
         f"to be, by {', '.join(TASKS)}": edits.target,
     }
     for system in SHOWN:
-        kept = read_tensors(folder / f"routed/{system}.safetensors", "run the study", "run it anew")
+        kept = read_tensors(
+            folder / f"{STUDY}/{system}.safetensors", "run the study", "run it anew"
+        )
         lines[SHOWN[system]] = kept["painted"]
-    draw_sheet(lines, folder / "routed.png", most)
+    draw_sheet(lines, folder / f"{STUDY}.png", most)
 
 
 def main() -> None:
@@ -225,7 +220,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.conditions_routed", description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     torch.set_num_threads(1)
-    run(parser.parse_args().seeds)
+    run_study(STUDY, SYSTEMS, parser.parse_args().seeds, run_system, SETTINGS)
+    draw_edited(FOLDER, draw_edits("test", TESTED, 1))
 
 
 if __name__ == "__main__":

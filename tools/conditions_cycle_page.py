@@ -1,0 +1,116 @@
+"""What `python -m tools.conditions_cycle` measured, for docs/conditions.md."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from tasks.reports import to_table
+from tools.conditions_cycle import EVALUATOR, METHOD, REAL, SCORERS, STUDY, TAUGHT, TYPES
+from tools.conditions_judges import load_judge, measure_judge
+from tools.conditions_training import missed, read_study, show_sheet, tell_spread, values_of
+from tools.digit_tables import count_seeds
+
+SPOILT = {"all": "all", "other": "another picture's", "noise": "noise"}
+LEAST_AREA = 0.9  # what was aimed at
+CHANCE = "by chance, as many"
+
+
+def tell_cycle() -> list[str]:
+    """Return the paragraphs of the section.
+
+    Raises:
+        FileNotFoundError: Nothing has been measured.
+    """
+    settings, found = read_study(STUDY)
+    seeds = found[METHOD]
+    shape, colour = measure_judge(load_judge("shapes"))
+    return [
+        "Drawn shapes of 16 x 16 are told by words and by four conditions: edges, where the "
+        "shape is, a coarse picture of colours, and place and size as numbers. Each has an "
+        f"injector of its own on one frozen U-Net; they learnt together in {settings['steps']:,} "
+        f"steps of {settings['batch']} pictures, told one or several. Then about a third of all "
+        "conditions is spoilt: half of these are another picture's, half are noise. A cycle "
+        "paints in one step by one condition alone, from the real picture behind noise or from "
+        "noise alone, reads the conditions there again, and compares; scores are deviations from "
+        "what sound conditions reach on other pictures. The evaluator, a network of two small "
+        "layers where the paper has a language model, learnt to tell the scores of the double "
+        f"cycle from conditions and words alone. {count_seeds([len(seeds)]).capitalize()}; `make "
+        "conditions-cycle` does it.",
+        _table_of_areas(seeds),
+        "Area under the ROC curve of sound conditions against spoilt ones, by what they were "
+        "spoilt with and by type; 0.5 is chance. *Own*: the condition, read again; *image*: the "
+        "painted picture beside the real one, which there is in training alone; *others*: the "
+        "other three, read in what it painted, and it in what they painted, which needs no real "
+        "picture and is ours.",
+        _table_of_pictures(seeds),
+        f"What is painted of {settings['pictures']} pictures where only some of the conditions "
+        "are told, the words always. Thresholds were chosen on other pictures. *Right* is the "
+        "percent of conditions that were told and sound, or neither. Shapes and colours are "
+        f"named by a judge that is right in {shape:.1f} % and {colour:.1f} % of real ones; edges "
+        "are F1 with one pixel of tolerance; the error is the mean difference to the real "
+        "picture, of 255.",
+        "\n".join(_aims(seeds)),
+        show_sheet(
+            STUDY, "Shapes painted by spoilt conditions, by those kept, by sound ones alone"
+        ),
+    ]
+
+
+def _table_of_areas(seeds: Sequence[Any]) -> str:
+    names = {
+        "cycle, real picture": "cycle: own",
+        "double cycle, real picture": "double cycle: own, image",
+        "cycle alone": "cycle from noise: own",
+        "cycle and the others": "cycle from noise: own, others",
+        EVALUATOR: "evaluator",
+    }
+    rows = [
+        [names[way], "needed" if way in REAL else "", *(_area(seeds, way, c) for c in _columns())]
+        for way in (*SCORERS, EVALUATOR)
+    ]
+    return to_table(["scored by", "real picture", *SPOILT.values(), *TYPES], rows)
+
+
+def _columns() -> list[str]:
+    return [*SPOILT, *TYPES]
+
+
+def _area(seeds: Sequence[Any], way: str, column: str) -> str:
+    return tell_spread(values_of(seeds, "areas", way, column), 2)
+
+
+def _table_of_pictures(seeds: Sequence[Any]) -> str:
+    digits = {"told": 1, "right": 1, "shape": 1, "colour": 1, "edges": 1, "error": 1}
+    rows = [
+        [name, *(tell_spread(values_of(seeds, "painted", name, k), d) for k, d in digits.items())]
+        for name in seeds[0]["painted"]
+    ]
+    head = ["told", "conditions", "right, %", "shape, %", "colour, %", "edges, %", "error"]
+    return to_table(head, rows)
+
+
+def _aims(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
+    def area(way: str) -> float:
+        return fmean(values_of(seeds, "areas", way, "all"))
+
+    def error(name: str) -> float:
+        return fmean(values_of(seeds, "painted", name, "error"))
+
+    def edges(name: str) -> float:
+        return fmean(values_of(seeds, "painted", name, "edges"))
+
+    kept = error(EVALUATOR)
+    return [
+        f"* The cycle tells sound conditions from spoilt ones, area above {LEAST_AREA:g}: "
+        f"{area(TAUGHT):.2f} with the real picture at hand"
+        f"{missed(area(TAUGHT) > LEAST_AREA)}; {area('cycle and the others'):.2f} without it"
+        f"{missed(area('cycle and the others') > LEAST_AREA)}. The condition's own cycle from "
+        f"noise, {area('cycle alone'):.2f}, cannot know another picture's: it is consistent.",
+        f"* The evaluator, which paints nothing: {area(EVALUATOR):.2f}.",
+        f"* What the evaluator keeps is better told than all conditions: error {kept:.1f} against "
+        f"{error('all'):.1f}, edges {edges(EVALUATOR):.1f} % against {edges('all'):.1f} %"
+        f"{missed(kept < error('all') and edges(EVALUATOR) > edges('all'))}.",
+        f"* And better than as many by chance: error {kept:.1f} against {error(CHANCE):.1f}, edges "
+        f"{edges(EVALUATOR):.1f} % against {edges(CHANCE):.1f} %"
+        f"{missed(kept < error(CHANCE) and edges(EVALUATOR) > edges(CHANCE))}.",
+    ]
