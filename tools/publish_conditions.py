@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.conditions_control import tell_control
+from tools.conditions_cycle_page import tell_cycle
 from tools.conditions_pairs import tell_pairs
 from tools.conditions_presets import tell_presets
+from tools.conditions_routed_page import tell_routed
 from tools.conditions_sizes import tell_sizes
 from tools.conditions_views import tell_views
 from tools.marks import rewrite
@@ -23,6 +25,8 @@ SECTIONS: dict[str, Callable[[], list[str]]] = {
     "views": tell_views,
     "control": tell_control,
     "pairs": tell_pairs,
+    "cycle": tell_cycle,
+    "routed": tell_routed,
 }
 
 

@@ -8,3 +8,8 @@ conditions-bases conditions-judges: conditions-%: .venv/.dev
 conditions-sizes conditions-views conditions-control conditions-pairs: conditions-%: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
 	$(BIN)/python -m tools.publish_conditions $*
+
+# Which conditions count: `make conditions-cycle` and `make conditions-routed`, some ten minutes of a core each.
+conditions-cycle conditions-routed: conditions-%: .venv/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
+	$(BIN)/python -m tools.publish_conditions $*
