@@ -28,7 +28,7 @@ NONE = "no instruction"
 WHOLE, UNTURNED, UNTOLD = "as published", "without rotary positions", "without the instruction"
 MAP = "map"
 RANK = 16
-LESSON = Lesson(steps=600, rate=2e-3, warmup=30, batch=32)
+LESSON = Lesson(steps=500, rate=2e-3, warmup=30, batch=32)
 SEEDS = (0,)
 DRAWN, TESTED, SHOWN = 4000, 200, 10
 WORDINGS = 5  # the seed of what tokens an instruction is

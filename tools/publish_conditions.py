@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tools.conditions_control import tell_control
 from tools.conditions_cycle_page import tell_cycle
+from tools.conditions_mmdit_pages import tell_easycontrol, tell_pka, tell_unic
 from tools.conditions_pairs import tell_pairs
 from tools.conditions_presets import tell_presets
 from tools.conditions_routed_page import tell_routed
@@ -27,6 +28,9 @@ SECTIONS: dict[str, Callable[[], list[str]]] = {
     "pairs": tell_pairs,
     "cycle": tell_cycle,
     "routed": tell_routed,
+    "easycontrol": tell_easycontrol,
+    "unic": tell_unic,
+    "pka": tell_pka,
 }
 
 

@@ -1,0 +1,9 @@
+# Conditions on small MM-DiTs that are trained here and frozen: what is there already is not trained again.
+.PHONY: conditions-mmdits
+
+conditions-mmdits: .venv/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_mmdits
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_easycontrol
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_unic
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_pka
+	$(BIN)/python -m tools.publish_conditions easycontrol unic pka
