@@ -1,0 +1,202 @@
+"""Nexus: half of a digit's edges say where its strokes run, and a spoken digit says which it is.
+
+`python -m tools.conditions_structure [--seeds N]` trains what is not there yet, and keeps it in
+build/conditions/structure.json. The base is told no word. A T2I-Adapter sees the edges alone, once
+as it is and once with as many weights as Nexus Prime.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from fusion.conditions.catalog import build_preset
+from fusion.conditions.condition import Condition
+from fusion.conditions.injection import Injection, inject
+from tools.conditions_bases import NOTHING, Base, Batch, load_base, paint, teach
+from tools.conditions_judges import Judge, edge_f1, load_judge, measure_judge
+from tools.conditions_pictures import SIDE, draw_digits
+from tools.conditions_sounds import draw_sounds
+from tools.conditions_training import FOLDER, Lesson, draw_sheet, run_study
+from tools.digit_lessons import seeded
+
+NAME = "structure"
+SEEDS = 3
+T2I, WIDER, PRIME, SLIM = "T2I-Adapter", "T2I-Adapter, larger", "Nexus Prime", "Nexus Slim"
+ATTENTION = {"heads": 2, "head_dim": 16, "token_dim": 48}
+# Preset and what differs from it; all have a map of one channel, in blocks as the base's.
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
+    T2I: ("t2i_adapter", {}),
+    WIDER: ("t2i_adapter", {"layers": 3}),
+    PRIME: ("nexus_prime", ATTENTION),
+    SLIM: ("nexus_slim", ATTENTION),
+}
+LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=32)
+DRAWN, SPOKEN, TESTED, SHOWN, STEPS = 3000, 1500, 200, 10, 10
+TAUGHT, TEST = 100, 200  # seeds of what teaches and tests, counted up by the study's
+
+
+def hide_half(edges: Tensor, generator: Generator) -> Tensor:
+    """Return edges of which the upper, lower, left or right half of each row is not told.
+
+    Args:
+        edges: [rows, 1, side, side].
+        generator: Draws which half.
+    """
+    half = edges.shape[-1] // 2
+    seen = torch.ones(4, 1, *edges.shape[2:])
+    seen[0, :, :half], seen[1, :, half:] = 0, 0
+    seen[2, :, :, :half], seen[3, :, :, half:] = 0, 0
+    return edges * seen[torch.randint(4, (len(edges),), generator=generator)]
+
+
+@torch.no_grad()
+def hear(ear: Judge, sounds: Tensor) -> Tensor:
+    """Return what a frozen ear makes of places of log-mels, before it names them, as tokens.
+
+    Args:
+        ear: A judge of spoken digits.
+        sounds: Log-mels as pictures, -1 to 1, [rows, 1, side, side].
+
+    Returns:
+        [rows, places, dim].
+    """
+    for convolution, norm in zip(ear.convolutions, ear.norms, strict=True):
+        sounds = functional.gelu(norm(convolution(sounds)))
+    return sounds.flatten(2).transpose(1, 2)
+
+
+@cache
+def spoken(part: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return tokens of spoken digits, [sounds, places, dim], and what is said, [sounds]."""
+    drawn = draw_sounds(part, count, seed)
+    tokens = torch.cat([hear(load_judge("sounds"), one) for one in drawn.values.split(200)])
+    return tokens, drawn.words[:, 0]
+
+
+def pair(words: Tensor, part: str, seed: int, generator: Generator) -> Tensor:
+    """Return tokens of a sound of each digit, [rows, places, dim].
+
+    Args:
+        words: Digits, [rows, 1].
+        part: Of the recordings: "train", "validation" or "test".
+        seed: Of the recordings.
+        generator: Draws which.
+    """
+    tokens, said = spoken(part, SPOKEN if part == "train" else TESTED, seed)
+    fits = (words == said).float()  # [rows, sounds]
+    return tokens[torch.multinomial(fits, 1, generator=generator)[:, 0]]
+
+
+def build(base: Base, method: str, seed: int) -> Injection:
+    """Put a fresh pyramid on a base."""
+    preset, options = METHODS[method]
+    changes = {"map": {"channels": 1, "pixels": base.denoiser.codec.multiple, **options}}
+    return inject(base.denoiser, seeded(seed, lambda: build_preset(base.unet, preset, changes)))
+
+
+def conditions(method: str, edges: Tensor, tokens: Tensor) -> list[Condition]:
+    """Return what a method is told: the edges, and sounds where it attends to them."""
+    told = [Condition("map", "map", edges)]
+    if method in (PRIME, SLIM):
+        told.append(Condition("map", "tokens", tokens))
+    return told
+
+
+def draw_batches(base: Base, method: str, seed: int) -> Callable[[Generator, int], Batch]:
+    """Return what draws batches of pictures, with half of their edges and a sound."""
+    pictures = draw_digits("train", DRAWN, TAUGHT + seed)
+    latents, edges = base.encode(pictures.values), pictures.edges
+
+    def draw(generator: Generator, rows: int) -> Batch:
+        some = torch.randint(len(pictures), (rows,), generator=generator)
+        words = pictures.words[some]
+        tokens = pair(words, "train", TAUGHT, generator)
+        told = conditions(method, hide_half(edges[some], generator), tokens)
+        return Batch(latents[some], torch.full_like(words, NOTHING), told)
+
+    return draw
+
+
+def measure(method: str, seed: int, lesson: Lesson = LESSON) -> dict[str, Any]:
+    """Train a method and measure it.
+
+    Returns:
+        "right", percent of the digits; "edges", the F1 of all edges, percent; "swapped", percent
+        of the pictures that show the digit which is said where edges are of another; "weights"
+        that are trained, "seconds", and the loss's "curve".
+    """
+    base = load_base("digits")
+    injection = build(base, method, seed)
+    learner = list(injection.injectors.values())
+    learnt = teach(base, learner, draw_batches(base, method, seed), lesson, seed, injection)
+    injection.injectors["map"].eval()
+    generator = torch.Generator().manual_seed(seed)
+    test = draw_digits("test", TESTED, TEST + seed)
+    seen = hide_half(test.edges, generator)
+    nothing = torch.full_like(test.words, NOTHING)
+    painted = {}
+    others = test.words.roll(1, 0)
+    for name, words in (("own", test.words), ("other", others)):
+        told = conditions(method, seen, pair(words, "test", TEST + seed, generator))
+        painted[name] = paint(base, nothing, 1000 * seed, injection, told, 1.0, STEPS)
+    judge = load_judge("digits")
+    if not seed:
+        _keep(method, {"wanted": test.values, "told": 2 * seen - 1, "painted": painted["own"]})
+    found = {
+        "right": judge.score(painted["own"], test.words)[0],
+        "edges": edge_f1(painted["own"], test.edges),
+        "swapped": judge.score(painted["other"], others)[0],
+        "weights": injection.count().trained,
+        "seconds": learnt.seconds,
+        "curve": learnt.curve,
+    }
+    injection.remove()
+    return found
+
+
+def _keep(method: str, pictures: dict[str, Tensor]) -> None:
+    """Keep some pictures for the contact sheet."""
+    from modalities.tensor_file import write_tensors
+
+    place = FOLDER / NAME / f"{method.replace(' ', '_')}.safetensors"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(place, {name: values[:SHOWN] for name, values in pictures.items()})
+
+
+def draw() -> None:
+    """Draw the contact sheet: what was wanted and told, then a line for each method."""
+    from modalities.tensor_file import read_tensors
+
+    lines: dict[str, Tensor] = {}
+    for method in METHODS:
+        place = FOLDER / NAME / f"{method.replace(' ', '_')}.safetensors"
+        kept = read_tensors(place, "", "")
+        lines = lines or {"the true picture": kept["wanted"], "edges that are told": kept["told"]}
+        lines[method] = kept["painted"]
+    draw_sheet(lines, FOLDER / f"{NAME}.png", SHOWN)
+
+
+def main() -> None:
+    """Run the study."""
+    module = "python -m tools.conditions_structure"
+    parser = argparse.ArgumentParser(prog=module, description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
+    torch.set_num_threads(1)
+    settings = {
+        "steps": LESSON.steps,
+        "side": SIDE,
+        "tested": TESTED,
+        "judge": measure_judge(load_judge("digits"))[0],
+        "ear": measure_judge(load_judge("sounds"))[0],
+    }
+    run_study(NAME, METHODS, parser.parse_args().seeds, measure, settings)
+    draw()
+
+
+if __name__ == "__main__":
+    main()
