@@ -6,7 +6,7 @@ level and of a pitch that go with its strokes; adapters learn from what is measu
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -25,26 +25,26 @@ from modalities.audio.attribute_scale import Bounds
 from modalities.audio.sound_attributes import measure_attributes
 from modalities.diffusion.measure.loss import loss
 from modalities.diffusion.measure.paths import DiffusionPath
-from modalities.whole_file import replace_when_whole
 from tools.conditions_bases import Base, drop_words, load_base, paint
 from tools.conditions_judges import load_judge, measure_judge
 from tools.conditions_pictures import DIGIT_ATTRIBUTES, draw_digits, measure_digits
-from tools.conditions_training import FOLDER, Learnt, Lesson, draw_sheet, learn
+from tools.conditions_training import FOLDER, Learnt, Lesson, draw_sheet, learn, run_study
 from tools.digit_lessons import measured_once, seeded
 
 NAME = "attributes"
 SPOKEN = Path(__file__).resolve().parents[1] / "../shared/data/fsdd"
 SEEDS = 3
-PRESETS = {"autoencoder": "att_adapter", "MLP": "att_adapter_mlp"}
+AUTOENCODER, MLP = "autoencoder", "MLP"
+PRESETS = {AUTOENCODER: "att_adapter", MLP: "att_adapter_mlp"}
 CHOICES = (1e-3, 1e-2, 1e-1)  # what the autoencoder's term counts; one is chosen on the validation
-LESSON = Lesson(steps=500, rate=2e-3, warmup=30, batch=32)
+LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=32)
 TAUGHT, TESTED, SWEPT, SHOWN = 300, 200, 40, 10  # pictures
 EACH = 60  # recordings of a digit that are measured
 HELD = (0.4, 0.6)  # shares of an attribute's range that no picture of the training has
 LOUDNESS = Bounds("loudness", "LUFS", -45.0, -15.0)
 SWEEP = (0.0, 0.25, 0.5, 0.75, 1.0)
 NAMES = ("loudness", "pitch")  # which say thickness and slant
-TWIST = {"train": 0, "validation": 1, "test": 2}
+TEACH, TEST = 100, 200  # seeds of what teaches and tests, counted up by the study's
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,22 +272,22 @@ def sweep(base: Base, injection: Injection, words: Tensor, seed: int) -> dict[st
     return found
 
 
-def run_way(way: str, divergence: float, seed: int, part: str) -> dict[str, Any]:
+def run_way(way: str, divergence: float, seed: int, part: str = "test") -> dict[str, Any]:
     """Train one adapter and measure it on a part of the pictures."""
     base = load_base("digits")
-    told = pair("train", TAUGHT, 100 + seed, hold=True)
+    told = pair("train", TAUGHT, TEACH + seed, hold=True)
     bounds = bounds_of(told)
     injection = build(base, way, seed)
     learnt = teach(base, injection, told, bounds, divergence, seed)
     for one in injection.injectors.values():
         one.eval()
-    test = pair(part, TESTED, 200 + seed)
+    test = pair(part, TESTED, TEST + seed)
     found = measure(base, injection, bounds, test, 1000 * seed)
     if part == "test":
         words = test.words[:SWEPT]
         found |= sweep(base, injection, words, 1000 * seed)
-        if not seed:
-            draw(base, injection, way)
+        if not seed and way == AUTOENCODER:
+            draw(base, injection)
     found |= {
         "weights": injection.count().trained,
         "seconds": learnt.seconds,
@@ -302,14 +302,14 @@ def choose() -> float:
     """Return what the autoencoder's term counts: that with the least error on the validation."""
     errors = {}
     for divergence in CHOICES:
-        run = partial(run_way, "autoencoder", divergence, 0, "validation")
+        run = partial(run_way, AUTOENCODER, divergence, 0, "validation")
         found = measured_once(FOLDER / NAME / f"choice_{divergence:g}.json", run)
         errors[divergence] = sum(found["held"]) + sum(found["seen"])
         print(divergence, found["spearman"], found["held"], found["seen"], flush=True)
     return min(errors, key=lambda one: errors[one])
 
 
-def draw(base: Base, injection: Injection, way: str) -> None:
+def draw(base: Base, injection: Injection) -> None:
     """Draw digits that are told more and more of one attribute."""
     lines = {}
     digits = torch.arange(0, 10, 2)
@@ -318,31 +318,40 @@ def draw(base: Base, injection: Injection, way: str) -> None:
     for number, name in enumerate(NAMES):
         told = torch.full((len(words), 2), 0.5)
         told[:, number] = shares.repeat(len(digits))
-        saw = f"{way}: {name} rises from left to right, four times for each digit"
+        saw = f"{name} rises over the four pictures of each digit"
         # Each digit from the same noise, so that what differs is what was told.
         painted = [
             tell(base, injection, words[n : n + 1], told[n : n + 1], int(words[n]))
             for n in range(len(words))
         ]
         lines[saw] = torch.cat(painted)
-    draw_sheet(lines, FOLDER / f"{NAME}_{PRESETS[way]}.png", len(words))
+    draw_sheet(lines, FOLDER / f"{NAME}.png", len(words))
 
 
 def run(seeds: int = SEEDS) -> None:
     """Run what is not there yet, and keep all in one file."""
-    import json
-
     divergence = choose()
-    ways: dict[str, list[Any]] = {}
-    for seed in range(seeds):
-        for way in PRESETS:
-            place = FOLDER / NAME / f"{PRESETS[way]}_{seed}.json"
-            work: Callable[[], Any] = partial(run_way, way, divergence, seed, "test")
-            ways.setdefault(way, []).append(measured_once(place, work))
-            print(way, seed, ways[way][-1], flush=True)
-    kept = {"ways": ways, "divergence": divergence, "judge": measure_judge(load_judge("digits"))}
-    with replace_when_whole(FOLDER / f"{NAME}.json") as path:
-        path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    settings = {
+        "divergence": divergence,
+        "steps": LESSON.steps,
+        "taught": TAUGHT,
+        "tested": TESTED,
+        "held": list(HELD),
+        "judge": measure_judge(load_judge("digits"))[0],
+        "real": measure_real(),
+    }
+    run_study(NAME, PRESETS, seeds, lambda way, seed: run_way(way, divergence, seed), settings)
+
+
+def measure_real() -> list[float]:
+    """Return Spearman's correlation of sounds and of the true pictures that they go with."""
+    from scipy.stats import spearmanr
+
+    told = pair("test", TESTED, TEST)
+    return [
+        float(spearmanr(told.heard[:, n].numpy(), told.attributes[:, n].numpy())[0])  # type: ignore[arg-type]
+        for n in (0, 1)
+    ]
 
 
 def main() -> None:

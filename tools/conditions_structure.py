@@ -6,8 +6,9 @@ as it is and once with as many weights as Nexus Prime.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -17,12 +18,24 @@ from torch.nn import functional
 from fusion.conditions.catalog import build_preset
 from fusion.conditions.condition import Condition
 from fusion.conditions.injection import Injection, inject
+from tasks.reports import to_table
 from tools.conditions_bases import NOTHING, Base, Batch, load_base, paint, teach
 from tools.conditions_judges import Judge, edge_f1, load_judge, measure_judge
 from tools.conditions_pictures import SIDE, draw_digits
 from tools.conditions_sounds import draw_sounds
-from tools.conditions_training import FOLDER, Lesson, draw_sheet, run_study
+from tools.conditions_training import (
+    FOLDER,
+    Lesson,
+    draw_sheet,
+    missed,
+    read_study,
+    run_study,
+    show_sheet,
+    tell_spread,
+    values_of,
+)
 from tools.digit_lessons import seeded
+from tools.digit_tables import count_seeds
 
 NAME = "structure"
 SEEDS = 3
@@ -83,8 +96,8 @@ def pair(words: Tensor, part: str, seed: int, generator: Generator) -> Tensor:
 
     Args:
         words: Digits, [rows, 1].
-        part: Of the recordings: "train", "validation" or "test".
-        seed: Of the recordings.
+        part: Which recordings: "train", "validation" or "test".
+        seed: Fixes which recordings these are.
         generator: Draws which.
     """
     tokens, said = spoken(part, SPOKEN if part == "train" else TESTED, seed)
@@ -179,6 +192,61 @@ def draw() -> None:
         lines = lines or {"the true picture": kept["wanted"], "edges that are told": kept["told"]}
         lines[method] = kept["painted"]
     draw_sheet(lines, FOLDER / f"{NAME}.png", SHOWN)
+
+
+def tell_structure() -> list[str]:
+    """Return the paragraphs of the section.
+
+    Raises:
+        FileNotFoundError: Nothing has been measured.
+    """
+    settings, found = read_study(NAME)
+    rows = [
+        [
+            method,
+            f"{seeds[0]['weights']:,}",
+            tell_spread(values_of(seeds, "right")),
+            tell_spread(values_of(seeds, "edges")),
+            tell_spread(values_of(seeds, "swapped")) if method in (PRIME, SLIM) else "",
+        ]
+        for method, seeds in found.items()
+    ]
+    head = ["told by", "weights", "digit right", "edges, F1", "follows the sound"]
+    return [
+        "Of the edges of a written digit only the upper, lower, left or right half is told, and a "
+        "recording says which digit it is; the base is told no word. A T2I-Adapter sees the half "
+        "alone. Nexus attends to the sound as well: 16 tokens that a small ear, a frozen network "
+        "which names spoken digits from log-mels, makes before it names them. "
+        f"{settings['steps']} steps each ({count_seeds([len(found[PRIME])])}), then "
+        f"{settings['tested']} digits by other writers with other recordings.",
+        to_table(head, rows),
+        "Percent: of pictures that a judge reads as the digit; the F1 of all edges of the true "
+        "picture, found again with a tolerance of a pixel; and of pictures that show what is said "
+        "where the half of edges is of another digit. The judge reads "
+        f"{settings['judge']:.1f} % of true pictures right, the ear names {settings['ear']:.1f} % "
+        "of recordings. `make conditions-structure` does it.",
+        "\n".join(_aims(found)),
+        show_sheet(NAME, "Digits painted of half of their edges, without and with their sound"),
+    ]
+
+
+def _aims(found: Mapping[str, list[Any]]) -> list[str]:
+    """Say what was aimed at, and whether it was reached."""
+    of = {
+        (method, key): fmean(values_of(seeds, key))
+        for method, seeds in found.items()
+        for key in ("right", "edges")
+    }
+    told = []
+    for method in (PRIME, SLIM):
+        for key, what in (("right", "digits right"), ("edges", "F1 of edges")):
+            best = max(of[T2I, key], of[WIDER, key])
+            told.append(
+                f"* {method}: {of[method, key]:.1f} % {what}, T2I-Adapter {of[T2I, key]:.1f}, with "
+                f"more weights {of[WIDER, key]:.1f} (aim: above both)"
+                f"{missed(of[method, key] > best)}."
+            )
+    return told
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from tools.conditions_attributes_page import tell_attributes
 from tools.conditions_control import tell_control
 from tools.conditions_cycle_page import tell_cycle
 from tools.conditions_mmdit_pages import tell_easycontrol, tell_pka, tell_unic
@@ -15,6 +16,7 @@ from tools.conditions_pairs import tell_pairs
 from tools.conditions_presets import tell_presets
 from tools.conditions_routed_page import tell_routed
 from tools.conditions_sizes import tell_sizes
+from tools.conditions_structure import tell_structure
 from tools.conditions_views import tell_views
 from tools.marks import rewrite
 
@@ -31,6 +33,8 @@ SECTIONS: dict[str, Callable[[], list[str]]] = {
     "easycontrol": tell_easycontrol,
     "unic": tell_unic,
     "pka": tell_pka,
+    "structure": tell_structure,
+    "attributes": tell_attributes,
 }
 
 

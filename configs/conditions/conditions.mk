@@ -9,7 +9,8 @@ conditions-sizes conditions-views conditions-control conditions-pairs: condition
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
 	$(BIN)/python -m tools.publish_conditions $*
 
-# Which conditions count: `make conditions-cycle` and `make conditions-routed`, some ten minutes of a core each.
-conditions-cycle conditions-routed: conditions-%: .venv/.dev
+# Which conditions count: `make conditions-cycle` and `make conditions-routed`, some ten minutes of a core each. Sounds
+# that say what is painted: `make conditions-structure` (8 minutes of a core), `make conditions-attributes` (9).
+conditions-cycle conditions-routed conditions-structure conditions-attributes: conditions-%: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
 	$(BIN)/python -m tools.publish_conditions $*

@@ -44,7 +44,7 @@ def render_icons(
         kinds: One to three names of `ICONS`; two share the picture's width, a third is below.
         random: Draws colours, proportions, turns and places.
         size: Edge in pixels, 16 or more; twice as much for several.
-        share: Of the edge that icons usually have, above 0 to 1.
+        share: How large icons are beside what they usually are, above 0 to 1.
 
     Returns:
         uint8 [size, size, 3], RGB.
