@@ -1,7 +1,7 @@
 """Write one of the models that take apart and paint sounds as one that comes along, with its card.
 
 `python -m tools.export_audio_to_image KIND TRAINED DST [--scores FOLDER]`: KIND is audio_text,
-denoiser, separator or painter, TRAINED what its training wrote, and DST holds what loads it and
+denoiser, separator, painter or condition, TRAINED what its training wrote, and DST holds what loads it and
 nothing else of the training, in float16. README.md in it is its model card. A painter has to stand
 on a denoiser that is known by name, and its card tells what `tools.painted_icons` wrote to FOLDER.
 """
@@ -21,6 +21,8 @@ from modalities.outputs import check_outputs
 from modalities.tensor_file import write_tensors
 from modalities.text_file import read_text
 from tasks.audio_to_image.painting.card import CARD
+from tasks.audio_to_image.painting.conditions.card import read_condition_card
+from tasks.audio_to_image.painting.conditions.files import load_condition, save_condition
 from tasks.audio_to_image.painting.painter_files import ADAPTER_FILE, load_painter
 from tasks.audio_to_image.separation.separator_files import load_separator, save_separator
 from tasks.cards import card_comes_last
@@ -65,6 +67,12 @@ painted; "of painted", of all that is painted, what sounds; "exact", pictures wi
 and nothing else, and of those with one, two and three sounds.
 
 {scores}
+"""
+CONDITION = """An adapter of {thousands:.0f} thousand parameters by which the frozen denoiser
+`{denoiser}` is told {tells}, in the form of `{preset}`. `mcgurk train` trained it
+on {data}, rendered; the painter that stands on the denoiser stayed as it was.
+
+Loss on held-out pictures: {scores}.
 """
 COLUMNS = ("right", "of_painted", "exact", "exact_1", "exact_2", "exact_3", "in_order")
 
@@ -185,6 +193,28 @@ def export_painter(trained: Path, folder: Path, scores: Path | None = None) -> N
         write_model_card(folder, _head(folder, card.licence) + text + NOT_SOUNDS)
 
 
+def export_condition(trained: Path, folder: Path) -> None:
+    """Write an adapter of conditions of a denoiser that is known by name.
+
+    Raises:
+        FileNotFoundError: `trained` is not there, or not whole.
+        ValueError: It is damaged, or for another denoiser than is known by the name.
+        OSError: The folder cannot be written.
+    """
+    card = read_condition_card(trained)
+    injectors = load_condition(trained, card, load_denoiser(card.denoiser))
+    text = CONDITION.format(
+        thousands=card.trained / 1e3,
+        denoiser=card.denoiser,
+        tells=", ".join(f"`{one}`" for one in card.tells),
+        preset=card.preset,
+        data=card.data,
+        scores=_tell(card.scores, ("validation_loss", "validation_loss_without"), 4),
+    )
+    save_condition(folder, injectors, card, half=True)
+    write_model_card(folder, _head(folder, card.licence) + text)
+
+
 def last_measured(trained: Path) -> dict[str, float]:
     """Return what a training measured last.
 
@@ -235,6 +265,7 @@ EXPORTS: dict[str, Callable[..., None]] = {
     "denoiser": export_denoiser,
     "separator": export_separator,
     "painter": export_painter,
+    "condition": export_condition,
 }
 
 

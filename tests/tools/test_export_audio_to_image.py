@@ -174,3 +174,26 @@ def test_a_separator_whose_card_tells_no_sizes_is_exported(tmp_path):
 def test_a_folder_of_another_kind_is_told_by_what_it_holds(painter, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds a painter \(painter.json\); expected"):
         tool.export_separator(painter, tmp_path / "out")
+
+
+def test_an_adapter_of_conditions_comes_along_in_halves(painter, tmp_path, monkeypatch):
+    from fusion.conditions.catalog import build_preset
+    from modalities.diffusion.denoiser_files import load_denoiser
+    from tasks.audio_to_image.painting.conditions.card import ConditionCard, read_condition_card
+    from tasks.audio_to_image.painting.conditions.files import load_condition, save_condition
+
+    denoiser = load_denoiser(tmp_path / "base")
+    known = build_preset(denoiser.unet, "t2i_adapter", {"map": {"channels": 1, "pixels": 2}})
+    base = str(tmp_path / "base")
+    card = ConditionCard("edges", "t2i_adapter", base, denoiser.identity, "9 icons", "", "-", 5000)
+    save_condition(tmp_path / "trained", known, card)
+    run(monkeypatch, "condition", tmp_path / "trained", tmp_path / "out")
+    assert read_condition_card(tmp_path / "out") == card
+    sizes = [
+        (tmp_path / one / "condition.safetensors").stat().st_size for one in ("trained", "out")
+    ]
+    assert sizes[1] < 0.6 * sizes[0]
+    found = load_condition(tmp_path / "out", card, denoiser)["map"].weights()
+    for name, value in known["map"].weights().items():
+        torch.testing.assert_close(found[name], value, atol=1e-3, rtol=1e-3)
+    assert "`--edges`" in (tmp_path / "out/README.md").read_text()

@@ -90,7 +90,9 @@ def paint(painters, capsys, tmp_path, monkeypatch):
 
 
 def seen(name="out.png") -> np.ndarray:
-    return cv2.imread(name).astype(int)
+    picture = cv2.imread(name)
+    assert picture is not None
+    return picture.astype(int)
 
 
 def test_each_condition_changes_the_picture_and_all_go_together(paint, painters):
@@ -163,7 +165,7 @@ def test_another_size_is_painted_and_an_adapter_for_it_says_nothing(paint):
 
 
 def test_edges_are_resized_with_a_note(paint):
-    cv2.imwrite("fits.png", cv2.imread("box.png")[::2, ::2])
+    cv2.imwrite("fits.png", seen("box.png")[::2, ::2])
     assert paint("--edges", "fits.png")[2] == ""
     code, _, err = paint("--edges", "box.png")
     assert code == 0

@@ -13,6 +13,7 @@ from fusion.conditions.catalog import build_preset
 from fusion.conditions.condition import Condition
 from fusion.conditions.decoupled_tokens import AUTOENCODER, DecoupledTokens
 from fusion.conditions.injection import inject
+from modalities.audio.attribute_scale import Bounds
 from modalities.diffusion.measure.sizes import FarSizes
 from modalities.diffusion.measure.times import Late
 from tasks.audio_to_image.painting.condition_training.config import ConditionConfig
@@ -148,7 +149,9 @@ class ConditionTraining:
         self.weights = painter.denoiser.identity
         values = self.examples.values
         taught = None if values is None else values[self.parts["train"]]
-        self.bounds = () if taught is None else bounds_of(taught, config.attributes)
+        self.bounds: tuple[Bounds, ...] = (
+            () if taught is None else bounds_of(taught, config.attributes)
+        )
         torch.manual_seed(config.loop.seed)
         self.model = ConditionModel(painter, config, len(self.bounds))
         self.module: nn.Module = self.model

@@ -116,7 +116,7 @@ def test_bounds_are_those_of_the_training_and_silence_is_left_out(painter, boxes
 
     names = ("loudness", "centroid")
     task = ConditionTraining(config_of("attributes", painter, boxes, attributes=names), "cpu")
-    loudness = task.bounds[0]
+    loudness, _ = task.bounds
     assert task.left_out == ("12: There is no sound in it; expected one that is not silent.",)
     assert loudness.most - loudness.least == pytest.approx(30 * 11 / 12, abs=0.2)  # 20 dB per 2/3
     shares = [float(task.load(n, np.random.default_rng(0))["values"][0]) for n in range(task.size)]
