@@ -1,9 +1,10 @@
 """Write one of the models that take apart and paint sounds as one that comes along, with its card.
 
 `python -m tools.export_audio_to_image KIND TRAINED DST [--scores FOLDER]`: KIND is audio_text,
-denoiser, separator, painter or condition, TRAINED what its training wrote, and DST holds what loads it and
-nothing else of the training, in float16. README.md in it is its model card. A painter has to stand
-on a denoiser that is known by name, and its card tells what `tools.painted_icons` wrote to FOLDER.
+denoiser, separator, painter or condition, TRAINED what its training wrote, and DST holds what loads
+it and nothing else of the training, in float16. README.md in it is its model card. A painter has to
+stand on a denoiser that is known by name, and its card tells what `tools.painted_icons` wrote to
+FOLDER.
 """
 
 import argparse
