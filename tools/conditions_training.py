@@ -20,6 +20,7 @@ from tools.digit_lessons import measured_once, plain
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER, DOCS = ROOT / "build/conditions", ROOT / "docs"
 CURVE = 20  # numbers of a loss's curve, each the mean of as many steps
+PALETTE = 32  # colours of a contact sheet, so that it stays small
 CLIP = 1.0  # the gradient's norm at most
 LARGER, LETTERS, GAP = 2, 10, 1  # of a contact sheet: times a picture's size, pixels a line, pixels
 Losses = Callable[[Generator], Mapping[str, Tensor]]
@@ -166,7 +167,7 @@ def show_sheet(name: str, about: str, folder: Path = FOLDER, docs: Path = DOCS) 
     from tools.small_picture import shrink_plot
 
     shown = f"conditions_{name}.png"
-    shrink_plot(folder / f"{name}.png", docs / shown)
+    shrink_plot(folder / f"{name}.png", docs / shown, PALETTE)
     return f"![{about}]({shown})"
 
 
@@ -213,7 +214,7 @@ def draw_sheet(lines: Mapping[str, Tensor], path: Path, most: int = 12) -> None:
         top += strip.shape[0]
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
-    shrink_plot(path, path)
+    shrink_plot(path, path, PALETTE)
 
 
 def _strip(values: Tensor) -> np.ndarray:
