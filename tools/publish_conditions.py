@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.conditions_attributes_page import tell_attributes
-from tools.conditions_control import tell_control
+from tools.conditions_control_page import tell_control
 from tools.conditions_cycle_page import tell_cycle
 from tools.conditions_mmdit_pages import tell_easycontrol, tell_pka, tell_unic
 from tools.conditions_pairs import tell_pairs

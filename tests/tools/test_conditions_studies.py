@@ -5,7 +5,13 @@ from fusion.conditions.condition import Condition
 from fusion.conditions.injection import inject
 from fusion.conditions.joint_pair import JointOptions, JointPair
 from modalities.diffusion.small import SmallDenoiserOptions
-from tools import conditions_control, conditions_pairs, conditions_sizes, conditions_views
+from tools import (
+    conditions_control,
+    conditions_control_page,
+    conditions_pairs,
+    conditions_sizes,
+    conditions_views,
+)
 from tools.conditions_bases import Base, BaseOptions, paint
 from tools.conditions_control import build_control, enlarge, shrink
 from tools.conditions_judges import edge_f1
@@ -198,12 +204,12 @@ def test_control_is_told(told):
         return {"trained": 10, "seconds": 1.0, "f1": f1, "mix": mix}
 
     source = {"source": {"steps": 5, "batch": 4}}
-    scratch, mapped, same = conditions_control.METHODS
-    found = {scratch: [one(300)], mapped: [one(100)], same: [one(999)]}
-    page = told(conditions_control, found, source)
+    scratch, faster, mapped, same = conditions_control.METHODS
+    found = {scratch: [one(300)], faster: [one(400)], mapped: [one(100)], same: [one(999)]}
+    page = told(conditions_control_page, found, source)
     assert "F1 80.0 after 300 steps, is reached by mapped features after 100 steps." in page
     found[mapped] = [one(150)]
-    assert "after 150 steps: MISSED" in told(conditions_control, found, source)
+    assert "after 150 steps: MISSED" in told(conditions_control_page, found, source)
 
 
 def test_pairs_are_told(told):
