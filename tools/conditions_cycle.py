@@ -151,7 +151,7 @@ def one_step(
     Args:
         base: The base.
         injection: The injectors on it.
-        words: Of the pictures, int64, [rows, words].
+        words: What the pictures show, int64, [rows, words].
         latents: Of the real pictures, that noise is added to; None for noise alone.
         seed: Fixes the noise.
     """

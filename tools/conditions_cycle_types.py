@@ -68,9 +68,9 @@ def spoil(
     """Spoil some conditions of each row, but not all: by another picture's, or by chance.
 
     Args:
-        data: Of all types, [rows, ...].
+        data: What is told, by type, [rows, ...].
         generator: Draws which and how.
-        share: Of conditions that are spoilt.
+        share: How many of all conditions are spoilt, 0 to 1.
 
     Returns:
         Data, and how each was spoilt, int64, [rows, types]: 0 sound, 1 of another picture, 2 noise,

@@ -75,7 +75,7 @@ def draw_edits(part: str, count: int, seed: int) -> Edits:
     """Draw edits, each task as often.
 
     Args:
-        part: Of the pictures.
+        part: A name of PARTS, whose pictures they are of.
         count: How many.
         seed: Fixes all.
     """
