@@ -80,7 +80,8 @@ MMDIT_PRESETS: dict[str, Preset] = {
         "CARE-Edit (2026, arXiv 2603.08589)",
         "AdamW 1e-4, 100,000 steps of 16, the last 60,000 on several tasks",
         "all widths; no LoRA, conditions enter by experts alone; experts see tokens of the picture "
-        "behind every third block; scores are smoothed and masks repainted from layer to layer; "
+        "behind every third block, and what is edited at their own position; scores are smoothed "
+        "and masks repainted from layer to layer; "
         "a mixture stands for the last router; experts begin by adding 0",
     ),
 }

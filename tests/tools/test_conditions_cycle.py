@@ -71,7 +71,7 @@ def test_one_step_returns_what_is_behind_the_noise(monkeypatch):
     injection = teach_all(base, 0, Lesson(steps=1, batch=2, warmup=1), 20)
     monkeypatch.setattr(Base, "tokens", lambda self, words: torch.zeros(len(words), 2, 8))
     monkeypatch.setattr(type(base.denoiser), "forward", lambda self, *given: right)
-    painted = one_step(base, injection, pictures.words, latents, 3)("edges", pictures.edges)
+    painted = one_step(base, injection, pictures, 3)("edges", pictures.edges)
     assert torch.allclose(painted, pictures.values, atol=1e-4)
 
 

@@ -96,6 +96,9 @@ class LightAdapter(nn.Module):
 class AttendingExpert(nn.Module):
     """Lets the picture's places attend to tokens: those of the text, or of what is edited.
 
+    Of what is edited, each place is also told the token at its own position, which CARE-Edit's
+    tokens have from the denoiser's own attention; that is ours.
+
     Args:
         sizes: Widths of the denoiser's tokens and heads.
         token_dim: Width of the tokens.
@@ -126,6 +129,8 @@ class AttendingExpert(nn.Module):
             query, keys = turn(query, seen.angles), turn(keys, seen.angles)
         values = split_heads(self.to_v(tokens), self.heads)
         found = functional.scaled_dot_product_attention(query, keys, values)
+        if self.aligned:  # each place reads what lies where it does as well
+            found = found + values
         return self.adapter(found.transpose(1, 2).flatten(2), seen.grid)
 
 
