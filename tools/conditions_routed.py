@@ -28,17 +28,18 @@ from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn, run_stu
 from tools.digit_lessons import seeded
 
 NAME, STUDY = "edit", "routed"
-SEEDS, DRAWN, TESTED = 2, 4000, 400
-LESSON = Lesson(steps=600, rate=3e-3, warmup=50, batch=24)
+SEEDS, DRAWN, TESTED = 1, 4000, 400
+LESSON = Lesson(steps=900, rate=6e-3, warmup=50, batch=24)
 FACTORS = {"load": 0.1, "mask": 0.02, "mixture": 0.02}
 PERMUTED = 500  # how often tasks are dealt out anew, to see what chance alone gives
 SMALL = {"every": 1, "heads": 2, "key_dim": 32, "hidden": 32, "task_dim": len(TASKS)}
 PLAIN = {"mixture": False, "repaint": "none"}
 SETTINGS = {**asdict(LESSON), "pictures": TESTED}
-FULL, TOKEN, SAMPLE, STATIC, ONE = "care_edit", "token", "sample", "static", "one"
+FULL, SIGNED, TOKEN, SAMPLE, STATIC, ONE = "care_edit", "signed", "token", "sample", "static", "one"
 # What differs from the preset, beside sizes for a small FLUX.
 SYSTEMS: dict[str, dict[str, Any]] = {
     FULL: {},
+    SIGNED: {"repaint": "signed"},
     TOKEN: PLAIN,
     SAMPLE: {**PLAIN, "routing": "sample"},
     STATIC: {**PLAIN, "routing": "static", "k": 4},

@@ -7,12 +7,13 @@ from typing import Any
 from fusion.conditions.routing.experts import EXPERTS
 from tasks.reports import to_table
 from tools.conditions_edits import ASKED, TASKS
-from tools.conditions_routed import FULL, ONE, SAMPLE, STATIC, STUDY, TOKEN
+from tools.conditions_routed import FULL, ONE, SAMPLE, SIGNED, STATIC, STUDY, TOKEN
 from tools.conditions_training import missed, read_study, show_sheet, tell_spread, values_of
 from tools.digit_tables import count_seeds
 
 NAMES = {
     FULL: "CARE-Edit: tokens, mask repaint, mixture",
+    SIGNED: "the same, masks may shrink",
     TOKEN: "tokens, 3 of 4 experts",
     SAMPLE: "whole pictures, 3 of 4",
     STATIC: "static sum of 4",
