@@ -30,6 +30,7 @@ from fusion.conditions.routing.cycle import (
 )
 from fusion.conditions.routing.evaluator import ConditionEvaluator, EvaluatorOptions
 from modalities.diffusion.decoupled import Prompt
+from modalities.tensor_file import read_tensors, write_tensors
 from tasks.scoring.roc_area import measure_separation
 from tools.conditions_bases import Base, Batch, load_base, paint, teach
 from tools.conditions_cycle_types import (
@@ -55,6 +56,7 @@ DISTILLED = Lesson(steps=4000, rate=2e-3, batch=64, decay=0.05)
 LEVEL = 0.5  # of noise on the real picture, from which one step paints
 WORDS, STEPS, FEW = 10, 10, 5
 SETTINGS = {**asdict(LESSON), "scored": SCORED, "pictures": TESTED}
+MOST = 9  # pictures of the contact sheet
 # How conditions are scored: with the real picture at hand, and without.
 SCORERS = {
     "cycle, real picture": (OWN,),
@@ -62,8 +64,10 @@ SCORERS = {
     "cycle from noise": (OWN,),
     "cycle from noise, and the others": (OWN, OTHERS),
 }
+SOUND = "only sound ones"
 REAL = ("cycle, real picture", "double cycle, real picture")
 TAUGHT, EVALUATOR = "cycle, real picture", "evaluator"  # the better teacher on validation
+DRAWN_OF = ("all", EVALUATOR, SOUND)
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,12 +299,12 @@ def choices(scores: Mapping[str, Mapping[str, Tensor]], cases: Mapping[str, Case
         "all": torch.ones_like(sound),
         "by chance, as many": chance,
         **{way: kept[way] for way in kept},
-        "only sound ones": sound,
+        SOUND: sound,
     }
 
 
 def run_seed(method: str, seed: int, folder: Path = FOLDER) -> dict[str, Any]:
-    """Train, score, distil, choose and paint with one seed; the first draws the contact sheet.
+    """Train, score, distil, choose and paint with one seed; pictures of the first are kept.
 
     Returns:
         "areas" under the ROC curve by way to score, see `areas`; "painted", by what was told, see
@@ -331,18 +335,24 @@ def run_seed(method: str, seed: int, folder: Path = FOLDER) -> dict[str, Any]:
         told = {"told": float(some.double().sum(1).mean()), "right": 100 * float(right)}
         found["painted"][name] = {**judge(shown[name], pictures), **told}
     if seed == 0:
-        draw_shown(cases["test"], shown, folder / f"{STUDY}.png")
+        lines = {name: shown[name][:MOST] for name in DRAWN_OF}
+        write_tensors(folder / f"{STUDY}/painted.safetensors", lines)
     injection.remove()
     return found
 
 
-def draw_shown(case: Case, shown: Mapping[str, Tensor], path: Path) -> None:
-    """Draw what was told, and what was painted by some of it."""
+def draw_shown(folder: Path = FOLDER) -> None:
+    """Draw what was told of some pictures, and what was painted by it, with the first seed.
+
+    Raises:
+        FileNotFoundError: Nothing has been painted.
+    """
+    case = draw_case("test", TESTED, 1)
+    kept = read_tensors(folder / f"{STUDY}/painted.safetensors", "run the study", "run it anew")
     maps = {f"told: {name}": 2 * case.data[name] - 1 for name in ("edges", "cover")}
     maps["told: colours"] = case.data["colours"]
-    lines = ("all", EVALUATOR, "only sound ones")
-    painted = {f"painted: {name}": shown[name] for name in lines}
-    draw_sheet({"real": shown["real"], **maps, **painted}, path)
+    painted = {f"painted by: {name}": kept[name] for name in DRAWN_OF}
+    draw_sheet({"real": case.pictures.values, **maps, **painted}, folder / f"{STUDY}.png", MOST)
 
 
 def main() -> None:
@@ -351,6 +361,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     torch.set_num_threads(1)
     run_study(STUDY, [METHOD], parser.parse_args().seeds, run_seed, SETTINGS)
+    draw_shown()
 
 
 if __name__ == "__main__":

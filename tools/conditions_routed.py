@@ -48,7 +48,13 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "k2": {**PLAIN, "k": 2},
     "k4": {**PLAIN, "k": 4},
 }
-SHOWN = {FULL: "CARE-Edit", SAMPLE: "one weight for a picture", ONE: "one expert"}
+SHOWN = {
+    FULL: "CARE-Edit",
+    TOKEN: "experts by token",
+    SAMPLE: "experts by picture",
+    STATIC: "static sum",
+    ONE: "one expert",
+}
 
 
 def build_experts(painter: FluxPainter, system: str, seed: int) -> RoutedExperts:
@@ -194,7 +200,7 @@ def run_system(system: str, seed: int, folder: Path = FOLDER) -> dict[str, Any]:
     return {**told, "seconds": seconds, "weights": injection.count().trained}
 
 
-def draw_edited(folder: Path, edits: Edits, most: int = 12) -> None:
+def draw_edited(folder: Path, edits: Edits, most: int = 8) -> None:
     """Draw what was asked for and what the systems of SHOWN painted, with the first seed.
 
     Args:
