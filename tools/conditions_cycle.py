@@ -30,6 +30,7 @@ from fusion.conditions.routing.cycle import (
 )
 from fusion.conditions.routing.evaluator import ConditionEvaluator, EvaluatorOptions
 from modalities.diffusion.decoupled import Prompt
+from modalities.diffusion.noise import NoiseSchedule
 from modalities.tensor_file import read_tensors, write_tensors
 from tasks.scoring.roc_area import measure_separation
 from tools.conditions_bases import Base, Batch, load_base, paint, teach
@@ -157,6 +158,7 @@ def one_step(
         seed: Fixes the noise.
     """
     generator, schedule = torch.Generator().manual_seed(seed), base.denoiser.noise
+    assert isinstance(schedule, NoiseSchedule)
     latents = base.encode(pictures.values)
     noise = torch.randn(latents.shape, generator=generator)
     times = schedule.times_at(torch.full((len(latents),), LEVEL))
