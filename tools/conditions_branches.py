@@ -24,7 +24,7 @@ from tools.digit_lessons import seeded
 
 EDGES, REGION, BLURRED, SUBJECT = "edges", "region", "blurred", "subject"
 COARSE = 4  # blocks to a side of a blurred picture
-LESSON = Lesson(steps=300, rate=2e-3, warmup=30, batch=32)
+LESSON = Lesson(steps=400, rate=1.5e-2, warmup=30, batch=32)  # the rate by validation pictures
 DRAWN = 4000  # pictures that a branch learns from
 MARKS = torch.tensor([[1.0, 0.0]])  # the keyword is the word of the shape, the first of two
 

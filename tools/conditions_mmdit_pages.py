@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.reports import to_table
 from tools import conditions_easycontrol as easycontrol
+from tools import conditions_mmdits as mmdits
 from tools import conditions_pka as pka
 from tools import conditions_unic as unic
 from tools.conditions_training import tell_spread
@@ -37,7 +38,7 @@ def tell_easycontrol() -> list[str]:
     times = found["steps"]
     steps = [[form, *(f"{value:.1f}" for value in times[form])] for form in easycontrol.FORMS]
     return [
-        f"Two branches of rank {found['rank']} on a frozen FLUX of 0.46 M weights, "
+        f"Two branches of rank {found['rank']} on {_tell_base('flux')}, "
         f"{_tell_lesson(found)}; one is told edges, the other a subject, another picture in the "
         "wanted colour. They were trained apart, each by the causal mask, and each in one sequence "
         "in which all tokens see all; then both are told at once. No word is told.",
@@ -91,10 +92,9 @@ def tell_unic() -> list[str]:
         form, _, task = name.partition(", ")
         lines.append([form, task, *_cells(seeds, name, unic.TASKS)])
     return [
-        f"One adapter of rank {found['rank']} beside a frozen Stable Diffusion 3 of 0.58 M "
-        f"weights, {_tell_lesson(found)}. It is told a picture and one of three instructions, two "
-        "tokens each, and nothing else: copy its outline in a new colour, copy its colour onto "
-        "another shape, or mirror it. Words of the picture are not told.",
+        f"One adapter of rank {found['rank']} beside {_tell_base('sd3')}, {_tell_lesson(found)}. "
+        "It is told a picture and one of three instructions, two tokens each, and nothing else: "
+        "copy its outline in a new colour, copy its colour onto another shape, or mirror it.",
         to_table(head, lines),
         f'{_tell_test(found, seeds)} "wanted" is what is measured of the targets themselves; '
         '"base alone" paints without an adapter.',
@@ -213,6 +213,15 @@ def _mean(seeds: Seeds, name: str, measured: str) -> float:
 
 def _cells(seeds: Seeds, name: str, measured: Sequence[str]) -> list[str]:
     return [tell_spread([seed[name][one] for seed in seeds]) for one in measured]
+
+
+def _tell_base(kind: str) -> str:
+    """Say which base stands below, and how well it paints by words alone."""
+    found, name = _read(mmdits.RESULTS)[kind], {"flux": "FLUX", "sd3": "Stable Diffusion 3"}[kind]
+    return (
+        f"a frozen {name} of {found['weights']:,} weights, which paints {found['shape']:.0f} % of "
+        f"the shapes and {found['colour']:.0f} % of the colours that it is told"
+    )
 
 
 def _tell_lesson(found: Mapping[str, Any]) -> str:

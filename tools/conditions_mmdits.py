@@ -27,13 +27,14 @@ from tools.conditions_bases import NOTHING, Batch, Draw, drop_words
 from tools.conditions_judges import load_judge
 from tools.conditions_pictures import draw_shapes
 from tools.conditions_training import FOLDER, Learnt, Lesson, learn
-from tools.digit_lessons import seeded
+from tools.digit_lessons import measured_once, seeded
 
 STEPS, GUIDANCE = 12, 2.0  # of sampling
-AT_ONCE = 100  # pictures
 DRAWN = 6000  # pictures that a base learns from
 SEED = 0
 LESSON = Lesson(steps=2000, rate=3e-3, warmup=100, batch=32)
+TESTED = 200  # pictures that a base is judged by
+RESULTS = FOLDER / "mmdits.json"
 TIMES = LogitNormal()  # as Stable Diffusion 3 was trained
 
 
@@ -227,16 +228,25 @@ def paint_mmdit(
         return run()
 
 
+def measure_bases() -> dict[str, Any]:
+    """Return what share of painted pictures show what they were told, by base, percent."""
+    test, judge, found = draw_shapes("test", TESTED, SEED + 1), load_judge("shapes"), {}
+    for kind in BASES:
+        base = load_mmdit_base(kind)
+        shape, colour = judge.score(paint_mmdit(base, test.words), test.words)
+        weights = sum(p.numel() for p in base.parameters())
+        found[kind] = {"weights": weights, "shape": shape, "colour": colour}
+    return found
+
+
 def main() -> None:
     """Train the bases, and say how good they are."""
     torch.set_num_threads(1)
-    test, judge = draw_shapes("test", 500, 1), load_judge("shapes")
-    for kind in BASES:
-        base = load_mmdit_base(kind)
-        told = ", ".join(
-            f"{one:.1f} %" for one in judge.score(paint_mmdit(base, test.words), test.words)
+    for kind, told in measured_once(RESULTS, measure_bases).items():
+        print(
+            f"{kind}: {told['weights']:,} weights; {told['shape']:.1f} % of the shapes and "
+            f"{told['colour']:.1f} % of the colours are as told"
         )
-        print(f"{kind}: {sum(p.numel() for p in base.parameters()):,} weights; {told} are as told")
 
 
 if __name__ == "__main__":

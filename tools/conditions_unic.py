@@ -28,7 +28,7 @@ NONE = "no instruction"
 WHOLE, UNTURNED, UNTOLD = "as published", "without rotary positions", "without the instruction"
 MAP = "map"
 RANK = 16
-LESSON = Lesson(steps=500, rate=2e-3, warmup=30, batch=32)
+LESSON = Lesson(steps=500, rate=2e-2, warmup=30, batch=32)  # the rate by validation pictures
 SEEDS = (0,)
 DRAWN, TESTED, SHOWN = 4000, 200, 10
 WORDINGS = 5  # the seed of what tokens an instruction is
@@ -129,7 +129,8 @@ def train(base: MmditBase, name: str, seed: int) -> InstructedBranch:
     form = FORMS[name]
     options = InstructedOptions(RANK, float(RANK), embedders=False, rotary=form.rotary, gates=False)
     branch: Any = seeded(seed, lambda: InstructedBranch(base.network, options))
-    path = FOLDER / f"unic/{name.replace(' ', '_')}_{seed}.safetensors"
+    told = f"{name.replace(' ', '_')}_{LESSON.steps}_{LESSON.rate:g}_{seed}"
+    path = FOLDER / f"unic/{told}.safetensors"
     if not path.exists():
         pictures = draw_shapes("train", DRAWN, seed)
 
