@@ -144,7 +144,7 @@ def paint_with(
 
     Args:
         base: The frozen FLUX.
-        plans: Of the branches.
+        plans: What each branch is told, and how it is read.
         branches: By the names of their plans.
         test: What is to be painted.
         shown: What `show` returned of it, by name.

@@ -160,7 +160,7 @@ def teach_mmdit(
     """Train a base, or injectors on a frozen one, by flow matching.
 
     Args:
-        base: Of BASES, or another.
+        base: An MM-DiT with words, as those of BASES.
         modules: What learns; for injectors `injection.injectors.values()`.
         draw: Makes a batch of so many rows.
         lesson: How long and how fast.
