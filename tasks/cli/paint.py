@@ -91,14 +91,18 @@ def paint(
             asked=asked,
         )
     save_grid(found.pictures, output, enlarged)
+    told = {"model": model, "sound": str(sound), "file": str(output), "enlarged": enlarged}
+    _tell(found, told, as_json)
+
+
+def _tell(found: "Painted", told: dict[str, Any], as_json: bool) -> None:
+    """Print what was painted, and on stderr what is to be known of it."""
     if as_json:
-        told = {"model": model, "sound": str(sound), "file": str(output), "enlarged": enlarged}
-        told |= describe(found)
-        print(json.dumps(told, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(told | describe(found), ensure_ascii=False, allow_nan=False))
         return
     show_heard(found)
     for note in found.heard.notes:
-        typer.echo(f"{sound}: {note}.", err=True)
+        typer.echo(f"{told['sound']}: {note}.", err=True)
 
 
 def describe(found: "Painted") -> dict[str, Any]:

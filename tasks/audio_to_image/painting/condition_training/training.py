@@ -55,7 +55,9 @@ class ConditionModel(nn.Module):
         self.painting = PaintingModel(painter.denoiser, painter.adapter)
         self.painting.requires_grad_(False)
         preset = config.preset or KINDS[config.kind]
-        built = build_preset(painter.denoiser.unet, preset, _options(config, painter, attributes))
+        built = build_preset(
+            painter.denoiser.network, preset, _options(config, painter, attributes)
+        )
         (self.part, self.injector), *others = built.items()
         if others:
             raise ValueError(

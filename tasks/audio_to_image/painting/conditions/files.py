@@ -51,5 +51,5 @@ def load_condition(
             f"{folder} was trained on {card.denoiser}, and {denoiser.name} has other weights; "
             "expected the same denoiser. Take a painter that stands on that one, or train anew."
         )
-    built = load_injectors(denoiser.unet, Path(folder) / WEIGHTS)
+    built = load_injectors(denoiser.network, Path(folder) / WEIGHTS)
     return {name: one.requires_grad_(False).to(denoiser.device) for name, one in built.items()}
