@@ -25,6 +25,7 @@ from modalities.audio.attribute_scale import Bounds
 from modalities.audio.sound_attributes import measure_attributes
 from modalities.diffusion.measure.loss import loss
 from modalities.diffusion.measure.paths import DiffusionPath
+from modalities.diffusion.measure.times import Cubic, LevelSampler
 from tools.conditions_bases import Base, drop_words, load_base, paint
 from tools.conditions_judges import load_judge, measure_judge
 from tools.conditions_pictures import DIGIT_ATTRIBUTES, draw_digits, measure_digits
@@ -37,6 +38,7 @@ SEEDS = 3
 AUTOENCODER, MLP = "autoencoder", "MLP"
 PRESETS = {AUTOENCODER: "att_adapter", MLP: "att_adapter_mlp"}
 CHOICES = (1e-3, 1e-2, 1e-1)  # what the autoencoder's term counts; one is chosen on the validation
+TIME = Cubic()  # what a digit's strokes are like is settled where there is much noise
 LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=32)
 TAUGHT, TESTED, SWEPT, SHOWN = 300, 200, 40, 10  # pictures
 EACH = 60  # recordings of a digit that are measured
@@ -178,6 +180,7 @@ def teach(
     divergence: float,
     seed: int,
     lesson: Lesson = LESSON,
+    time: LevelSampler = TIME,
 ) -> Learnt:
     """Train an adapter; of the autoencoder the hidden cause is read from the pictures.
 
@@ -189,6 +192,7 @@ def teach(
         divergence: What the autoencoder's term counts in the loss.
         seed: Fixes all that is drawn.
         lesson: How long and how fast.
+        time: Draws levels of noise.
     """
     path = DiffusionPath(base.denoiser.noise)
     latents, shares = base.encode(told.values), scale(told.heard, bounds)
@@ -202,7 +206,7 @@ def teach(
             conditions.append(Condition(NAME, "latent", latents[some]))
         words = drop_words(told.words[some], generator)
         with injection.tell(*conditions):
-            found = loss(base, latents[some], path, cond=words, generator=generator)
+            found = loss(base, latents[some], path, cond=words, generator=generator, time=time)
         if causes:
             found = {**found, "loss": found["loss"] + divergence * adapter.divergence.mean()}
         return found

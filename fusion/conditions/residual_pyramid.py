@@ -29,6 +29,8 @@ class PyramidOptions:
         heads: How many that attention has.
         head_dim: Width of each head.
         token_dim: Width of the tokens; 0 for that of the denoiser's own.
+        residual: Whether what that attention finds is added to what was there, which no published
+            form does; else it takes its place.
         groups: Parts that each 3 x 3 convolution is cut into, a 1 x 1 one beside it; 1 for none.
         zero: Whether it begins with features of 0, and the denoiser as it was.
     """
@@ -42,6 +44,7 @@ class PyramidOptions:
     heads: int = 10
     head_dim: int = 64
     token_dim: int = 0
+    residual: bool = False
     groups: int = 1
     zero: bool = True
 
@@ -49,6 +52,8 @@ class PyramidOptions:
         check_counts(self, "channels", "pixels", "layers", "heads", "head_dim", "groups")
         if self.light and self.groups > 1:
             raise ValueError("Option 'light' and groups beyond 1 exclude each other; take one.")
+        if self.residual and not self.text:
+            raise ValueError("Option 'residual' is of the attention to a text; set 'text' as well.")
 
 
 class HeterogeneousConv(nn.Module):
@@ -78,7 +83,7 @@ class HeterogeneousConv(nn.Module):
 
 
 class TextAttention(nn.Module):
-    """Each place attends to tokens; what it finds takes the place of what was there.
+    """Each place attends to tokens; what it finds takes the place of what was there, or is added.
 
     Args:
         dim: Channels.
@@ -92,6 +97,7 @@ class TextAttention(nn.Module):
     def __init__(self, dim: int, options: PyramidOptions, token_dim: int):
         super().__init__()
         attention = import_diffusers().models.attention_processor.Attention
+        self.residual = options.residual
         self.norm = nn.LayerNorm(dim)
         self.attention = attention(
             query_dim=dim,
@@ -110,7 +116,8 @@ class TextAttention(nn.Module):
         """
         places = self.norm(features.flatten(2).transpose(1, 2))  # [rows, places, dim]
         found = self.attention(places, tokens, None if mask is None else mask[:, None])
-        return found.transpose(1, 2).unflatten(2, features.shape[2:])
+        found = found.transpose(1, 2).unflatten(2, features.shape[2:])
+        return features + found if self.residual else found
 
 
 class ResidualPyramid(Injector):
@@ -166,10 +173,11 @@ class ResidualPyramid(Injector):
         """Let all features be 0, so that a gradient still reaches what makes them."""
         attentions: list[Any] = list(self.text)
         last = [block.attention.to_out[0] for block in attentions]
-        if not last and self.options.light:
-            last = [block.out_conv for block in blocks]
-        elif not last:
-            last = [self.conv_in, *(layer.block2 for block in blocks for layer in block.resnets)]
+        whole = not last or self.options.residual
+        if whole and self.options.light:
+            last += [block.out_conv for block in blocks]
+        elif whole:
+            last += [self.conv_in, *(layer.block2 for block in blocks for layer in block.resnets)]
             for block in blocks:
                 if block.in_conv is not None:
                     block.in_conv.bias.zero_()

@@ -91,6 +91,41 @@ def test_nothing_is_added_to_what_attention_to_text_finds(draw):
     assert torch.allclose(one, one.mean((2, 3), keepdim=True).expand_as(one), atol=1e-6)
 
 
+def test_where_it_is_asked_for_it_is_added(draw):
+    plain, added = (
+        TextAttention(8, PyramidOptions(text=True, heads=2, head_dim=4, residual=residual), 12)
+        for residual in (False, True)
+    )
+    added.load_state_dict(plain.state_dict())
+    features, tokens = draw(2, 8, 4, 6), draw(2, 5, 12)
+    expected = features + plain(features, tokens, None)
+    assert torch.allclose(added(features, tokens, None), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_with_it_added_a_fresh_one_is_nothing_and_an_idle_one_a_t2i_adapter(
+    unet, draw, disturb, run, light
+):
+    options = {"pixels": 2, "light": light}
+    text = {"text": True, "heads": 2, "head_dim": 4, "residual": True}
+    known = ResidualPyramid(unet, PyramidOptions(**options))
+    pyramid = ResidualPyramid(unet, PyramidOptions(**options, **text))  # type: ignore[arg-type]
+    picture, tokens = draw(2, 3, 16, 24), draw(2, 4, 12)
+    told = [Condition("map", "map", picture), Condition("map", "tokens", tokens)]
+    plain = run()
+    injection = inject(unet, {"map": pyramid})
+    with injection.tell(*told):
+        assert torch.equal(run(), plain)
+    disturb(known)
+    pyramid.load_state_dict(known.state_dict(), strict=False)
+    with injection.tell(*told):
+        found = run()
+    injection.remove()
+    with inject(unet, {"map": known}).tell(told[0]):
+        expected = run()
+    assert torch.equal(found, expected) and not torch.equal(found, plain)
+
+
 def test_tokens_that_are_not_real_are_not_read(unet, draw, disturb, run):
     pyramid = ResidualPyramid(unet, PyramidOptions(pixels=2, text=True, heads=2, head_dim=4))
     disturb(pyramid)
@@ -156,5 +191,7 @@ def test_options_that_cannot_be_are_refused(unet):
         PyramidOptions(pixels=0)
     with pytest.raises(ValueError, match="exclude each other"):
         PyramidOptions(light=True, groups=2)
+    with pytest.raises(ValueError, match="set 'text' as well"):
+        PyramidOptions(residual=True)
     with pytest.raises(ValueError, match="groups is 3; expected a number that parts 8"):
         ResidualPyramid(unet, PyramidOptions(groups=3))
