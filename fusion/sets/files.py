@@ -40,6 +40,15 @@ def save_set(
         halve(path)
     if fusion is not None:
         save_network(fusion, folder / FUSION)
+    write_card(folder, card)
+
+
+def write_card(folder: Path, card: SetCard) -> None:
+    """Write what is known about a set.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     with replace_when_whole(folder / CARD) as partial:
         partial.write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
 

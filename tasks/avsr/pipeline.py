@@ -117,11 +117,11 @@ class AVSRPipeline:
 
     def _load_sets(self, folder: Path) -> PieceRecogniser:
         from modalities.speech.torch_engine import TorchEngine
-        from tasks.avsr.sets.set_recogniser import SetRecogniser
+        from tasks.avsr.sets.talker_sets import load_sets
 
         engine = self.reader.decoder.engine
         assert isinstance(engine, TorchEngine)
-        return SetRecogniser(engine.whisper, folder)
+        return load_sets(engine.whisper, folder)
 
     @cached_property
     def device(self) -> "torch.device":

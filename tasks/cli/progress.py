@@ -9,7 +9,10 @@ Report = Callable[[float, float | None], None]
 
 @contextmanager
 def progress_bar(
-    label: str, hidden: bool = False, show: Callable[[float], str] | None = None
+    label: str,
+    hidden: bool = False,
+    show: Callable[[float], str] | None = None,
+    remaining: bool = False,
 ) -> Iterator[Report]:
     """Show a bar while the block runs; nothing where stderr is no terminal.
 
@@ -17,6 +20,7 @@ def progress_bar(
         label: What is being done.
         hidden: Show nothing.
         show: How what is done and the total are written; as minutes and seconds without.
+        remaining: Show the time that is left in their place.
 
     Yields:
         A function to call with what is done and the total, in seconds, None where unknown.
@@ -26,12 +30,19 @@ def progress_bar(
         yield lambda done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
+    left = (TextColumn("left"), TimeRemainingColumn())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.fields[place]}"),
+        *(left if remaining else (TextColumn("{task.fields[place]}"),)),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

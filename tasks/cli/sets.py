@@ -1,13 +1,15 @@
 """mcgurk sets."""
 
 import json
+import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasks.cli.options import AsJson, Device
+from tasks.cli.enrolled import describe_talker
+from tasks.cli.options import AsJson, Device, Processes
 from tasks.cli.plain_command import PlainCommand
 
 if TYPE_CHECKING:
@@ -54,16 +56,22 @@ def show(name: Name, as_json: AsJson = False) -> None:
     """Show a collection: sets, sizes, data, licence, scores."""
     from fusion.sets.card import read_card
     from tasks.avsr.sets.collection import find_collection, read_collection
+    from tasks.avsr.sets.talker_card import find_talkers, read_talker
 
     folder = find_collection(name)
     collection = read_collection(folder)
+    talkers = [read_talker(place) for place in find_talkers(folder).values()]
     cards = {set_: asdict(read_card(folder / set_)) for set_ in collection.sets}
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if as_json:
         described = {**asdict(collection), "bytes": size, "cards": cards}
+        described |= {"talkers": {talker.name: asdict(talker) for talker in talkers}}
         print(json.dumps(described, ensure_ascii=False))
         return
     _print_collection(collection, cards, size)
+    for talker in talkers:
+        for line in describe_talker(talker):
+            print(line)
 
 
 def _print_collection(collection: "Collection", cards: dict[str, Any], size: int) -> None:
@@ -274,6 +282,82 @@ def grow_set(
         print(f"{place}: {found.name} is in it. {told}")
     else:
         print(f"{place}: known sets fit {noise}. {told} Nothing was grown; see --anyway.")
+
+
+@app.command("enrol", cls=PlainCommand)
+def enrol_talker(
+    collection: Annotated[
+        str,
+        typer.Argument(
+            metavar="COLLECTION", help="A collection: a name with -o, or a folder of your own."
+        ),
+    ],
+    clips: Annotated[
+        Path,
+        typer.Argument(metavar="CLIPS", help="Folder with videos in which you alone talk."),
+    ],
+    name: Annotated[str, typer.Option("--name", help="What the talker is called, as me.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder for a copy that gets the talker; new or empty."
+        ),
+    ] = None,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            "--noise",
+            help="Folder with recordings of noise that you are heard in; without, it is made by "
+            "rule.",
+        ),
+    ] = None,
+    old: Annotated[
+        Path | None,
+        typer.Option(
+            "--old",
+            help="Folder that `mcgurk prepare` wrote, of clips of the collection's own talkers, "
+            "which are mixed in.",
+        ),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="JSON with lists of old clips: those of train are taken.")
+    ] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Enrol a face that the collection knows, too.")
+    ] = False,
+    processes: Processes = None,
+    seed: Annotated[int, typer.Option("--seed", help="Another number, other noise.")] = 0,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Make sets for a face and a voice of one's own, from a few minutes of video.
+
+    Clips are cut at pauses; transcripts beside them are used where there are any. What was there
+    before stays as it is. Interrupted, it goes on where it was.
+    """
+    from tasks.avsr.training.enrolment.options import EnrolOptions
+    from tasks.cli.progress import progress_bar
+
+    options = EnrolOptions(
+        name,
+        str(clips),
+        str(noise) if noise else "",
+        old=str(old) if old else "",
+        split=split,
+        anyway=anyway,
+        workers=processes,
+        seed=seed,
+    )
+    from tasks.avsr.training.enrolment.enrol import enrol
+
+    with progress_bar("Enrolling", as_json, remaining=True) as show_:
+        place, card = enrol(collection, options, output, device, show_)
+    if as_json:
+        print(json.dumps({"folder": str(place), **asdict(card)}, ensure_ascii=False))
+        return
+    for line in describe_talker(card):
+        print(line)
+    print(f"Recognise with it: mcgurk transcribe FILE --sets {shlex.quote(str(output or place))}")
 
 
 def _tell(output: Path, name: str, as_json: bool, remark: str = "") -> None:

@@ -60,14 +60,14 @@ def load_shared(served: ServedModel, device: str) -> "SharedPipeline":
         base = _bases[key] = _load_base(served.model, device, TORCH if adapted else AUTOMATIC)
     if served.sets is None:
         return SharedPipeline(base, base.pipeline)
-    from tasks.avsr.sets.set_recogniser import SetRecogniser
+    from tasks.avsr.sets.talker_sets import load_sets
 
     pipeline = copy(base.pipeline)
     engine: Any = base.pipeline.reader.decoder.engine
     with base.lock:
         folder = find_collection(served.sets)
         prefix = f"collection{next(_numbers)}_"
-        sets = SetRecogniser(engine.engine.whisper, folder, prefix=prefix)
+        sets = load_sets(engine.engine.whisper, folder, prefix)
     pipeline.sets = SharedSets(sets, base.lock)
     return SharedPipeline(base, pipeline, sets)
 

@@ -33,10 +33,10 @@ def run_evaluation(config: EvaluationConfig, folder: Path, open_bar: OpenBar) ->
 
     found = find_clips(config)
     from tasks.avsr.evaluation.evaluate import evaluate, plan_evaluation
-    from tasks.avsr.sets.set_recogniser import load_recogniser
+    from tasks.avsr.sets.talker_sets import load_all
 
     plan_evaluation(config, found)  # what is wrong with the noise is told before work
-    load = partial(load_recogniser, config.model, config.sets, config.device)
+    load = partial(load_all, config.model, config.sets, config.device)
     recogniser = load()
     with open_bar("Preparing clips", "{:.0f}".format) as show:
         prepared = prepare_clips(found, folder, config.workers, show)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from data_prep.clips.samples import Sample
 from fusion.audio_visual.agreement import AgreementNetwork, AgreementOptions, smooth
 from modalities.audio.log_mel import LogMel
-from modalities.network_file import save_network
+from modalities.network_file import load_network, save_network
 from modalities.rates import PIECE_PICTURES, PIECE_SAMPLES, SAMPLES_PER_PICTURE
 from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.training.clips import find_clips, load_clips
@@ -33,7 +33,8 @@ class AgreementTraining:
         config: Clips, noise, lips, and how the network is trained.
 
     Raises:
-        FileNotFoundError: Data or the lip encoder are not there.
+        FileNotFoundError: Data, the lip encoder or the network to start with are not there.
+        ValueError: The network to start with is for another lip encoder.
     """
 
     def __init__(self, config: AgreementConfig):
@@ -48,10 +49,9 @@ class AgreementTraining:
         plain = SightOptions(0, 0, 0, 0, 1, 1)
         self.shown = SightSource(self.validation, lips, plain, NO_CHANGE, seed)
         torch.manual_seed(seed)
-        options = {**vars(config.agreement), "lip_dim": lips.dim}
-        self.network = AgreementNetwork(AgreementOptions(**options))
+        self.network = _begin(config, lips.dim)
         self.module: nn.Module = _Learner(self.network)
-        self.log_mel = LogMel(config.agreement.mel_bins)
+        self.log_mel = LogMel(self.network.options.mel_bins)
         self.size = len(self.training)
 
     def load(self, index: int, random: np.random.Generator) -> tuple[Noisy, SightExample]:
@@ -119,6 +119,19 @@ def frame_ratio(noisy: Noisy) -> Tensor:
         powers.append(np.mean(np.square(padded), 1) + 1e-9)
     ratio = 10 * np.log10(powers[0] / powers[1])
     return torch.from_numpy(ratio.clip(-20, 30).astype(np.float32))
+
+
+def _begin(config: AgreementConfig, lip_dim: int) -> AgreementNetwork:
+    """Return a fresh network, or the one to train on."""
+    if config.start:
+        network = load_network(AgreementNetwork, AgreementOptions, config.start)
+        if network.options.lip_dim != lip_dim:
+            raise ValueError(
+                f"{config.start} compares lips of {network.options.lip_dim} features; "
+                f"{config.lips} gives {lip_dim}. Take the encoder that it was trained with."
+            )
+        return network
+    return AgreementNetwork(AgreementOptions(**{**vars(config.agreement), "lip_dim": lip_dim}))
 
 
 class _Learner(nn.Module):

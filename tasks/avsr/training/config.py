@@ -188,6 +188,11 @@ class LipConfig:
         lips: Options of the encoder; its words are those of the training clips.
         augment: How pictures are changed.
         objective: "frames" learns from word times, "ctc" from transcripts.
+        start: A lip encoder by name or file that is trained on, its words with it: other words are
+            not learnt. Its head and statistics stay, so that features keep their meaning. Empty
+            for a fresh one.
+        keep: Name of the split whose features are held where `start` has them; empty for none.
+        hold: How strongly they are held, 0 or more.
         loop: How long and how fast it is trained.
     """
 
@@ -196,11 +201,18 @@ class LipConfig:
     lips: LipOptions = field(default_factory=LipOptions)
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     objective: str = "frames"
+    start: str = ""
+    keep: str = ""
+    hold: float = 1.0
     loop: LoopOptions = field(default_factory=LoopOptions)
 
     def __post_init__(self):
         if self.objective not in ("frames", "ctc"):
             raise ValueError(f"objective is {self.objective!r}; expected frames or ctc.")
+        if self.keep and not self.start:
+            raise ValueError(
+                f"keep is {self.keep!r} without start; name the encoder to hold on to."
+            )
         self.loop.check_goals(self.measures)
 
     @property
@@ -218,6 +230,7 @@ class AgreementConfig:
         data: Clips.
         noise: Heard besides.
         lips: A lip encoder, by name or file.
+        start: File of a network that is trained on; empty for a fresh one.
         sight: How often lips are read; nothing is dropped or exchanged, which is done by contrast.
         augment: How pictures are changed.
         agreement: Options of the network.
@@ -228,6 +241,7 @@ class AgreementConfig:
     data: DataOptions = field(default_factory=DataOptions)
     noise: NoiseOptions = field(default_factory=NoiseOptions)
     lips: str = "lips-grid"
+    start: str = ""
     sight: SightOptions = field(
         default_factory=lambda: SightOptions(dropout=0, wrong=0, frozen=0, blanks=1)
     )

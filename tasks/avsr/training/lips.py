@@ -1,6 +1,7 @@
 """Teach a lip encoder which word is being spoken, frame by frame or by transcripts alone."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,21 @@ from torch.nn import functional
 from data_prep.clips.samples import Sample
 from modalities.network_file import save_network
 from modalities.rates import VIDEO_RATE_HZ
-from modalities.vision.lips import LipNetwork, LipOptions, frame_loss, normalise
+from modalities.vision.lips import (
+    LipNetwork,
+    LipOptions,
+    frame_loss,
+    load_lip_encoder,
+    normalise,
+)
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.config import LipConfig
 from tasks.avsr.training.mouth_changes import change_pictures
 from tasks.scoring.normalisers import split_words
 from tasks.scoring.word_errors import count_errors
 from tasks.training.loop import to_device
+
+UNLEARNT = -100  # of frames in which a word is said that the encoder has no class for
 
 
 class LipReading:
@@ -28,8 +37,9 @@ class LipReading:
         config: Clips, sizes of the encoder, and how it is trained.
 
     Raises:
-        FileNotFoundError: The data are not there.
-        ValueError: Clips have no mouth, or no word times or transcripts to learn from.
+        FileNotFoundError: The data, or the encoder to start with, are not there.
+        ValueError: Clips have no mouth, or no word times or transcripts to learn from; or none has
+            a word that the encoder to start with knows.
     """
 
     def __init__(self, config: LipConfig):
@@ -40,10 +50,12 @@ class LipReading:
         for sample in (*self.training, *self.validation):
             _check(sample, config.objective)
         words = sorted({w for sample in self.training for w in words_of(sample)})
-        self.options = LipOptions(**{**vars(config.lips), "words": tuple(words)})
         torch.manual_seed(config.loop.seed)
-        self.network = LipNetwork(self.options)
-        self.module: nn.Module = _Learner(self.network, config.objective)
+        self.network = _begin(config, words)
+        self.options = self.network.options
+        kept = find_clips(data, config.keep) if config.keep else []
+        self.kept = {clip.id for clip in kept}
+        self.module: nn.Module = _learner(self.network, config)
         self.size = len(self.training)
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, Any]:
@@ -54,7 +66,8 @@ class LipReading:
     def _example(self, sample: Sample, random: np.random.Generator | None) -> dict[str, Any]:
         frames = len(sample.crops)
         mask = sample.clip.mask()
-        labels = label_frames(sample, self.options.words, frames)
+        unknown = UNLEARNT if self.config.start else len(self.options.words)
+        labels = label_frames(sample, self.options.words, frames, unknown)
         crops = torch.from_numpy(sample.crops)[None]
         seen = torch.from_numpy(mask)[None]
         if random is None:
@@ -70,6 +83,7 @@ class LipReading:
             "mask": torch.from_numpy(mask),
             "labels": torch.from_numpy(labels[kept]),
             "words": ids,
+            "kept": sample.clip.id in self.kept,
         }
 
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -80,6 +94,7 @@ class LipReading:
             "labels": _pad([e["labels"] for e in examples], len(self.options.words)),
             "real": _pad([torch.ones(len(e["mask"]), dtype=torch.bool) for e in examples], False),
             "words": [e["words"] for e in examples],
+            "kept": torch.tensor([e["kept"] for e in examples]),
         }
 
     @torch.no_grad()
@@ -94,10 +109,10 @@ class LipReading:
             batch = self.collate([self._example(sample, None) for sample in samples])
             batch = to_device(batch, next(self.network.parameters()).device)
             logits = self.network.classify(self.network(batch["pictures"], batch["mask"]))
-            loss += float(frame_loss(logits, batch["labels"], batch["real"])) * len(samples)
+            loss += float(frame_loss(logits, batch["labels"], _learnt(batch))) * len(samples)
             best = logits.argmax(2)
-            right += int(((best == batch["labels"]) & batch["real"]).sum())
-            frames += int(batch["real"].sum())
+            right += int(((best == batch["labels"]) & _learnt(batch)).sum())
+            frames += int(_learnt(batch).sum())
             for row, expected, real in zip(best, batch["words"], batch["real"], strict=True):
                 found = collapse(row[real].tolist(), len(self.options.words))
                 spoken.append(" ".join(map(str, expected)))
@@ -105,7 +120,7 @@ class LipReading:
         errors = count_errors(spoken, read, split_words)  # of the words' numbers
         return {
             "validation_loss": loss / len(self.validation),
-            "frame_accuracy": 100 * right / frames,
+            "frame_accuracy": 100 * right / max(1, frames),
             "word_error_rate": 100 * int(errors.edits.sum()) / max(1, int(errors.words.sum())),
         }
 
@@ -121,12 +136,16 @@ class _Learner(nn.Module):
         self.objective = objective
 
     def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        logits = self.network.classify(self.network(batch["pictures"], batch["mask"]))
+        return {"loss": self.word_loss(batch, self.network(batch["pictures"], batch["mask"]))}
+
+    def word_loss(self, batch: dict[str, Any], features: Tensor) -> Tensor:
+        """Return how far what is read is from what is said, scalar."""
+        logits = self.network.classify(features)
         if self.objective == "frames":
-            return {"loss": frame_loss(logits, batch["labels"], batch["real"])}
+            return frame_loss(logits, batch["labels"], _learnt(batch))
         targets = torch.tensor([w for row in batch["words"] for w in row], device=logits.device)
         lengths = torch.tensor([len(row) for row in batch["words"]])
-        loss = functional.ctc_loss(
+        return functional.ctc_loss(
             logits.log_softmax(2).transpose(0, 1),
             targets,
             batch["real"].sum(1).cpu(),
@@ -134,7 +153,66 @@ class _Learner(nn.Module):
             blank=logits.shape[2] - 1,
             zero_infinity=True,
         )
-        return {"loss": loss}
+
+
+class _FurtherLearner(_Learner):
+    """Trains an encoder on, near the one that it was.
+
+    Its head and the statistics of its batch norms stay, so that a feature goes on meaning what it
+    meant; features of clips that are kept are held besides.
+    """
+
+    def __init__(self, network: LipNetwork, objective: str, hold: float):
+        super().__init__(network, objective)
+        network.head.requires_grad_(False)
+        self.before = deepcopy(network).requires_grad_(False)
+        self.hold = hold
+
+    def train(self, mode: bool = True) -> "_FurtherLearner":
+        """Let all learn but what stays."""
+        super().train(mode)
+        self.before.eval()
+        for part in self.network.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
+        return self
+
+    def forward(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        features = self.network(batch["pictures"], batch["mask"])
+        words = self.word_loss(batch, features)
+        if not self.hold or not bool(batch["kept"].any()):
+            return {"loss": words}
+        with torch.no_grad():
+            before = self.before(batch["pictures"], batch["mask"])
+        counted = batch["mask"] & batch["kept"][:, None]
+        apart = (features - before).square().mean(2)
+        held = (apart * counted).sum() / counted.sum().clamp_min(1)
+        return {"loss": words + self.hold * held, "words": words, "held": held}
+
+
+def _begin(config: LipConfig, words: Sequence[str]) -> LipNetwork:
+    """Return the network that is trained: a fresh one for these words, or the one to start with."""
+    if not config.start:
+        return LipNetwork(LipOptions(**{**vars(config.lips), "words": tuple(words)}))
+    network = load_lip_encoder(config.start).network.requires_grad_(True)
+    if not set(words) & set(network.options.words):
+        raise ValueError(
+            f"None of the words in the clips ({', '.join(words[:5])}, ...) is one that "
+            f"{config.start} reads, such as {network.options.words[0]}; expected some. Record "
+            "sentences of its words."
+        )
+    return network
+
+
+def _learner(network: LipNetwork, config: LipConfig) -> _Learner:
+    if config.start:
+        return _FurtherLearner(network, config.objective, config.hold)
+    return _Learner(network, config.objective)
+
+
+def _learnt(batch: dict[str, Any]) -> Tensor:
+    """Return the frames that count, bool [batch, frames]: with a word that there is a class for."""
+    return batch["real"] & (batch["labels"] != UNLEARNT)
 
 
 def words_of(sample: Sample) -> list[str]:
@@ -142,13 +220,23 @@ def words_of(sample: Sample) -> list[str]:
     return split_words(sample.clip.text or "").split()
 
 
-def label_frames(sample: Sample, words: Sequence[str], frames: int) -> np.ndarray:
-    """Return the word spoken at each frame, int64 [frames]; after the last index is silence."""
+def label_frames(
+    sample: Sample, words: Sequence[str], frames: int, unknown: int | None = None
+) -> np.ndarray:
+    """Return the word spoken at each frame, int64 [frames]; after the last index is silence.
+
+    Args:
+        sample: Its clip has word times.
+        words: Those that there are classes for.
+        frames: How many there are.
+        unknown: Label of other words; None takes them for silence.
+    """
+    unknown = len(words) if unknown is None else unknown
     labels = np.full(frames, len(words), np.int64)
     numbers = {word: number for number, word in enumerate(words)}
     for word in sample.clip.words:
         first, stop = round(word.start_s * VIDEO_RATE_HZ), round(word.end_s * VIDEO_RATE_HZ)
-        labels[first : max(stop, first + 1)] = numbers.get(word.text.lower(), len(words))
+        labels[first : max(stop, first + 1)] = numbers.get(word.text.strip().lower(), unknown)
     return labels
 
 

@@ -41,14 +41,14 @@ def loaded(monkeypatch):
     """What the loader was asked for."""
     asked = []
 
-    def load_recogniser(model, sets, device):
+    def load_all(model, sets, device):
         asked.append((model, sets, device))
         return Fake()
 
     monkeypatch.setitem(
         sys.modules,
-        "tasks.avsr.sets.set_recogniser",
-        SimpleNamespace(load_recogniser=load_recogniser),
+        "tasks.avsr.sets.talker_sets",
+        SimpleNamespace(load_all=load_all),
     )
     return asked
 
