@@ -335,6 +335,8 @@ def enrol_talker(
     Clips are cut at pauses; transcripts beside them are used where there are any. What was there
     before stays as it is. Interrupted, it goes on where it was.
     """
+    from tasks.avsr.sets.collection import find_collection
+    from tasks.avsr.training.enrolment.checks import check_enrolment
     from tasks.avsr.training.enrolment.options import EnrolOptions
     from tasks.cli.progress import progress_bar
 
@@ -348,6 +350,7 @@ def enrol_talker(
         workers=processes,
         seed=seed,
     )
+    check_enrolment(find_collection(collection).resolve(), options, output)
     from tasks.avsr.training.enrolment.enrol import enrol
 
     with progress_bar("Enrolling", as_json, remaining=True) as show_:

@@ -11,25 +11,21 @@ from data_prep.clips.manifest import Clip
 from data_prep.clips.samples import load_sample
 from data_prep.datasets.remarks import Remarks
 from data_prep.datasets.speech.folder import find_folder_clips
-from modalities.outputs import check_output_folder
 from modalities.text_file import read_text
-from modalities.whole_file import check_new_folder, folder_when_whole, replace_when_whole
+from modalities.whole_file import folder_when_whole, replace_when_whole
 from tasks.avsr.sets.collection import (
-    ALL,
     COLLECTION,
-    DOMAIN,
-    FACES,
     Collection,
     find_collection,
-    list_collections,
     read_collection,
     write_collection,
 )
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
-from tasks.avsr.sets.talker_card import TALKERS, TalkerCard, find_talkers, write_talker
+from tasks.avsr.sets.talker_card import TALKERS, TalkerCard, write_talker
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.enrolment.candidates import BEFORE, build_candidates, save_face
+from tasks.avsr.training.enrolment.checks import check_enrolment
 from tasks.avsr.training.enrolment.choice import AS_IT_WAS, Chosen, Trial, choose_sets
 from tasks.avsr.training.enrolment.material import (
     HELD,
@@ -45,7 +41,7 @@ from tasks.avsr.training.enrolment.pieces import UNREAD, Cut, cut_clips
 from tasks.avsr.training.enrolment.progress import Steps
 from tasks.avsr.training.enrolment.teaching_text import TeachingText
 from tasks.avsr.training.enrolment.trainings import Trainings
-from tasks.avsr.training.noise_maker import NoiseMaker, find_any
+from tasks.avsr.training.noise_maker import NoiseMaker
 from tasks.training.folder_lock import alone_in
 
 KNOWN = 0.5  # share of pieces with a face that a collection knows, above which it knows the talker
@@ -86,7 +82,7 @@ def enrol(
     """
     source = find_collection(name).resolve()
     target = source if output is None else Path(output).resolve()
-    _check(source, options, output)
+    check_enrolment(source, options, output)
     remarks = Remarks()
     clips = find_folder_clips(options.clips, remarks)
     work = target.parent / f".{target.name}.{options.name}.enrolling"
@@ -235,38 +231,6 @@ class _Enrolment:
             )
             write_collection(partial, described)
             write_talker(partial, card)
-
-
-def _check(source: Path, options: EnrolOptions, output: str | Path | None) -> None:
-    """Check before any work that the talker can be enrolled, and written."""
-    collection = read_collection(source)
-    if output is None and source in [path.resolve() for path in list_collections().values()]:
-        raise ValueError(
-            f"{source.name} comes with mcgurk and is not changed; give a folder for a copy of it, "
-            "as a command -o FOLDER."
-        )
-    if not collection.groups.get(ALL):
-        raise ValueError(
-            f"{source} has no set for every noise (group 'all'), which a talker's begins with; "
-            "expected one."
-        )
-    if not ((source / DOMAIN).is_file() and (source / FACES).is_file()):
-        raise ValueError(
-            f"{source} cannot tell the faces that it knows from others; expected {DOMAIN} and "
-            f"{FACES}. Collect it with clips."
-        )
-    if options.name in find_talkers(source):
-        raise ValueError(
-            f"{source} has a talker {options.name!r} already; take another name, or remove "
-            f"{source / TALKERS / options.name}."
-        )
-    if output is None:
-        check_output_folder(source)
-    else:
-        check_new_folder(output)
-        check_output_folder(Path(output).parent)
-    if options.noise:
-        find_any(options.noise, options.leave_out)
 
 
 def _check_settings(work: Path, source: Path, options: EnrolOptions, clips: Sequence[Clip]) -> None:

@@ -206,7 +206,7 @@ def _describe(clip: Clip, number: int, whole: bool, start: int, stop: int) -> Cl
         if begin_s <= (word.start_s + word.end_s) / 2 < end_s
     )
     text = clip.text if whole else " ".join(word.text for word in words) or None
-    name = clip.id if whole else f"{clip.id}_{number}"
+    name = clip.id if whole else f"{clip.id}@{number}"
     return Clip(name, f"sound/{file_name_of(name)}.wav", text, clip.speaker, words)
 
 

@@ -196,7 +196,7 @@ def test_mistakes_are_told_before_any_work(collection, options, tmp_path):
         enrol("grid", options, collection)
     with pytest.raises(FileNotFoundError, match="none has no recordings"):
         enrol("grid", replace(options, noise=str(tmp_path / "none")), tmp_path / "mine")
-    with pytest.raises(FileNotFoundError, match="is no folder; expected one with clips"):
+    with pytest.raises(FileNotFoundError, match="none has no clips"):
         enrol("grid", replace(options, clips=str(tmp_path / "none")), tmp_path / "mine")
     (collection / FACES).unlink()
     with pytest.raises(ValueError, match="cannot tell the faces"):
