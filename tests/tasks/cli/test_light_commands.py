@@ -138,6 +138,7 @@ MISTAKES = {
     "transcribe, a GPU by an engine": (
         *("transcribe", CLIP, "--engine", "ctranslate2", "--device", "cuda"),
     ),
+    "enrol, no clips": ("sets", "enrol", "grid", "nowhere", "--name", "me", "-o", "out"),
     "transcribe, suffix": ("transcribe", CLIP, "-o", "a.docx"),
     "transcribe, preview's suffix": ("transcribe", CLIP, "--preview", "a.avi"),
     "transcribe, no mouth video": ("transcribe", CLIP, "--mouth-video", "no.mp4"),
