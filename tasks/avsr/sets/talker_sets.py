@@ -12,25 +12,32 @@ from tasks.avsr.sets.collection import find_collection
 from tasks.avsr.sets.contract import Heard, Recognised, Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
 from tasks.avsr.sets.talker_card import find_talkers
+from tasks.avsr.sets.talker_face import TalkerFace, load_face
 from tasks.devices import find_device
 
 Found = TypeVar("Found")
+FARTHEST = 1.0  # distance to a talker's face, above which it is another
 
 
 class TalkerSets:
     """Sets of a collection, and of talkers that it was enrolled for, on one frozen model.
 
-    A window goes to the talker whose face is nearest, where it is near enough to be known and
-    nearer than to those that the collection itself knows; any other goes to the collection, which
-    does with it what it does without talkers, to the bit.
+    A window goes to the talker whose face is nearest, where it is near enough to be that one's; any
+    other goes to the collection, which does with it what it does without talkers, to the bit.
 
     Args:
         own: The collection.
         talkers: Those of the talkers, by their names, with groups and sets of the same names.
+        faces: Tell the talkers, by the same names.
     """
 
-    def __init__(self, own: SetRecogniser, talkers: Mapping[str, SetRecogniser]):
-        self.own, self.talkers = own, talkers
+    def __init__(
+        self,
+        own: SetRecogniser,
+        talkers: Mapping[str, SetRecogniser],
+        faces: Mapping[str, TalkerFace],
+    ):
+        self.own, self.talkers, self.faces = own, talkers, faces
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
@@ -51,17 +58,11 @@ class TalkerSets:
     def route(self, utterances: Sequence[Utterance]) -> list[str | None]:
         """Say whose sets each window goes to; None for the collection's own."""
         nearest: list[str | None] = [None] * len(utterances)
-        seen = [r for r, one in enumerate(utterances) if one.mask is not None and one.mask.any()]
-        if not seen:
-            return nearest
-        shown = [utterances[row] for row in seen]
-        least = self.own.sights.look(shown).distances or (0.0,) * len(seen)
-        for name, recogniser in self.talkers.items():
-            distances = recogniser.sights.look(shown).distances
-            for row, distance, before in zip(seen, distances, least, strict=True):
-                if distance <= recogniser.collection.farthest and distance < before:
-                    nearest[row] = name
-            least = tuple(map(min, least, distances))
+        least = [FARTHEST] * len(utterances)
+        for name, face in self.faces.items():
+            for row, distance in enumerate(face.distances(utterances)):
+                if distance <= least[row]:
+                    nearest[row], least[row] = name, distance
         return nearest
 
     def plain(self, utterances: Sequence[Utterance]) -> list[Heard]:
@@ -145,10 +146,14 @@ def load_sets(whisper: Whisper, folder: Path, prefix: str = "") -> SetRecogniser
     if not folders:
         return own
     talkers: dict[str, SetRecogniser] = {}
+    faces: dict[str, TalkerFace] = {}
     try:
         for name, place in folders.items():
             talkers[name] = SetRecogniser(whisper, place, prefix=f"{prefix}{name}_")
+            lips = talkers[name].adapted.lips
+            assert lips is not None
+            faces[name] = load_face(place, lips)
     except Exception:
-        TalkerSets(own, talkers).drop()
+        TalkerSets(own, talkers, faces).drop()
         raise
-    return TalkerSets(own, talkers)
+    return TalkerSets(own, talkers, faces)

@@ -12,6 +12,7 @@ from data_prep.clips.samples import load_sample
 from data_prep.datasets.remarks import Remarks
 from data_prep.datasets.speech.folder import find_folder_clips
 from modalities.text_file import read_text
+from modalities.vision.lips import load_lip_encoder
 from modalities.whole_file import folder_when_whole, replace_when_whole
 from tasks.avsr.sets.collection import (
     COLLECTION,
@@ -22,7 +23,8 @@ from tasks.avsr.sets.collection import (
 )
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
-from tasks.avsr.sets.talker_card import TALKERS, TalkerCard, write_talker
+from tasks.avsr.sets.talker_card import TALKERS, TalkerCard, find_talkers, write_talker
+from tasks.avsr.sets.talker_face import load_face
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.enrolment.candidates import BEFORE, build_candidates, save_face
 from tasks.avsr.training.enrolment.checks import check_enrolment
@@ -156,14 +158,19 @@ class _Enrolment:
     def _refuse_known(self, recogniser: SetRecogniser, cut: Cut) -> None:
         samples = [load_sample(piece, self.data) for piece in cut.pieces]
         utterances = [Utterance(s.waveform, s.crops, s.clip.mask()) for s in samples]
-        distances = recogniser.sights.look(utterances).distances
-        known = sum(distance <= recogniser.collection.farthest for distance in distances)
-        if known > KNOWN * len(distances):
-            raise ValueError(
-                f"The face in {known} of {len(distances)} pieces is one that "
-                f"{self.source.name} knows already; expected another. Recognise with it as it is, "
-                "or enrol it anyway (--anyway)."
-            )
+        farthest = recogniser.collection.farthest
+        far = {"": [one / farthest for one in recogniser.sights.look(utterances).distances]}
+        for name, place in find_talkers(self.source).items():
+            lips = load_lip_encoder(place / read_collection(place).lips)
+            far[f", as {name!r}"] = load_face(place, lips).distances(utterances)
+        for who, distances in far.items():
+            known = sum(distance <= 1 for distance in distances)
+            if known > KNOWN * len(distances):
+                raise ValueError(
+                    f"The face in {known} of {len(distances)} pieces is one that "
+                    f"{self.source.name} knows already{who}; expected another. Recognise with it "
+                    "as it is, or enrol it anyway (--anyway)."
+                )
 
     def _choose(self, trainings: Trainings, collection: Collection) -> Chosen:
         """Measure the candidates on pieces held back; what was measured is taken over."""

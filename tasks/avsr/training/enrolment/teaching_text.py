@@ -175,7 +175,7 @@ def tighten(words: Sequence[Word], waveform: np.ndarray) -> tuple[Word, ...]:
     frames = steps[: len(steps) // FRAME * FRAME].reshape(-1, FRAME)
     levels = 10 * np.log10(np.square(frames, dtype=np.float64).mean(1) + 1e-12)
     heard = np.flatnonzero(levels > levels.max(initial=-120.0) - QUIET_DB)
-    begin_s, end_s = heard[0] * FRAME / RATE_HZ, (heard[-1] + 1) * FRAME / RATE_HZ
+    begin_s, end_s = float(heard[0]) * FRAME / RATE_HZ, float(heard[-1] + 1) * FRAME / RATE_HZ
     starts = [max(begin_s, word.start_s - LATE_S) for word in words]
     ends = [*starts[1:], max(end_s, starts[-1])]
     return tuple(

@@ -90,7 +90,7 @@ def test_a_talker_is_put_beside_what_was_there(collection, cut, options, quick, 
     assert card.before["natural -10 dB"] == 40.0 and card.after["natural -10 dB"] == 10.0
     assert card.after["music 0 dB"] == 9.0 and card.after["clean"] == 10.0
     assert after[f"talkers/me/all/{WEIGHTS}"] != before[f"all/{WEIGHTS}"]
-    same = (f"music/{WEIGHTS}", f"ear/{WEIGHTS}", "selector.safetensors", "domain.safetensors")
+    same = (f"music/{WEIGHTS}", f"ear/{WEIGHTS}", "selector.safetensors")
     own = {name: after[f"talkers/me/{name}"] for name in same}
     assert own == {name: before[name] for name in same}
     made = read_collection(target / "talkers/me")
@@ -105,7 +105,9 @@ def test_a_second_talker_is_put_into_a_collection_of_one_s_own(
 ):
     enrol(collection, options)
     before = bytes_of(collection)
-    enrol(collection, replace(options, name="you"))
+    with pytest.raises(ValueError, match="is one that made knows already, as 'me'"):
+        enrol(collection, replace(options, name="you"))
+    enrol(collection, replace(options, name="you", anyway=True))
     after = bytes_of(collection)
     assert list(find_talkers(collection)) == ["me", "you"]
     assert {name: after[name] for name in before} == before
