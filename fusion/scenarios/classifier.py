@@ -22,6 +22,8 @@ class Scenario:
             above 1 it is unknown. 0 where nobody looked.
         grown: Name of the added set whose noise it is, see `fusion.scenarios.grown`; "" for noise
             that was known before.
+        accepted: Whether an unknown window's text of the set that hears only is what was said
+            after all, see `fusion.scenarios.verification`.
     """
 
     category: str
@@ -29,6 +31,7 @@ class Scenario:
     snr_db: float
     distance: float = 0.0
     grown: str = ""
+    accepted: bool = False
 
 
 class ScenarioClassifier(nn.Module):

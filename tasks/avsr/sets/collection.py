@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from fusion.scenarios.classifier import Scenario
 
 COLLECTION = "collection.json"
-AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS = (
-    f"{name}.safetensors" for name in ("agreement", "selector", "domain", "faces", "kind", "level")
+AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS, VERIFICATION = (
+    f"{name}.safetensors"
+    for name in ("agreement", "selector", "domain", "faces", "kind", "level", "verification")
 )
 GROWN_NOISE = "noise.safetensors"  # in the folder of a set that was added
 # What only describes and chooses; all else changes what sets recognise.
-OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS, GROWN_NOISE})
+OF_SELECTOR = frozenset({SELECTOR, DOMAIN, KIND, LOUDNESS, VERIFICATION, GROWN_NOISE})
 # Entries of collection.json and of a set's card that change nothing recognised.
 TOLD = frozenset(
     {"data", "licence", "command", "scores", "parameters", "model_parameters", "seconds"}
@@ -102,14 +103,14 @@ class Collection:
 
         Returns:
             A set that was added for this noise, else one of the group `by`, or that of "all" where
-            the category is not sure; None where the window is unknown, or the group has no set for
-            it.
+            the category is not sure; where the window is unknown the one that hears only, if its
+            text was accepted; None where it was not, or the group has no set for it.
 
         Raises:
             ValueError: No such way of choosing.
         """
         if scenario.distance > self.farthest:
-            return None
+            return self.listener if scenario.accepted else None
         by = by or self.choose_by
         if by not in CHOICES:
             raise ValueError(f"Sets are not chosen by {by!r}; known: {', '.join(CHOICES)}.")

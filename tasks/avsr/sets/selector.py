@@ -1,5 +1,6 @@
 """What chooses a set goes by: the noise of a window, its level, and whether it is known at all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOp
 from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
 from fusion.scenarios.grown import GrownNoise, GrownOptions
 from fusion.scenarios.level import LevelEstimate, LevelOptions
+from fusion.scenarios.verification import Verifier, VerifierOptions
 from modalities.network_file import Network, load_network
 from modalities.rates import (
     MEL_HOP_SAMPLES,
@@ -21,7 +23,17 @@ from modalities.rates import (
     SAMPLES_PER_STATE,
 )
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper, Sight
-from tasks.avsr.sets.collection import DOMAIN, GROWN_NOISE, KIND, LOUDNESS, SELECTOR
+from tasks.avsr.sets.collection import (
+    DOMAIN,
+    GROWN,
+    GROWN_NOISE,
+    KIND,
+    LOUDNESS,
+    SELECTOR,
+    VERIFICATION,
+    Collection,
+)
+from tasks.avsr.sets.evidence import Evidence, weigh
 from tasks.avsr.sets.sight_reader import Seen
 
 BLOCKS_HEARD = 2  # of the encoder: deeper ones forget noise that is no speech
@@ -66,6 +78,10 @@ class Selector:
         domain: Says how unlike the training data a sound is; None takes all for known.
         level: Tells the level where lips are seen; None leaves it to the classifier.
         grown: Tells the noise of each set that was added from what was known before, by name.
+        verifier: Accepts what the set that hears only makes of unknown windows, or not; None
+            accepts nothing.
+        others: Names on the model of the sets whose texts it compares.
+        farthest: Distance above which a window is unknown.
     """
 
     adapted: AdaptedWhisper
@@ -75,13 +91,16 @@ class Selector:
     domain: DomainCheck | None = None
     level: LevelEstimate | None = None
     grown: Mapping[str, GrownNoise] = field(default_factory=dict)
+    verifier: Verifier | None = None
+    others: tuple[str, ...] = ()
+    farthest: float = math.inf
 
     @torch.inference_mode()
     def describe(self, waveforms: Sequence[np.ndarray], seen: Seen) -> list[Scenario]:
         """Say what noise is heard, and how unlike the training data a window is.
 
-        It is unlike them where neither its sound nor its face is known. Where lips are seen, they
-        too say how loud the noise is.
+        It is unlike them where neither its sound nor its face is known; then it is looked at once
+        more, if there is a verifier. Where lips are seen, they too say how loud the noise is.
 
         Args:
             waveforms: float32 [samples], 16 kHz, of which the first 3.2 s count.
@@ -96,14 +115,31 @@ class Selector:
             features = self.describe_level(self.level, heard, sight)
             snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
         found = self.classifier.name(heard.probabilities, snr_db)
-        far = self._sound_distances(heard)
+        far = self.sound_distances(heard)
         distances = [min(pair) for pair in zip(far, seen.distances or far, strict=True)]
         return [
-            replace(scenario, distance=distance, grown=name)
-            for scenario, distance, name in zip(
-                found, distances, self._find_grown(heard), strict=True
+            replace(scenario, distance=distance, grown=name, accepted=accepted)
+            for scenario, distance, name, accepted in zip(
+                found,
+                distances,
+                self._find_grown(heard),
+                self._verify(waveforms, distances),
+                strict=True,
             )
         ]
+
+    def _verify(self, waveforms: Sequence[np.ndarray], distances: Sequence[float]) -> list[bool]:
+        """Tell for which unknown windows the text of the set that hears only is accepted."""
+        accepted = [False] * len(distances)
+        unknown = [row for row, distance in enumerate(distances) if distance > self.farthest]
+        if self.verifier is None or self.listener is None or not unknown:
+            return accepted
+        some = [waveforms[row][:PIECE_SAMPLES] for row in unknown]
+        evidence = Evidence(self.adapted, self.listener, self.others, some)
+        signals = weigh(evidence, self.verifier.options.signals)
+        for row, good in zip(unknown, self.verifier.accepts(signals), strict=True):
+            accepted[row] = good
+        return accepted
 
     def _find_grown(self, heard: Impression) -> list[str]:
         """Return the added set whose noise each window has most surely, "" for none."""
@@ -163,7 +199,7 @@ class Selector:
             heard.snr_db, heard.probabilities, agreement, sight.mask, heard.states
         )
 
-    def _sound_distances(self, heard: Impression) -> list[float]:
+    def sound_distances(self, heard: Impression) -> list[float]:
         """Return how far windows are from the training data, as the set that hears only finds."""
         if self.domain is None or self.listener is None or heard.encoded is None:
             return [0.0] * len(heard.mel)
@@ -178,16 +214,13 @@ class Selector:
         ).tolist()
 
 
-def load_selector(
-    folder: Path, adapted: AdaptedWhisper, listener: str | None, grown: Sequence[str] = ()
-) -> Selector:
+def load_selector(folder: Path, adapted: AdaptedWhisper, collection: Collection) -> Selector:
     """Load the selector of a collection.
 
     Args:
         folder: Folder of the collection.
-        adapted: The networks go where its model is.
-        listener: Name of the set that hears only; it need not be attached yet.
-        grown: Names of the sets that were added.
+        adapted: The networks go where its model is; no set need be attached yet.
+        collection: What the folder holds.
 
     Raises:
         FileNotFoundError: There is no classifier.
@@ -195,17 +228,21 @@ def load_selector(
     """
     device = adapted.model.device
     classifier = load_network(ScenarioClassifier, ScenarioOptions, folder / SELECTOR)
+    verifier = _load_if_there(Verifier, VerifierOptions, folder / VERIFICATION, device)
     return Selector(
         adapted,
         classifier.to(device).requires_grad_(False),
-        listener,
+        collection.listener,
         _load_if_there(NoiseKind, KindOptions, folder / KIND, device),
         _load_if_there(DomainCheck, DomainOptions, folder / DOMAIN, device),
         _load_if_there(LevelEstimate, LevelOptions, folder / LOUDNESS, device),
         {
             name: load_network(GrownNoise, GrownOptions, folder / name / GROWN_NOISE).to(device)
-            for name in grown
+            for name in collection.groups.get(GROWN, ())
         },
+        verifier,
+        () if verifier is None else verifier.options.others,
+        collection.farthest,
     )
 
 

@@ -17,7 +17,6 @@ from modalities.vision.lips import load_lip_encoder
 from tasks.avsr.sets.adapted_whisper import AdaptedWhisper
 from tasks.avsr.sets.collection import (
     AGREEMENT,
-    GROWN,
     Collection,
     find_collection,
     read_collection,
@@ -83,8 +82,7 @@ class SetRecogniser:
         else:
             self.collection = _read_collection_for(whisper, folder)
             self.adapted = _load_adapted(whisper, folder, self.collection.lips)
-            grown = self.collection.groups.get(GROWN, ())
-            self.selector = load_selector(folder, self.adapted, self.collection.listener, grown)
+            self.selector = load_selector(folder, self.adapted, self.collection)
             self.sights = load_sight_reader(folder, self.adapted, self.collection.farthest)
             self.sets = LoadedSets(self.adapted.adapters, limit_bytes, prefix)
             self._load_sets(folder, at_once=limit_bytes is None)
@@ -132,6 +130,7 @@ class SetRecogniser:
         networks = [adapted.lips, adapted.agreement, self.sights.faces]
         if selector is not None:
             networks += [selector.classifier, selector.kind, selector.domain, selector.level]
+            networks.append(selector.verifier)
             networks += selector.grown.values()
         return self.sets.bytes + sum(map(bytes_of, networks))
 
@@ -206,10 +205,11 @@ class SetRecogniser:
         if self.selector is None:
             raise ValueError("Without adapter sets there is no selector; name a collection.")
         listener = self.collection.listener
-        with self.sets.held([listener] if listener else []) as held, self.sets.turn():
-            on_model = held[0].adapter if held else None
+        names = [listener, *self.selector.others] if listener else []
+        with self.sets.held(names) as held, self.sets.turn():
+            on_model, *others = [one.adapter for one in held] or [None]
             seen = self.sights.look(utterances)
-            selector = replace(self.selector, listener=on_model)
+            selector = replace(self.selector, listener=on_model, others=tuple(map(str, others)))
             return selector.describe(level_all(utterances), seen)
 
     @torch.inference_mode()

@@ -17,6 +17,7 @@ from tasks.avsr.sets.collection import (
     KIND,
     LOUDNESS,
     SELECTOR,
+    VERIFICATION,
     Collection,
     read_collection,
     write_collection,
@@ -29,7 +30,7 @@ from tasks.avsr.training.selector_fitting import Progress, SelectorFitting
 from tasks.config import named_paths
 
 LIPS = "lips.safetensors"
-FILES = (COLLECTION, AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS, LIPS)
+FILES = (COLLECTION, AGREEMENT, SELECTOR, DOMAIN, FACES, KIND, LOUDNESS, VERIFICATION, LIPS)
 
 
 def collect(
@@ -133,7 +134,7 @@ def _learn(
 
 def _put(made: Path, folder: Path) -> None:
     """Move what was made into a folder; without collection.json, which comes last, it is none."""
-    for name in (COLLECTION, DOMAIN, FACES, KIND, LOUDNESS):
+    for name in (COLLECTION, DOMAIN, FACES, KIND, LOUDNESS, VERIFICATION):
         (folder / name).unlink(missing_ok=True)
     for source in sorted(made.iterdir(), key=lambda path: (path.name == COLLECTION, path.name)):
         target = folder / source.name

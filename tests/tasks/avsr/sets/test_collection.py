@@ -98,3 +98,12 @@ def test_the_set_that_hears_only_is_the_first_of_its_group():
     assert replace(MADE, groups={"audio": ["ear", "other"]}).listener == "ear"
     assert replace(MADE, groups={"audio": []}).listener is None
     assert replace(MADE, groups={}).listener is None
+
+
+@pytest.mark.parametrize("by", [None, "category", "level"])
+def test_an_unknown_window_whose_text_is_accepted_goes_to_the_set_that_hears_only(by):
+    unknown = replace(LOUD, distance=1.5, accepted=True)
+    assert FOR_ALL.choose(unknown, by) == "ear"
+    assert FOR_ALL.choose(replace(unknown, distance=0.9), by) == FOR_ALL.choose(LOUD, by)
+    deaf = {group: names for group, names in FOR_ALL.groups.items() if group != "audio"}
+    assert replace(FOR_ALL, groups=deaf).choose(unknown, by) is None

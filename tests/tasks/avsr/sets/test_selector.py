@@ -13,6 +13,7 @@ from fusion.scenarios.category import KindOptions, NoiseKind
 from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from fusion.scenarios.domain import DomainCheck, DomainOptions
 from fusion.scenarios.level import LevelEstimate, LevelOptions
+from fusion.scenarios.verification import VerifierOptions
 from tasks.avsr.sets.adapted_whisper import Said, Sight
 from tasks.avsr.sets.selector import Selector
 from tasks.avsr.sets.sight_reader import Seen
@@ -135,3 +136,35 @@ def test_a_level_without_lips_or_what_compares_them_is_refused(selector):
     selector.adapted.agreement = None
     with pytest.raises(ValueError, match="there are no lips"):
         selector.describe_level(level, heard, sight)
+
+
+class Choice:
+    """Stands in for a verifier: accepts where the first sign is above a number."""
+
+    def __init__(self, above: float):
+        self.options, self.above = VerifierOptions(signals=("tokens",)), above
+
+    def accepts(self, signals) -> list[bool]:
+        return [bool(row[0] > self.above) for row in signals]
+
+
+def test_only_unknown_windows_are_verified(selector, monkeypatch):
+    asked = []
+
+    def weigh(evidence, signals):
+        asked.append((len(evidence.waveforms), evidence.listener, evidence.others, signals))
+        return torch.tensor([[float(len(one))] for one in evidence.waveforms])
+
+    monkeypatch.setattr("tasks.avsr.sets.selector.weigh", weigh)
+    strict = replace(selector, domain=check_domain(0.25), farthest=1.0, others=("every",))
+    assert [s.accepted for s in strict.describe(WINDOWS, Seen())] == [False, False]
+    assert asked == []  # nothing verifies
+    able = replace(strict, verifier=Choice(30_000))
+    assert [s.accepted for s in able.describe(WINDOWS, Seen())] == [True, False]
+    assert asked == [(2, "ear", ("every",), ("tokens",))]
+    seen = Seen(Sight(torch.ones(2, 80, dtype=torch.bool)), (0.5, 3.0))
+    assert [s.accepted for s in able.describe(WINDOWS, seen)] == [False, False]
+    assert asked[1][0] == 1
+    known = replace(able, domain=check_domain(9.0))
+    assert [s.accepted for s in known.describe(WINDOWS, Seen())] == [False, False]
+    assert len(asked) == 2
