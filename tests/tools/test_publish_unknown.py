@@ -1,0 +1,41 @@
+"""The tables of unknown talkers and speech say what users get before and now."""
+
+from tools.publish_unknown import compare, level_of, text_of, write_page
+from tools.unknown_speech import GRID, OTHER
+
+SAID = "bin blue at f two now"
+
+
+def row(side: str, name: str, before: bool, now: bool, **more) -> dict:
+    base = {"side": side, "name": name, "kind": "babble", "snr_db": -5.0, "seed": 0, "said": SAID}
+    texts = {"heard": SAID, "plain": "Then what it do now."}
+    return {**base, **texts, "before": before, "now": now, **more}
+
+
+def test_a_text_that_is_not_kept_is_the_frozen_models():
+    one = row(GRID, "a", before=False, now=True)
+    assert text_of(one, "before") == "Then what it do now." and text_of(one, "now") == SAID
+    assert level_of(one) == "-5 dB" and level_of({**one, "snr_db": None}) == "clean"
+
+
+def test_errors_are_those_of_what_is_kept():
+    rows = [row(GRID, "a", before=False, now=True), row(GRID, "b", before=False, now=False)]
+    audio, before, now = compare(rows)
+    assert (audio.rate, int(before.edits.sum())) == (0.0, 2 * int(now.edits.sum()))
+    assert now.rate == 100 * (5 / 12)  # five of six words of one of two clips
+
+
+def test_the_page_has_a_table_for_each_demand():
+    rows = [
+        row(GRID, "a", before=False, now=True),
+        row(OTHER, "x", before=True, now=False),
+        row(OTHER, "y", before=True, now=True),
+        row(OTHER, "z", before=False, now=False, snr_db=None, kind="clean"),
+    ]
+    lines = write_page(rows).splitlines()
+    told = [line for line in lines if line.startswith("| babble |")]
+    assert told[0] == "| babble | - | - | - | 0.0 / 83.3 / 0.0 [+0.0: +0.0, +0.0] | - |"
+    assert told[1] == "| babble | 0 / 0 (1) | - | - | 100 / 50 (2) | - |"
+    assert [line for line in lines if line.startswith("| music |")][1] == (
+        "| music | 0 / 0 (1) | - | - | - | - |"
+    )
