@@ -72,7 +72,7 @@ class Speech:
     """All pieces, and the voices that may be noise.
 
     Attributes:
-        pieces: Of both sides.
+        pieces: Talkers and other speech together.
         babble: Recordings of GRID's talker 1, by use.
         voices: Recordings of other speech.
         noise: Recordings of music and natural noise, by use.

@@ -68,7 +68,7 @@ def fit_verifier(
     Args:
         signals: [windows, signals].
         said: bool, [windows].
-        names: Of the signals.
+        names: What the signals are called.
         others: Names of the sets whose texts are compared.
         least: From which probability on a text is accepted, 0 to 1.
 

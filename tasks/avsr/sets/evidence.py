@@ -163,7 +163,7 @@ def weigh(evidence: Evidence, signals: Sequence[str]) -> Tensor:
     """Measure signs.
 
     Args:
-        evidence: Of windows.
+        evidence: What is known of each window.
         signals: Names of `SIGNALS`; what no sign needs is not computed.
 
     Returns:
