@@ -8,160 +8,42 @@ level and of a pitch that go with its strokes; adapters learn from what is measu
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from data_prep.datasets.sounds.fsdd import find_fsdd_sounds
-from data_prep.media.audio import read_audio
 from fusion.conditions.catalog import build_preset
 from fusion.conditions.condition import Condition
 from fusion.conditions.injection import Injection, inject
 from modalities.audio.attribute_scale import Bounds
-from modalities.audio.sound_attributes import measure_attributes
 from modalities.diffusion.measure.loss import loss
 from modalities.diffusion.measure.paths import DiffusionPath
 from modalities.diffusion.measure.times import Cubic, LevelSampler
 from tools.conditions_bases import Base, drop_words, load_base, paint
+from tools.conditions_heard_digits import HELD, Told, bounds_of, pair, scale, spreads
 from tools.conditions_judges import load_judge, measure_judge
 from tools.conditions_pictures import DIGIT_ATTRIBUTES, draw_digits, measure_digits
 from tools.conditions_training import FOLDER, Learnt, Lesson, draw_sheet, learn, run_study
 from tools.digit_lessons import measured_once, seeded
 
 NAME = "attributes"
-SPOKEN = Path(__file__).resolve().parents[1] / "../shared/data/fsdd"
 SEEDS = 3
 AUTOENCODER, MLP = "autoencoder", "MLP"
 PRESETS = {AUTOENCODER: "att_adapter", MLP: "att_adapter_mlp"}
-CHOICES = (1e-3, 1e-2, 1e-1)  # what the autoencoder's term counts; one is chosen on the validation
+# What the autoencoder's term counts, and how much an adapter counts when it paints: of each method
+# what goes best with the sounds on the validation is chosen.
+CHOICES = {AUTOENCODER: (1e-3, 1e-1), MLP: (0.0,)}
+SCALES = (1.0, 1.5, 2.0)
 TIME = Cubic()  # what a digit's strokes are like is settled where there is much noise
-LESSON = Lesson(steps=400, rate=2e-3, warmup=30, batch=32)
-TAUGHT, TESTED, SWEPT, SHOWN = 300, 200, 40, 10  # pictures
-EACH = 60  # recordings of a digit that are measured
-HELD = (0.4, 0.6)  # shares of an attribute's range that no picture of the training has
-LOUDNESS = Bounds("loudness", "LUFS", -45.0, -15.0)
+LESSON = Lesson(steps=1000, rate=1e-2, warmup=30, batch=32)
+TAUGHT, TESTED, SWEPT = 300, 200, 40  # pictures
+STEPS = 10  # of sampling
 SWEEP = (0.0, 0.25, 0.5, 0.75, 1.0)
 NAMES = ("loudness", "pitch")  # which say thickness and slant
 TEACH, TEST = 100, 200  # seeds of what teaches and tests, counted up by the study's
-
-
-@dataclass(frozen=True, eq=False)
-class Told:
-    """Pictures, and what their sounds say of them.
-
-    Attributes:
-        values: -1 to 1, [rows, 1, height, width].
-        words: Which digits, int64, [rows, 1].
-        attributes: Those of the pictures, in the order of DIGIT_ATTRIBUTES, [rows, 3].
-        places: Where thickness and slant lie among those of the training, 0 to 1, [rows, 2].
-        heard: Loudness in LUFS and pitch in Hz, as measured of each picture's sound, [rows, 2].
-    """
-
-    values: Tensor
-    words: Tensor
-    attributes: Tensor
-    places: Tensor
-    heard: Tensor
-
-    @property
-    def held(self) -> Tensor:
-        """Which rows have thickness or slant in what was held out, bool, [rows, 2]."""
-        return (self.places > HELD[0]) & (self.places < HELD[1])
-
-
-@cache
-def recordings(fold: str) -> dict[int, list[tuple[float, str]]]:
-    """Return recordings of each digit that have a pitch, in its order, with it.
-
-    Args:
-        fold: "train" or "test", as the Free Spoken Digit Dataset has them.
-    """
-
-    def measure() -> list[list[Any]]:
-        rows = []
-        sounds = [one for one in find_fsdd_sounds(SPOKEN) if one.fold == fold]
-        order = np.random.default_rng(0).permutation(len(sounds))
-        left = dict.fromkeys("0123456789", EACH)
-        for sound in (sounds[n] for n in order):
-            if left[sound.label]:
-                pitch = measure_attributes(read_audio(sound.media)).pitch
-                if pitch is not None:
-                    rows.append([int(sound.label), pitch, sound.media])
-                    left[sound.label] -= 1
-        return rows
-
-    found: dict[int, list[tuple[float, str]]] = {digit: [] for digit in range(10)}
-    for digit, pitch, path in measured_once(FOLDER / NAME / f"recordings_{fold}.json", measure):
-        found[digit].append((pitch, path))
-    return {digit: sorted(rows) for digit, rows in found.items()}
-
-
-@cache
-def spreads() -> tuple[np.ndarray, np.ndarray]:
-    """Return thicknesses and slants of pictures like those of the training, in their order."""
-    found = draw_digits("train", 2000, 999).attributes.numpy()
-    return np.sort(found[:, 0]), np.sort(found[:, 1])
-
-
-def place(value: float, spread: np.ndarray) -> float:
-    """Return which share of the values of a spread lies below one, 0 to 1."""
-    return float(np.searchsorted(spread, value) / len(spread))
-
-
-def pair(part: str, count: int, seed: int, hold: bool = False) -> Told:
-    """Draw pictures, and pair each with a sound that goes with it.
-
-    Args:
-        part: "train", "validation" or "test", of the pictures; the sounds are those of the fold
-            "test" where that is tested, else of "train".
-        count: Pictures.
-        seed: Fixes all.
-        hold: Whether pictures whose thickness or slant is held out are left out.
-    """
-    drawn = draw_digits(part, 3 * count if hold else count, seed)
-    places = torch.tensor(
-        [[place(float(row[n]), spreads()[n]) for n in (0, 1)] for row in drawn.attributes]
-    )
-    inside = (places > HELD[0]) & (places < HELD[1])
-    kept = torch.nonzero(~inside.any(1))[:, 0][:count] if hold else torch.arange(count)
-    fold = "test" if part == "test" else "train"
-    heard = [
-        _hear(int(drawn.words[row, 0]), places[row].tolist(), fold, row == kept[0])
-        for row in kept.tolist()
-    ]
-    some = drawn.take(kept)
-    return Told(some.values, some.words, some.attributes, places[kept], torch.tensor(heard))
-
-
-def _hear(digit: int, places: Sequence[float], fold: str, check: bool) -> tuple[float, float]:
-    """Return loudness and pitch of the recording of a digit that goes with a picture."""
-    rows = recordings(fold)[digit]
-    _, path = rows[min(int(places[1] * len(rows)), len(rows) - 1)]
-    sound = read_audio(path)
-    wanted = LOUDNESS.value(places[0])
-    gain = 10 ** ((wanted - measure_attributes(sound).loudness) / 20)
-    found = measure_attributes(np.float32(gain) * sound)
-    assert found.pitch is not None and not (check and abs(found.loudness - wanted) > 0.1)
-    return found.loudness, found.pitch
-
-
-def bounds_of(told: Told) -> tuple[Bounds, Bounds]:
-    """Return the bounds of loudness and pitch in a training."""
-    low, high = told.heard.min(0).values.tolist(), told.heard.max(0).values.tolist()
-    return (
-        Bounds("loudness", "LUFS", low[0], high[0]),
-        Bounds("pitch", "Hz", low[1], high[1], ratio=True),
-    )
-
-
-def scale(heard: Tensor, bounds: Sequence[Bounds]) -> Tensor:
-    """Return attributes as an adapter is told them, 0 to 1, [rows, 2]."""
-    rows = [[b.share(v) for b, v in zip(bounds, row, strict=True)] for row in heard.tolist()]
-    return torch.tensor(rows).clamp(0, 1)
 
 
 def build(base: Base, way: str, seed: int) -> Injection:
@@ -214,9 +96,44 @@ def teach(
     return learn(injection.injectors.values(), losses, lesson, seed)
 
 
-def tell(base: Base, injection: Injection, words: Tensor, shares: Tensor, seed: int) -> Tensor:
-    """Paint digits of attributes, -1 to 1, [rows, 1, height, width]."""
-    return paint(base, words, seed, injection, [Condition(NAME, "vector", shares)], steps=10)
+@dataclass(frozen=True)
+class Painter:
+    """A base with an adapter that is trained.
+
+    Attributes:
+        base: Frozen.
+        injection: The adapter on it, in evaluation mode.
+        bounds: Those of loudness and pitch in its training.
+        learnt: What the training tells of itself.
+    """
+
+    base: Base
+    injection: Injection
+    bounds: tuple[Bounds, Bounds]
+    learnt: Learnt
+
+    def paint(self, words: Tensor, shares: Tensor, seed: int, strength: float) -> Tensor:
+        """Paint digits of attributes, -1 to 1, [rows, 1, height, width].
+
+        Args:
+            words: Which digits, [rows, 1].
+            shares: Loudness and pitch, 0 to 1, [rows, 2].
+            seed: Fixes the noise.
+            strength: What the adapter counts, 1 as it was trained.
+        """
+        told = Condition(NAME, "vector", shares, scale=strength)
+        return paint(self.base, words, seed, self.injection, [told], steps=STEPS)
+
+
+def train(way: str, divergence: float, seed: int) -> Painter:
+    """Train an adapter."""
+    base = load_base("digits")
+    told = pair("train", TAUGHT, TEACH + seed, hold=True)
+    bounds = bounds_of(told)
+    injection = build(base, way, seed)
+    learnt = teach(base, injection, told, bounds, divergence, seed)
+    injection.injectors[NAME].eval()
+    return Painter(base, injection, bounds, learnt)
 
 
 def deviations() -> Tensor:
@@ -224,9 +141,7 @@ def deviations() -> Tensor:
     return draw_digits("train", 2000, 999).attributes.std(0)
 
 
-def measure(
-    base: Base, injection: Injection, bounds: Sequence[Bounds], told: Told, seed: int
-) -> dict[str, Any]:
+def measure(painter: Painter, told: Told, seed: int, strength: float) -> dict[str, Any]:
     """Paint what sounds say, and measure the pictures.
 
     Returns:
@@ -236,7 +151,7 @@ def measure(
     """
     from scipy.stats import spearmanr
 
-    painted = tell(base, injection, told.words, scale(told.heard, bounds), seed)
+    painted = painter.paint(told.words, scale(told.heard, painter.bounds), seed, strength)
     found = measure_digits(painted)
     off = ((found - told.attributes) / deviations())[:, :2].square()
     return {
@@ -250,7 +165,7 @@ def measure(
     }
 
 
-def sweep(base: Base, injection: Injection, words: Tensor, seed: int) -> dict[str, Any]:
+def sweep(painter: Painter, words: Tensor, seed: int, strength: float) -> dict[str, Any]:
     """Move one attribute from its least to its most while the other stays in the middle.
 
     Returns:
@@ -265,7 +180,7 @@ def sweep(base: Base, injection: Injection, words: Tensor, seed: int) -> dict[st
         for share in SWEEP:
             shares = torch.full((len(words), 2), 0.5)
             shares[:, number] = share
-            means.append(measure_digits(tell(base, injection, words, shares, seed)).mean(0))
+            means.append(measure_digits(painter.paint(words, shares, seed, strength)).mean(0))
         way = torch.stack(means)
         reach = (way.amax(0) - way.amin(0)).double()
         low, high = np.quantile(spread[number], [0.05, 0.95])
@@ -276,44 +191,55 @@ def sweep(base: Base, injection: Injection, words: Tensor, seed: int) -> dict[st
     return found
 
 
-def run_way(way: str, divergence: float, seed: int, part: str = "test") -> dict[str, Any]:
-    """Train one adapter and measure it on a part of the pictures."""
-    base = load_base("digits")
-    told = pair("train", TAUGHT, TEACH + seed, hold=True)
-    bounds = bounds_of(told)
-    injection = build(base, way, seed)
-    learnt = teach(base, injection, told, bounds, divergence, seed)
-    for one in injection.injectors.values():
-        one.eval()
-    test = pair(part, TESTED, TEST + seed)
-    found = measure(base, injection, bounds, test, 1000 * seed)
-    if part == "test":
-        words = test.words[:SWEPT]
-        found |= sweep(base, injection, words, 1000 * seed)
-        if not seed and way == AUTOENCODER:
-            draw(base, injection)
-    found |= {
-        "weights": injection.count().trained,
-        "seconds": learnt.seconds,
-        "curve": learnt.curve,
-        "bounds": [[one.least, one.most] for one in bounds],
+def run_way(way: str, seed: int, chosen: Mapping[str, float]) -> dict[str, Any]:
+    """Train one adapter and measure it on the test.
+
+    Args:
+        way: A name of PRESETS.
+        seed: Fixes all.
+        chosen: Its "divergence" and "strength".
+    """
+    painter = train(way, chosen["divergence"], seed)
+    test, strength = pair("test", TESTED, TEST + seed), chosen["strength"]
+    found = measure(painter, test, 1000 * seed, strength)
+    found |= sweep(painter, test.words[:SWEPT], 1000 * seed, strength)
+    if not seed and way == AUTOENCODER:
+        draw(painter, strength)
+    painter.injection.remove()
+    return found | {
+        "weights": painter.injection.count().trained,
+        "seconds": painter.learnt.seconds,
+        "curve": painter.learnt.curve,
+        "bounds": [[one.least, one.most] for one in painter.bounds],
     }
-    injection.remove()
+
+
+def try_way(way: str, divergence: float) -> list[dict[str, Any]]:
+    """Train one adapter and measure it on the validation, as strong as each of SCALES."""
+    painter = train(way, divergence, 0)
+    seen = pair("validation", TESTED, TEST)
+    found = [measure(painter, seen, 0, strength) for strength in SCALES]
+    painter.injection.remove()
     return found
 
 
-def choose() -> float:
-    """Return what the autoencoder's term counts: that with the least error on the validation."""
-    errors = {}
-    for divergence in CHOICES:
-        run = partial(run_way, AUTOENCODER, divergence, 0, "validation")
-        found = measured_once(FOLDER / NAME / f"choice_{divergence:g}.json", run)
-        errors[divergence] = sum(found["held"]) + sum(found["seen"])
-        print(divergence, found["spearman"], found["held"], found["seen"], flush=True)
-    return min(errors, key=lambda one: errors[one])
+def choose() -> dict[str, dict[str, float]]:
+    """Return "divergence" and "strength" of each method that go best with the sounds."""
+    best: dict[str, dict[str, float]] = {}
+    for way, divergences in CHOICES.items():
+        reached: dict[tuple[float, float], float] = {}
+        for divergence in divergences:
+            place = FOLDER / NAME / f"choice_{PRESETS[way]}_{divergence:g}.json"
+            tried = measured_once(place, partial(try_way, way, divergence))
+            for strength, one in zip(SCALES, tried, strict=True):
+                reached[divergence, strength] = sum(one["spearman"])
+                print(way, divergence, strength, one, flush=True)
+        divergence, strength = max(reached, key=lambda pair: reached[pair])
+        best[way] = {"divergence": divergence, "strength": strength}
+    return best
 
 
-def draw(base: Base, injection: Injection) -> None:
+def draw(painter: Painter, strength: float) -> None:
     """Draw digits that are told more and more of one attribute."""
     lines = {}
     digits = torch.arange(0, 10, 2)
@@ -325,7 +251,7 @@ def draw(base: Base, injection: Injection) -> None:
         saw = f"{name} rises over the four pictures of each digit"
         # Each digit from the same noise, so that what differs is what was told.
         painted = [
-            tell(base, injection, words[n : n + 1], told[n : n + 1], int(words[n]))
+            painter.paint(words[n : n + 1], told[n : n + 1], int(words[n]), strength)
             for n in range(len(words))
         ]
         lines[saw] = torch.cat(painted)
@@ -334,9 +260,9 @@ def draw(base: Base, injection: Injection) -> None:
 
 def run(seeds: int = SEEDS) -> None:
     """Run what is not there yet, and keep all in one file."""
-    divergence = choose()
+    chosen = choose()
     settings = {
-        "divergence": divergence,
+        "chosen": chosen,
         "steps": LESSON.steps,
         "taught": TAUGHT,
         "tested": TESTED,
@@ -344,7 +270,7 @@ def run(seeds: int = SEEDS) -> None:
         "judge": measure_judge(load_judge("digits"))[0],
         "real": measure_real(),
     }
-    run_study(NAME, PRESETS, seeds, lambda way, seed: run_way(way, divergence, seed), settings)
+    run_study(NAME, PRESETS, seeds, lambda way, seed: run_way(way, seed, chosen[way]), settings)
 
 
 def measure_real() -> list[float]:

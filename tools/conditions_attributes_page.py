@@ -24,6 +24,7 @@ def tell_attributes() -> list[str]:
     head += ["off, held out", "off, elsewhere", "range", "others move", "digit right"]
     rows = [_row(way, seeds) for way, seeds in found.items()]
     real = " and ".join(f"{one:.2f}" for one in settings["real"])
+    strengths = " and ".join(f"{one['strength']:g}" for one in settings["chosen"].values())
     low, high = (f"{100 * one:.0f}" for one in settings["held"])
     return [
         f"{settings['taught']} written digits are each paired with a recording of the digit: the "
@@ -41,7 +42,8 @@ def tell_attributes() -> list[str]:
         "range is how far the mean thickness (slant) goes as loudness (pitch) goes from its least "
         "to its most, as a share of the middle 90 % of all pictures; how far the other attributes "
         "move meanwhile is told as a share of that, all in deviations: 0 is the best. What the "
-        f"autoencoder's term counts, {settings['divergence']:g}, was chosen on the validation. A "
+        f"autoencoder's term counts, {settings['chosen'][AUTOENCODER]['divergence']:g}, and how "
+        f"strong adapters are ({strengths} times as trained), was chosen on the validation. A "
         f"judge who names {settings['judge']:.1f} % of true digits right tells how many are the "
         "digit. `make conditions-attributes` does it.",
         "\n".join(_aims(found)),

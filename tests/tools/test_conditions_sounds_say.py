@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-import tools.conditions_attributes as attributes
 import tools.conditions_attributes_page as page
+import tools.conditions_heard_digits as heard
 import tools.conditions_structure as structure
 from data_prep.media.wav import encode_wav
 from modalities.audio.attribute_scale import Bounds
@@ -47,17 +47,17 @@ def test_a_sound_is_as_loud_and_as_high_as_its_picture_asks(tmp_path, monkeypatc
         path = tmp_path / f"{hertz}.wav"
         path.write_bytes(encode_wav(0.1 * np.sin(2 * np.pi * hertz * times).astype(np.float32)))
         rows.append((float(hertz), str(path)))
-    monkeypatch.setattr(attributes, "recordings", lambda fold: {3: rows})
+    monkeypatch.setattr(heard, "recordings", lambda fold: {3: rows})
     for loud, high, hertz in ((0.0, 0.1, 100), (0.5, 0.6, 200), (1.0, 1.0, 250)):
-        loudness, pitch = attributes._hear(3, [loud, high], "train", True)
-        assert loudness == pytest.approx(attributes.LOUDNESS.value(loud), abs=0.01)
+        loudness, pitch = heard._hear(3, [loud, high], "train", True)
+        assert loudness == pytest.approx(heard.LOUDNESS.value(loud), abs=0.01)
         assert pitch == pytest.approx(hertz, rel=0.01)
 
 
 def test_attributes_are_told_between_the_bounds_of_the_training():
     bounds = (Bounds("loudness", "LUFS", -40, -20), Bounds("pitch", "Hz", 100, 400, ratio=True))
-    heard = torch.tensor([[-40.0, 200.0], [-10.0, 50.0]])
-    assert attributes.scale(heard, bounds).tolist() == [[0, pytest.approx(0.5)], [1, 0]]
+    told = torch.tensor([[-40.0, 200.0], [-10.0, 50.0]])
+    assert heard.scale(told, bounds).tolist() == [[0, pytest.approx(0.5)], [1, 0]]
 
 
 @pytest.mark.parametrize("module, tell", [(page, "tell_attributes"), (structure, "tell_structure")])
@@ -74,7 +74,8 @@ def test_the_pages_tell_each_aim_with_what_was_reached(monkeypatch):
     one = {"spearman": [0.95, 0.5], "held": [0.4, 0.6], "seen": [0.3, 0.5], "range": [1, 1]}
     one |= {"others": [0.1, 0.2], "right": 98.0, "weights": 12345}
     settings = {"taught": 300, "tested": 200, "held": [0.4, 0.6], "steps": 400, "judge": 96.6}
-    settings |= {"divergence": 0.01, "real": [1.0, 0.95], "ear": 98.0}
+    chosen = {"autoencoder": {"divergence": 0.1, "strength": 2.0}, "MLP": {"strength": 1.5}}
+    settings |= {"chosen": chosen, "real": [1.0, 0.95], "ear": 98.0}
     found = {"autoencoder": [one] * 3, "MLP": [{**one, "held": [0.3, 0.5]}] * 3}
     monkeypatch.setattr(page, "read_study", lambda name: (settings, found))
     monkeypatch.setattr(page, "show_sheet", lambda name, about: "")
