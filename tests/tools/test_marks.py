@@ -10,7 +10,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = {
     "adapters.md": ["methods", "counts"],
     "audio_classification.md": ["study"],
-    "avsr.md": ["avsr", "report"],
+    "avsr.md": ["avsr", "enrolment", "report"],
     "commands.md": ["commands"],
     "segmentation.md": ["published", "study"],
     "speed.md": ["bench"],
