@@ -14,6 +14,7 @@ from fusion.sets.card import read_card
 from fusion.sets.files import write_card
 from modalities.network_file import save_network
 from modalities.vision.lips import LipEncoder, load_lip_encoder
+from modalities.whole_file import folder_when_whole
 from tasks.avsr.sets.collection import (
     AGREEMENT,
     ALL,
@@ -55,32 +56,40 @@ def build_candidates(
         What is known about it; sets as they were have `BEFORE` behind their names. The set that
         hears only is there once: all that chooses by sound rests on it.
     """
-    folder.mkdir(parents=True)
-    # Not what tells known sound and faces: whoever comes here is the talker.
-    for name in (SELECTOR, KIND, LOUDNESS):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
-    shutil.copyfile(lips, folder / LIPS)
-    shutil.copyfile(agreement, folder / AGREEMENT)
     first = collection.groups[ALL][0]
-    for name in collection.sets:
-        if name == collection.listener:
-            shutil.copytree(source / name, folder / name, copy_function=shutil.copyfile)
-            continue
-        shutil.copytree(source / name, folder / f"{name}{BEFORE}", copy_function=shutil.copyfile)
-        if name != first:
-            write_moved(source / name, source / first, trained, folder / name)
-            continue
-        shutil.copytree(trained, folder / name, copy_function=shutil.copyfile)
-        # How long it took differs from run to run; all else in the folder does not.
-        write_card(folder / name, replace(read_card(trained), seconds=None))
-    doubled = {
+    with folder_when_whole(folder) as partial:
+        # Not what tells known sound and faces: whoever comes here is the talker.
+        for name in (SELECTOR, KIND, LOUDNESS):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, partial / name)
+        shutil.copyfile(lips, partial / LIPS)
+        shutil.copyfile(agreement, partial / AGREEMENT)
+        for name in collection.sets:
+            if name == collection.listener:
+                _copy(source / name, partial / name)
+                continue
+            _copy(source / name, partial / f"{name}{BEFORE}")
+            if name == first:
+                _copy(trained, partial / name)
+                # How long it took differs from run to run; nothing else does.
+                write_card(partial / name, replace(read_card(trained), seconds=None))
+            else:
+                write_moved(source / name, source / first, trained, partial / name)
+        described = replace(collection, lips=LIPS, groups=_double(collection), scores={})
+        write_collection(partial, described)
+    return described
+
+
+def _copy(source: Path, folder: Path) -> None:
+    shutil.copytree(source, folder, copy_function=shutil.copyfile)
+
+
+def _double(collection: Collection) -> dict[str, list[str]]:
+    """Return the groups with each set but the one that hears only as it was, too."""
+    return {
         group: [*names, *(f"{name}{BEFORE}" for name in names if name != collection.listener)]
         for group, names in collection.groups.items()
     }
-    described = replace(collection, lips=LIPS, groups=doubled, scores={})
-    write_collection(folder, described)
-    return described
 
 
 def fit_face(

@@ -47,7 +47,7 @@ from tasks.avsr.training.noise_maker import NoiseMaker
 from tasks.training.folder_lock import alone_in
 
 KNOWN = 0.5  # share of pieces with a face that a collection knows, above which it knows the talker
-PICTURES = "pieces"
+PIECES = "pieces"
 SETTINGS = "settings.json"
 Report = Callable[[float, float | None], None]
 
@@ -115,7 +115,7 @@ class _Enrolment:
     @property
     def data(self) -> Path:
         """Folder of the pieces."""
-        return self.work / PICTURES
+        return self.work / PIECES
 
     def run(self, clips: Sequence[Clip], unread: int) -> TalkerCard:
         """Do all steps that are not done yet, and return the card."""
