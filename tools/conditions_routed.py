@@ -38,15 +38,15 @@ SETTINGS = {**asdict(LESSON), "pictures": TESTED}
 FULL, SIGNED, TOKEN, SAMPLE, STATIC, ONE = "care_edit", "signed", "token", "sample", "static", "one"
 # What differs from the preset, beside sizes for a small FLUX.
 SYSTEMS: dict[str, dict[str, Any]] = {
-    FULL: {},
-    SIGNED: {"repaint": "signed"},
     TOKEN: PLAIN,
-    SAMPLE: {**PLAIN, "routing": "sample"},
     STATIC: {**PLAIN, "routing": "static", "k": 4},
+    SAMPLE: {**PLAIN, "routing": "sample"},
     ONE: {**PLAIN, "experts": ("base",), "k": 1, "heads": 8},
+    FULL: {},
     "k1": {**PLAIN, "k": 1},
     "k2": {**PLAIN, "k": 2},
     "k4": {**PLAIN, "k": 4},
+    SIGNED: {"repaint": "signed"},
 }
 SHOWN = {
     FULL: "CARE-Edit",
