@@ -127,7 +127,7 @@ def _aims(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
         f"* And better than as many by chance: error {kept:.1f} against {error(CHANCE):.1f}, edges "
         f"{edges(EVALUATOR):.1f} % against {edges(CHANCE):.1f} %"
         f"{missed(kept < error(CHANCE) and edges(EVALUATOR) > edges(CHANCE))}.",
-        f"* Words alone paint a shape that is named right in {shape('none'):.1f} %, conditions one in "
-        f"{shape(SOUND):.1f} %, but at its place: error {error('none'):.1f} against "
+        f"* Words alone paint a shape that is named right in {shape('none'):.1f} %, conditions one "
+        f"in {shape(SOUND):.1f} %, but at its place: error {error('none'):.1f} against "
         f"{error(SOUND):.1f}.",
     ]
