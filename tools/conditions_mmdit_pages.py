@@ -38,12 +38,14 @@ def tell_easycontrol() -> list[str]:
     times = found["steps"]
     steps = [[form, *(f"{value:.1f}" for value in times[form])] for form in easycontrol.FORMS]
     return [
-        f"Two branches of rank {found['rank']} on {_tell_base('flux')}, "
-        f"{_tell_lesson(found)}; one is told edges, the other a subject, another picture in the "
-        "wanted colour. They were trained apart, each by the causal mask, and each in one sequence "
-        "in which all tokens see all; then both are told at once. No word is told.",
+        f"Two branches of rank {found['rank']} were trained apart for {_tell_lesson(found)} on "
+        f"{_tell_base('flux')}: one is told edges, the other a subject, another picture in the "
+        "wanted colour. That was done by the causal mask, and in one sequence in which all tokens "
+        "see all; then both are told at once. No word is told.",
         to_table(head, lines),
-        f"{_tell_test(found, seeds)} Distance is Fréchet's, of what the judge sees.",
+        f"{_tell_test(found, seeds)} An edge counts as found within a pixel; distance is "
+        "Fréchet's, of what the judge sees. The step size was chosen by the edges of validation "
+        "pictures, with the mask.",
         to_table(
             ["ms a step", *(_number(count, "condition") for count in easycontrol.COUNTS)], steps
         ),
@@ -92,9 +94,10 @@ def tell_unic() -> list[str]:
         form, _, task = name.partition(", ")
         lines.append([form, task, *_cells(seeds, name, unic.TASKS)])
     return [
-        f"One adapter of rank {found['rank']} beside {_tell_base('sd3')}, {_tell_lesson(found)}. "
-        "It is told a picture and one of three instructions, two tokens each, and nothing else: "
-        "copy its outline in a new colour, copy its colour onto another shape, or mirror it.",
+        f"One adapter of rank {found['rank']} was trained for {_tell_lesson(found)} beside "
+        f"{_tell_base('sd3')}. It is told a picture and one of three instructions, two tokens each, "
+        "and nothing else: copy its outline in a new colour, copy its colour onto another shape, or "
+        "mirror it.",
         to_table(head, lines),
         f'{_tell_test(found, seeds)} "wanted" is what is measured of the targets themselves; '
         '"base alone" paints without an adapter.',
@@ -155,8 +158,8 @@ def tell_pka() -> list[str]:
         for name in found["times"][0]
     ]
     return [
-        f"Four branches of rank {found['rank']} on the frozen FLUX, {_tell_lesson(found)}, each "
-        "trained apart: edges, the region of the shape and colours of 4 x 4 blocks are read by "
+        f"Four branches of rank {found['rank']} were trained apart for {_tell_lesson(found)} on the "
+        "frozen FLUX: edges, the region of the shape and the colours of 4 x 4 blocks are read by "
         "position, a subject by the places that look at the word of the shape. That word is told, "
         "the colour is not. Beside them stand branches that every place reads whole.",
         to_table(["read", "told", *head], lines),
@@ -219,8 +222,8 @@ def _tell_base(kind: str) -> str:
     """Say which base stands below, and how well it paints by words alone."""
     found, name = _read(mmdits.RESULTS)[kind], {"flux": "FLUX", "sd3": "Stable Diffusion 3"}[kind]
     return (
-        f"a frozen {name} of {found['weights']:,} weights, which paints {found['shape']:.0f} % of "
-        f"the shapes and {found['colour']:.0f} % of the colours that it is told"
+        f"a frozen {name} of {found['weights']:,} weights, which by words alone paints "
+        f"{found['shape']:.0f} % of the shapes and {found['colour']:.0f} % of the colours right"
     )
 
 
