@@ -20,8 +20,8 @@ from fusion.conditions.condition import Condition
 from fusion.conditions.injection import Injection, inject
 from modalities.audio.attribute_scale import Bounds
 from modalities.diffusion.measure.loss import loss
-from modalities.diffusion.measure.paths import DiffusionPath
 from modalities.diffusion.measure.times import Cubic, LevelSampler
+from modalities.diffusion.schedule import path_of
 from tools.conditions_bases import Base, drop_words, load_base, paint
 from tools.conditions_heard_digits import HELD, Told, bounds_of, pair, scale, spreads
 from tools.conditions_judges import load_judge, measure_judge
@@ -76,7 +76,7 @@ def teach(
         lesson: How long and how fast.
         time: Draws levels of noise.
     """
-    path = DiffusionPath(base.denoiser.noise)
+    path = path_of(base.denoiser.noise)
     latents, shares = base.encode(told.values), scale(told.heard, bounds)
     adapter: Any = injection.injectors[NAME]
     causes = adapter.options.tokeniser == "autoencoder"

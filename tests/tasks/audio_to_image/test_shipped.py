@@ -58,3 +58,22 @@ def test_the_mixture_is_painted_as_what_is_heard(tmp_path, capsys):
     picture = tmp_path / "painted.png"
     assert run(["paint", str(SOUND), "-o", str(picture), "--count", "2"]) == 0
     assert "bird" in capsys.readouterr().out and cv2.imread(str(picture)).shape[0] >= 256
+
+
+@pytest.mark.slow
+def test_the_louder_it_is_told_the_larger_are_icons_and_the_brighter_the_lighter():
+    painter = Painter.load("scenes", "cpu")
+    heard = painter.hear(read_audio(SOUND), RATE_HZ).embeddings[None].expand(4, -1, -1)
+
+    def paint(loudness: float, centroid: float) -> np.ndarray:
+        told = {"loudness": loudness, "centroid": centroid}
+        return painter.paint(heard, steps=10, attributes=told).numpy()
+
+    inked = []
+    for loudness in (0.0, 0.5, 1.0):
+        pictures = paint(loudness, 0.9)
+        ground = np.median(pictures, (1, 2), keepdims=True)
+        inked.append(float((np.abs(pictures - ground).max(-1) > 0.3).mean()))
+    assert inked[0] < inked[1] < inked[2] and inked[2] > 1.2 * inked[0]
+    dark, light = paint(0.9, 0.0), paint(0.9, 1.0)
+    assert np.median(light) > np.median(dark) + 0.2
