@@ -188,10 +188,9 @@ class LipConfig:
         lips: Options of the encoder; its words are those of the training clips.
         augment: How pictures are changed.
         objective: "frames" learns from word times, "ctc" from transcripts.
-        start: A lip encoder by name or file that is trained on, its words with it: other words are
-            not learnt. Its head and statistics stay, so that features keep their meaning. Empty
-            for a fresh one.
-        keep: Name of the split whose features are held where `start` has them; empty for none.
+        start: A lip encoder by name or file that is trained on, with its words; empty for a fresh
+            one. Its head and statistics stay, so that features keep their meaning.
+        keep: Split whose features are held where `start` has them; empty for none.
         hold: How strongly they are held, 0 or more.
         loop: How long and how fast it is trained.
     """
@@ -230,7 +229,7 @@ class AgreementConfig:
         data: Clips.
         noise: Heard besides.
         lips: A lip encoder, by name or file.
-        start: File of a network that is trained on; empty for a fresh one.
+        start: File of a network to train on; empty for a fresh one.
         sight: How often lips are read; nothing is dropped or exchanged, which is done by contrast.
         augment: How pictures are changed.
         agreement: Options of the network.
@@ -338,8 +337,7 @@ class SetConfig:
     def __post_init__(self):
         check_method(self.method, self.options)
         if self.fusion and self.fusion not in FUSION_NAMES:
-            guess = did_you_mean(self.fusion, FUSION_NAMES)
-            known = ", ".join(FUSION_NAMES)
+            guess, known = did_you_mean(self.fusion, FUSION_NAMES), ", ".join(FUSION_NAMES)
             raise ValueError(f"No fusion {self.fusion!r}; known: {known}, or ''.{guess}")
         if self.fusion in GATED and not (self.lips and self.agreement):
             raise ValueError(
@@ -350,8 +348,7 @@ class SetConfig:
     @property
     def measures(self) -> tuple[str, ...]:
         """What a training can end with, by name."""
-        kinds = self.noise.categories
-        heard = ["clean", *(f"{kind} {level:g} dB" for level in SET_DB for kind in kinds)]
+        heard = ["clean", *(f"{k} {db:g} dB" for db in SET_DB for k in self.noise.categories)]
         faces = ("", ", no face", ", wrong face") if self.fusion else ("",)
         losses = [f.name for f in fields(LossOptions) if getattr(self.losses, f.name)]
         return ("loss", *losses, *(f"{what}{face}" for face in faces for what in heard))
