@@ -41,7 +41,7 @@ SLOW = Lesson(steps=600, rate=1e-3, warmup=20, batch=16)
 FAST = replace(SLOW, rate=3e-3, warmup=10)
 MIX_LESSON = Lesson(steps=100, rate=0.1, warmup=5, batch=16, decay=0.0)
 LOOKED = (10, 20, 40, 70, 100, 150, 200, 300, 400, 500, 600)
-DRAWN, TESTED, SHOWN, STEPS = 3000, 60, 6, 10
+DRAWN, TESTED, SHOWN, STEPS = 3000, 60, 5, 10
 SCRATCH, FASTER, MAPPED, SAME = (
     "ControlNet from scratch",
     "ControlNet from scratch, at three times the rate",
