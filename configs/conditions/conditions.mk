@@ -1,6 +1,6 @@
 # Studies of conditions on small bases, each a file tools/conditions_NAME.py and a section of docs/conditions.md:
-# `make conditions-sizes` (11 minutes of a core), `conditions-views` (8), `conditions-control` (15), `conditions-pairs` (15).
-# Bases and judges are trained first, where there are none: `make conditions-bases`, 15 minutes.
+# `make conditions-sizes` (9 minutes of a core), `conditions-views` (6), `conditions-control` (17), `conditions-pairs` (9).
+# Bases and judges are trained first, where there are none: `make conditions-bases`, 12 minutes.
 conditions-bases conditions-judges: conditions-%: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
 
