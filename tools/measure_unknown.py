@@ -20,7 +20,7 @@ from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.evidence import SIGNALS, Evidence, weigh
 from tasks.avsr.sets.row_reader import level_all
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
-from tools.unknown_speech import KINDS, TEST, Piece, Speech, add_noise, find_speech
+from tools.unknown_speech import GRID, KINDS, TEST, Piece, Speech, add_noise, find_speech
 
 MODEL, SETS = "whisper-tiny.en", "grid"
 LEVELS_DB = (None, 5.0, 0.0, -5.0, -10.0)
@@ -28,7 +28,12 @@ BATCH = 8
 
 
 def measure(
-    recogniser: SetRecogniser, speech: Speech, use: str, seed: int, known: set[tuple]
+    recogniser: SetRecogniser,
+    speech: Speech,
+    use: str,
+    seed: int,
+    known: set[tuple],
+    signals: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield rows of all pieces in all conditions, batch by batch.
 
@@ -38,6 +43,7 @@ def measure(
         use: Which pieces, `tools.unknown_speech.CHOOSE` or `TEST`.
         seed: Another one draws other noise.
         known: Rows that there are, by `key_of`.
+        signals: Whether all signals are measured, known window or not.
     """
     pieces = [piece for piece in speech.pieces if piece.use == use]
     for snr_db in LEVELS_DB:
@@ -46,7 +52,7 @@ def measure(
             todo = [piece for piece in pieces if keys[piece.name] not in known]
             for start in range(0, len(todo), BATCH):
                 some = todo[start : start + BATCH]
-                yield _measure(recogniser, speech, some, kind, snr_db, seed)
+                yield _measure(recogniser, speech, some, kind, snr_db, seed, signals)
 
 
 def key_of(row: dict[str, Any]) -> tuple:
@@ -61,6 +67,7 @@ def _measure(
     kind: str,
     snr_db: float | None,
     seed: int,
+    signals: bool,
 ) -> list[dict[str, Any]]:
     """Hear a batch: as the selector describes it, by the set that hears only, and plainly."""
     heard = [add_noise(speech, piece, kind, snr_db, seed) for piece in pieces]
@@ -82,10 +89,17 @@ def _measure(
         }
         for piece, old, new, text in zip(pieces, before, now, texts, strict=True)
     ]
-    places = [n for n, row in enumerate(rows) if not (row["before"] and row["now"])]
-    for place, measured in zip(places, _hear_plainly(recogniser, heard, places), strict=True):
-        rows[place] |= measured
+    for place in (n for n, row in enumerate(rows) if needs_plain(row)):
+        rows[place]["plain"] = recogniser.plain([heard[place]])[0].text
+    if signals:
+        for row, measured in zip(rows, weigh_all(recogniser, heard), strict=True):
+            row["signals"] = measured
     return rows
+
+
+def needs_plain(row: dict[str, Any]) -> bool:
+    """Tell whether errors of a row depend on what the frozen Whisper writes."""
+    return row["side"] == GRID and not (row["before"] and row["now"])
 
 
 def describe_without(recogniser: SetRecogniser, heard: Sequence[Utterance]) -> list[Scenario]:
@@ -99,23 +113,16 @@ def describe_without(recogniser: SetRecogniser, heard: Sequence[Utterance]) -> l
         recogniser.selector = selector
 
 
-def _hear_plainly(
-    recogniser: SetRecogniser, heard: Sequence[Utterance], places: Sequence[int]
-) -> list[dict[str, Any]]:
-    """Return what the frozen Whisper writes of some utterances, and all signals."""
-    if not places:
-        return []
+def weigh_all(recogniser: SetRecogniser, heard: Sequence[Utterance]) -> list[dict[str, float]]:
+    """Return all signals of utterances, by name."""
     names = [recogniser.groups[AUDIO][0], *recogniser.groups.get(ALL, ()), *others(recogniser)]
     with recogniser.sets.held(names) as held, recogniser.sets.turn():
         listener, *rest = [one.adapter for one in held]
-        some = level_all([heard[place] for place in places])
-        evidence = Evidence(recogniser.adapted, listener, rest, some)
-        signals = weigh(evidence, tuple(SIGNALS)).tolist()
-        plain = [recogniser.adapted.spell(one) for one in evidence.plainly_said]
-    measured = [
-        {name: round(value, 4) for name, value in zip(SIGNALS, row, strict=True)} for row in signals
+        evidence = Evidence(recogniser.adapted, listener, rest, level_all(heard))
+        found = weigh(evidence, tuple(SIGNALS)).tolist()
+    return [
+        {name: round(value, 4) for name, value in zip(SIGNALS, row, strict=True)} for row in found
     ]
-    return [{"plain": text, "signals": row} for text, row in zip(plain, measured, strict=True)]
 
 
 def others(recogniser: SetRecogniser) -> tuple[str, ...]:
@@ -130,6 +137,7 @@ def main(
     data: Path = Path("../shared/data"),
     grid: Path = Path("build/avsr/grid"),
     sets: str = SETS,
+    signals: bool = False,
 ) -> None:
     """Measure, and write lines of JSON."""
     torch.set_grad_enabled(False)
@@ -139,7 +147,7 @@ def main(
     known = {key_of(json.loads(line)) for line in lines}
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("a") as file:
-        for rows in measure(recogniser, speech, use, seed, known):
+        for rows in measure(recogniser, speech, use, seed, known, signals):
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
             print(rows[0]["kind"], rows[0]["snr_db"], len(rows), flush=True)

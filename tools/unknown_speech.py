@@ -95,7 +95,7 @@ def find_speech(data: Path, grid: Path, work: Path) -> Speech:
     recordings = [_find_recording(data, name) for name in RECORDINGS]
     clip, face = _read_clips(data / "video", work / "video")[0]
     stranger = Path(clip.media).stem
-    pieces = [piece for use in TALKERS for piece in _cut_talker(data, use, work)]
+    pieces = [piece for talker in TALKERS for piece in cut_talker(data, talker, work)]
     for path in recordings:
         pieces += cut_recording(path, stranger, face)
     pieces += [piece for speaker in DIGITS for piece in _string_digits(data, speaker, face)]
@@ -154,7 +154,14 @@ def _read_clips(folder: Path, work: Path) -> list[tuple[Clip, Utterance]]:
     return found
 
 
-def _cut_talker(data: Path, talker: str, work: Path) -> list[Piece]:
+def cut_talker(data: Path, talker: str, work: Path) -> list[Piece]:
+    """Return the test clips of one of `TALKERS`.
+
+    Args:
+        data: The folder of shared data.
+        talker: Name of the folder of clips.
+        work: Prepared clips go here.
+    """
     folder = data / talker if talker == "grid_talkers" else data / "grid_people" / talker
     keep = None
     if talker == "s4":

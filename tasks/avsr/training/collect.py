@@ -1,10 +1,14 @@
 """Put trained sets, selector and agreement together, and learn what sound they are for."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from data_prep.clips.samples import Sample
+from data_prep.media import read_audio
+from fusion.scenarios.verification import Verifier
 from fusion.sets.card import CARD, read_card
 from modalities.network_file import save_network
 from modalities.outputs import check_output_folder, check_outputs
@@ -27,6 +31,7 @@ from tasks.avsr.sets.set_recogniser import load_recogniser
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.config import CollectConfig
 from tasks.avsr.training.selector_fitting import Progress, SelectorFitting
+from tasks.avsr.training.verifier_fitting import VerifierFitting
 from tasks.config import named_paths
 
 LIPS = "lips.safetensors"
@@ -130,6 +135,35 @@ def _learn(
     save_network(kind, folder / KIND)
     heard = replace(selector, kind=kind.to(selector.adapted.model.device))
     save_network(fitting.fit_level(heard), folder / LOUDNESS)
+    if config.speech:
+        save_network(verify(config, training, folder), folder / VERIFICATION)
+
+
+def verify(
+    config: CollectConfig,
+    training: Sequence[Sample],
+    folder: Path,
+    progress: Progress | None = None,
+) -> Verifier:
+    """Fit what accepts texts of unknown windows to a collection that knows its sound.
+
+    Args:
+        config: Names the recordings of other speech, and the signals.
+        training: Clips that the sets were trained on.
+        folder: The collection.
+        progress: Called with the windows heard, and all.
+
+    Raises:
+        FileNotFoundError: A recording is not there.
+        ValueError: The collection has no set that hears only, or knows all windows.
+    """
+    selector = load_recogniser(config.model, folder, "cpu").selector
+    assert selector is not None
+    speech = [read_audio(path) for path in config.speech]
+    fitting = VerifierFitting(
+        training, speech, config.noise, config.unknown, config.least, config.seed
+    )
+    return fitting.fit(selector, config.signals, config.compared, progress)
 
 
 def _put(made: Path, folder: Path) -> None:

@@ -108,6 +108,8 @@ class AugmentOptions:
         blanks: Stretches that are blanked, at most.
         blank_frames: Length of each, at most.
         erase: Probability of an erased rectangle.
+        blur: Standard deviation of the blur of a whole clip, pixels at most.
+        codec: Probability of pictures that were compressed hard.
     """
 
     shift: float = 4
@@ -121,6 +123,8 @@ class AugmentOptions:
     blanks: int = 3
     blank_frames: int = 6
     erase: float = 0.3
+    blur: float = 0.0
+    codec: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ class LipConfig:
             one. Its head and statistics stay, so that features keep their meaning.
         keep: Split whose features are held where `start` has them; empty for none.
         hold: How strongly they are held, 0 or more.
+        unchanged: Holds features of these clips' unchanged pictures, else of those that are learnt.
         loop: How long and how fast it is trained.
     """
 
@@ -203,6 +208,7 @@ class LipConfig:
     start: str = ""
     keep: str = ""
     hold: float = 1.0
+    unchanged: bool = False
     loop: LoopOptions = field(default_factory=LoopOptions)
 
     def __post_init__(self):
@@ -212,12 +218,17 @@ class LipConfig:
             raise ValueError(
                 f"keep is {self.keep!r} without start; name the encoder to hold on to."
             )
+        if self.unchanged and not self.keep:
+            raise ValueError("unchanged is true without keep; name the split whose pictures it is.")
+        if self.hold < 0:
+            raise ValueError(f"hold is {self.hold}; expected 0 or more.")
         self.loop.check_goals(self.measures)
 
     @property
     def measures(self) -> tuple[str, ...]:
         """What a training can end with, by name."""
-        return ("loss", "validation_loss", "frame_accuracy", "word_error_rate")
+        held = ("words", "held") if self.keep and self.hold else ()
+        return ("loss", *held, "validation_loss", "frame_accuracy", "word_error_rate")
 
 
 @dataclass(frozen=True)
@@ -375,6 +386,12 @@ class CollectConfig:
             noise sound like; 0 leaves the checks, kind and level to the selector alone.
         doubt: How unsure the decoder may be on known sound, as mean negative log-probability of a
             token, above 0.
+        speech: Recordings of other speech, from which the sets' own sentences in unknown voices are
+            told; none leaves all unknown windows to plain Whisper.
+        signals: What they are told by, see `tasks.avsr.sets.evidence.SIGNALS`.
+        compared: Names of the sets whose texts are compared for it.
+        least: From which probability on a text of an unknown window is accepted, 0 to 1.
+        unknown: How many windows of each kind show it.
         described: Data and licence, as a reader should find them.
         licence: What the weights are licensed under, for the card; "" for nothing.
         command: That trains all of it.
@@ -394,6 +411,11 @@ class CollectConfig:
     noise: NoiseOptions = field(default_factory=NoiseOptions)
     clips: int = 1460
     doubt: float = 0.25
+    speech: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ("doubt", "agreed", "steady")
+    compared: tuple[str, ...] = ()
+    least: float = 0.9
+    unknown: int = 400
     described: str = ""
     licence: str = ""
     command: str = ""

@@ -59,9 +59,13 @@ class LipReading:
         self.size = len(self.training)
 
     def load(self, index: int, random: np.random.Generator) -> dict[str, Any]:
-        """Return pictures, mask and what is said, changed at random."""
+        """Return pictures, mask and what is said, changed at random; unchanged ones to hold."""
         sample = self.training[index]
-        return self._example(sample, random)
+        example = self._example(sample, random)
+        if self.config.unchanged and example["kept"]:
+            plain = self._example(sample, None)
+            example |= {"plain": plain["pictures"], "plain_mask": plain["mask"]}
+        return example
 
     def _example(self, sample: Sample, random: np.random.Generator | None) -> dict[str, Any]:
         frames = len(sample.crops)
@@ -87,8 +91,14 @@ class LipReading:
         }
 
     def collate(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Pad to the longest."""
-        return {
+        """Pad to the longest; unchanged pictures are those of kept clips alone."""
+        plain = [e for e in examples if "plain" in e]
+        held = {
+            name: _pad([e[name] for e in plain], value)
+            for name, value in (("plain", 0.0), ("plain_mask", False))
+            if plain
+        }
+        return held | {
             "pictures": _pad([e["pictures"] for e in examples], 0.0),
             "mask": _pad([e["mask"] for e in examples], False),
             "labels": _pad([e["labels"] for e in examples], len(self.options.words)),
@@ -159,7 +169,8 @@ class _FurtherLearner(_Learner):
     """Trains an encoder on, near the one that it was.
 
     Its head and the statistics of its batch norms stay, so that a feature goes on meaning what it
-    meant; features of clips that are kept are held besides.
+    meant; features of clips that are kept are held besides, of their unchanged pictures where those
+    are there.
     """
 
     def __init__(self, network: LipNetwork, objective: str, hold: float):
@@ -182,12 +193,21 @@ class _FurtherLearner(_Learner):
         words = self.word_loss(batch, features)
         if not self.hold or not bool(batch["kept"].any()):
             return {"loss": words}
-        with torch.no_grad():
-            before = self.before(batch["pictures"], batch["mask"])
-        counted = batch["mask"] & batch["kept"][:, None]
-        apart = (features - before).square().mean(2)
-        held = (apart * counted).sum() / counted.sum().clamp_min(1)
+        held = self._move(batch, features)
         return {"loss": words + self.hold * held, "words": words, "held": held}
+
+    def _move(self, batch: dict[str, Any], features: Tensor) -> Tensor:
+        """Return how far what is kept has moved: the mean square of features' changes, scalar."""
+        pictures, mask = batch["pictures"], batch["mask"]
+        counted = mask & batch["kept"][:, None]
+        if "plain" in batch:
+            pictures = batch["plain"]
+            counted = mask = batch["plain_mask"]
+            features = self.network(pictures, mask)
+        with torch.no_grad():
+            before = self.before(pictures, mask)
+        apart = (features - before).square().mean(2)
+        return (apart * counted).sum() / counted.sum().clamp_min(1)
 
 
 def _begin(config: LipConfig, words: Sequence[str]) -> LipNetwork:

@@ -9,6 +9,7 @@ from modalities.vision.lip_options import LipOptions
 from modalities.vision.lips import standardise
 from tasks.avsr.training.config import AugmentOptions
 
+CODEC_QUALITY = 8, 40  # of JPEG, as of video over a poor line
 NO_CHANGE = AugmentOptions(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
 
 
@@ -49,6 +50,7 @@ def change_pictures(
             borderMode=cv2.BORDER_REPLICATE,
         )
     _change_light(pictures, augment, random)
+    _make_worse(pictures, augment, random)
     for _ in range(int(random.integers(augment.blanks + 1))):
         length = int(random.integers(1, augment.blank_frames + 1))
         first = int(random.integers(max(1, len(kept) - length)))
@@ -82,6 +84,19 @@ def _draw_place(
         target[0] = 95 - target[0]
     target = target + random.uniform(-augment.shift, augment.shift, 2)
     return np.concatenate([turn, (target - turn @ middle)[:, None]], 1)
+
+
+def _make_worse(pictures: np.ndarray, augment: AugmentOptions, random: np.random.Generator) -> None:
+    """Blur pictures, and compress them hard, in place."""
+    if augment.blur:
+        strength = random.uniform(0, augment.blur)
+        for picture in pictures:
+            cv2.GaussianBlur(picture, (0, 0), max(strength, 0.01), dst=picture)
+    if augment.codec and random.random() < augment.codec:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*CODEC_QUALITY))]
+        for picture in pictures:
+            coded = cv2.imencode(".jpg", picture.clip(0, 255).astype(np.uint8), quality)[1]
+            picture[:] = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
 
 
 def _change_light(

@@ -139,7 +139,6 @@ def read_changed(
 
 def _harden(augment: AugmentOptions, by: float) -> AugmentOptions:
     """Change pictures more; never their pace, which would part lips from sound."""
-    share = min(1.0, augment.erase * by)
     return AugmentOptions(
         shift=augment.shift * by,
         jitter=augment.jitter * by,
@@ -151,5 +150,7 @@ def _harden(augment: AugmentOptions, by: float) -> AugmentOptions:
         noise=augment.noise * by,
         blanks=round(augment.blanks * by),
         blank_frames=augment.blank_frames,
-        erase=share,
+        erase=min(1.0, augment.erase * by),
+        blur=augment.blur * by,
+        codec=min(1.0, augment.codec * by),
     )
