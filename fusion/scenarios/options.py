@@ -1,4 +1,4 @@
-"""Sizes of the classifier of noise, read without torch."""
+"""What there is to set in hearing noise, and in verifying texts, read without torch."""
 
 from dataclasses import dataclass
 
@@ -28,3 +28,28 @@ class ScenarioOptions:
             raise ValueError(f"Option 'categories' is {self.categories}; expected two or more.")
         if len(self.steps) != BLOCKS or min(self.steps) < 1:
             raise ValueError(f"Option 'steps' is {self.steps}; expected {BLOCKS} of 1 or more.")
+
+
+@dataclass(frozen=True)
+class VerifierOptions:
+    """Options of the check of texts, see `fusion.scenarios.verification`.
+
+    Attributes:
+        signals: Names of the signs, see `tasks.avsr.sets.evidence.SIGNALS`; one or more.
+        others: Names of the sets whose texts are compared.
+        least: From which probability on a text is accepted, 0 to 1.
+        strict: Whether what sounds known is verified too, where the text is unsure: loud voices of
+            the training hide what is said.
+    """
+
+    signals: tuple[str, ...] = ("informed", "agreed", "doubt")
+    others: tuple[str, ...] = ()
+    least: float = 0.9
+    strict: bool = False
+
+    def __post_init__(self):
+        if not self.signals or not 0 <= self.least <= 1:
+            raise ValueError(
+                f"Options 'signals' and 'least' are {self.signals} and {self.least}; expected one "
+                "name or more, and 0 to 1."
+            )

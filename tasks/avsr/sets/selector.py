@@ -14,7 +14,8 @@ from fusion.scenarios.classifier import Scenario, ScenarioClassifier, ScenarioOp
 from fusion.scenarios.domain import DomainCheck, DomainOptions, summarise
 from fusion.scenarios.grown import GrownNoise, GrownOptions
 from fusion.scenarios.level import LevelEstimate, LevelOptions
-from fusion.scenarios.verification import Verifier, VerifierOptions
+from fusion.scenarios.options import VerifierOptions
+from fusion.scenarios.verification import Verifier
 from modalities.network_file import Network, load_network
 from modalities.rates import (
     MEL_HOP_SAMPLES,
@@ -82,6 +83,7 @@ class Selector:
             accepts nothing.
         others: Names on the model of the sets whose texts it compares.
         farthest: Distance above which a window is unknown.
+        strict: Whether a sound is only as known as the text of it is sure.
     """
 
     adapted: AdaptedWhisper
@@ -94,6 +96,7 @@ class Selector:
     verifier: Verifier | None = None
     others: tuple[str, ...] = ()
     farthest: float = math.inf
+    strict: bool = False
 
     @torch.inference_mode()
     def describe(self, waveforms: Sequence[np.ndarray], seen: Seen) -> list[Scenario]:
@@ -208,6 +211,8 @@ class Selector:
         with self.adapted.using(self.listener):
             said = self.adapted.decode(heard.encoded, KNOWN_TOKENS, least)
         doubts = torch.tensor([s.log_probability for s in said], device=heard.mel.device)
+        if self.strict:
+            return (-doubts / self.domain.options.doubt).tolist()
         windows = zip(heard.encoded, heard.counts, doubts, strict=True)
         return torch.cat(
             [self.domain(row[None, :count], doubt[None]) for row, count, doubt in windows]
@@ -243,6 +248,7 @@ def load_selector(folder: Path, adapted: AdaptedWhisper, collection: Collection)
         verifier,
         () if verifier is None else verifier.options.others,
         collection.farthest,
+        verifier is not None and verifier.options.strict,
     )
 
 

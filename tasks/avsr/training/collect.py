@@ -161,9 +161,9 @@ def verify(
     assert selector is not None
     speech = [read_audio(path) for path in config.speech]
     fitting = VerifierFitting(
-        training, speech, config.noise, config.unknown, config.least, config.seed
+        training, speech, config.noise, config.unknown, config.verifier, config.seed
     )
-    return fitting.fit(selector, config.signals, config.compared, progress)
+    return fitting.fit(selector, progress)
 
 
 def _put(made: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from data_prep.noise.recordings import CATEGORIES
 from fusion.audio_visual.options import FUSION_NAMES, GATED, AgreementOptions
 from fusion.papers.table import check_method
-from fusion.scenarios.options import ScenarioOptions
+from fusion.scenarios.options import ScenarioOptions, VerifierOptions
 from modalities.spelling import did_you_mean
 from modalities.vision.lip_options import LipOptions
 from tasks.training.options import LoopOptions
@@ -388,9 +388,7 @@ class CollectConfig:
             token, above 0.
         speech: Recordings of other speech, from which the sets' own sentences in unknown voices are
             told; none leaves all unknown windows to plain Whisper.
-        signals: What they are told by, see `tasks.avsr.sets.evidence.SIGNALS`.
-        compared: Names of the sets whose texts are compared for it.
-        least: From which probability on a text of an unknown window is accepted, 0 to 1.
+        verifier: What they are told by, and how sure is sure enough.
         unknown: How many windows of each kind show it.
         described: Data and licence, as a reader should find them.
         licence: What the weights are licensed under, for the card; "" for nothing.
@@ -412,9 +410,7 @@ class CollectConfig:
     clips: int = 1460
     doubt: float = 0.25
     speech: tuple[str, ...] = ()
-    signals: tuple[str, ...] = ("doubt", "agreed", "steady")
-    compared: tuple[str, ...] = ()
-    least: float = 0.9
+    verifier: VerifierOptions = field(default_factory=VerifierOptions)
     unknown: int = 400
     described: str = ""
     licence: str = ""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchaudio.functional import resample
 
 from data_prep.clips.samples import Sample
+from fusion.scenarios.options import VerifierOptions
 from fusion.scenarios.verification import Verifier, fit_verifier
 from modalities.audio.full_scale import to_full_scale
 from modalities.rates import PIECE_SAMPLES, RATE_HZ
@@ -34,7 +35,7 @@ class VerifierFitting:
         speech: Other speech, recordings at 16 kHz, float32 [samples] each; two or more.
         noise: What is heard besides.
         windows: How many windows of each kind are heard, 1 or more.
-        least: From which probability on a text is accepted, 0 to 1.
+        options: What is measured of them, and from which probability on a text is accepted.
         seed: Fixes what is drawn.
     """
 
@@ -42,31 +43,24 @@ class VerifierFitting:
     speech: Sequence[np.ndarray]
     noise: NoiseOptions
     windows: int
-    least: float
+    options: VerifierOptions
     seed: int
 
-    def fit(
-        self,
-        selector: Selector,
-        signals: Sequence[str],
-        others: Sequence[str],
-        progress: Progress | None = None,
-    ) -> Verifier:
+    def fit(self, selector: Selector, progress: Progress | None = None) -> Verifier:
         """Fit.
 
         Args:
             selector: With a set that hears only, and what says which sound is known.
-            signals: Names of `tasks.avsr.sets.evidence.SIGNALS`.
-            others: Names on the model of the sets whose texts are compared.
             progress: Called with the windows heard, and all.
 
         Raises:
             ValueError: The selector knows all windows of a kind, or has no set that hears only.
         """
+        selector = replace(selector, strict=self.options.strict)
         rows, said = [], []
         for start in range(0, 2 * self.windows, BATCH):
             numbers = range(start, min(start + BATCH, 2 * self.windows))
-            found = self._weigh([self.draw(n) for n in numbers], selector, signals, others)
+            found = self._weigh([self.draw(n) for n in numbers], selector)
             for number, row in zip(numbers, found, strict=True):
                 if row is not None:
                     rows.append(row)
@@ -75,9 +69,7 @@ class VerifierFitting:
                 progress(numbers[-1] + 1, 2 * self.windows)
         if not rows:
             raise ValueError("All windows are known to the selector; there is nothing to verify.")
-        return fit_verifier(
-            torch.stack(rows), torch.tensor(said), tuple(signals), tuple(others), self.least
-        )
+        return fit_verifier(torch.stack(rows), torch.tensor(said), self.options)
 
     def draw(self, number: int) -> np.ndarray:
         """Return a noisy window, float32 [samples]; those of even numbers are the sets' own."""
@@ -111,13 +103,7 @@ class VerifierFitting:
         ]
 
     @torch.inference_mode()
-    def _weigh(
-        self,
-        windows: Sequence[np.ndarray],
-        selector: Selector,
-        signals: Sequence[str],
-        others: Sequence[str],
-    ) -> list[Tensor | None]:
+    def _weigh(self, windows: Sequence[np.ndarray], selector: Selector) -> list[Tensor | None]:
         """Measure the signals of unknown windows; None for known ones."""
         if selector.listener is None:
             raise ValueError("Without a set that hears only there is no text to verify.")
@@ -127,6 +113,7 @@ class VerifierFitting:
         rows = [row for row, distance in enumerate(distances) if distance > selector.farthest]
         if rows:
             some = [levelled[row] for row in rows]
+            others, signals = self.options.others, self.options.signals
             evidence = Evidence(selector.adapted, selector.listener, others, some)
             for row, measured in zip(rows, weigh(evidence, signals).cpu(), strict=True):
                 found[row] = measured

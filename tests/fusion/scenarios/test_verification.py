@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from fusion.scenarios.verification import Verifier, VerifierOptions, fit_verifier
+from fusion.scenarios.options import VerifierOptions
+from fusion.scenarios.verification import Verifier, fit_verifier
 from modalities.network_file import load_network, save_network
 
-NAMES = ("doubt", "agreed")
+OPTIONS = VerifierOptions(("doubt", "agreed"), ("all",), 0.9)
 
 
 def draw(means: tuple[float, float], windows: int, seed: int) -> torch.Tensor:
@@ -18,7 +19,7 @@ def draw(means: tuple[float, float], windows: int, seed: int) -> torch.Tensor:
 def verifier() -> Verifier:
     """Of few windows in which something is said, and many in which something else is."""
     signals = torch.cat([draw((-2.0, 2.0), 50, 0), draw((2.0, -2.0), 500, 1)])
-    return fit_verifier(signals, torch.arange(550) < 50, NAMES, ("all",), 0.9)
+    return fit_verifier(signals, torch.arange(550) < 50, OPTIONS)
 
 
 def test_both_signs_count_however_few_examples_one_side_has(verifier):
@@ -44,9 +45,9 @@ def test_it_comes_back_from_disk(verifier, tmp_path):
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="a feature a signal"):
-        VerifierOptions(signals=("doubt", "agreed"))
-    with pytest.raises(ValueError, match="expected 0 to 1"):
+    with pytest.raises(ValueError, match="one name or more, and 0 to 1"):
+        VerifierOptions(signals=())
+    with pytest.raises(ValueError, match="one name or more, and 0 to 1"):
         VerifierOptions(least=1.5)
     with pytest.raises(ValueError, match="no window with what was said"):
-        fit_verifier(draw((0, 0), 9, 0), torch.zeros(9, dtype=torch.bool), NAMES, (), 0.5)
+        fit_verifier(draw((0, 0), 9, 0), torch.zeros(9, dtype=torch.bool), OPTIONS)

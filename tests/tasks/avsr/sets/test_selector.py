@@ -13,7 +13,7 @@ from fusion.scenarios.category import KindOptions, NoiseKind
 from fusion.scenarios.classifier import ScenarioClassifier, ScenarioOptions
 from fusion.scenarios.domain import DomainCheck, DomainOptions
 from fusion.scenarios.level import LevelEstimate, LevelOptions
-from fusion.scenarios.verification import VerifierOptions
+from fusion.scenarios.options import VerifierOptions
 from tasks.avsr.sets.adapted_whisper import Said, Sight
 from tasks.avsr.sets.selector import Selector
 from tasks.avsr.sets.sight_reader import Seen
@@ -168,3 +168,14 @@ def test_only_unknown_windows_are_verified(selector, monkeypatch):
     known = replace(able, domain=check_domain(9.0))
     assert [s.accepted for s in known.describe(WINDOWS, Seen())] == [False, False]
     assert len(asked) == 2
+
+
+def test_where_texts_are_verified_strictly_a_sound_is_only_as_known_as_its_text_is_sure(selector):
+    """All sound lies within what is known, but the text has a mean log-probability of -0.5."""
+    inside = DomainCheck(DomainOptions(DIM, 1, residual=1e6, doubt=0.25))
+    known = replace(selector, domain=inside, farthest=1.0)
+    assert max(s.distance for s in known.describe(WINDOWS, Seen())) < 1
+    strict = replace(known, strict=True)
+    assert [s.distance for s in strict.describe(WINDOWS, Seen())] == [2.0, 2.0]
+    seen = Seen(Sight(torch.ones(2, 80, dtype=torch.bool)), (0.5, 3.0))
+    assert [s.distance for s in strict.describe(WINDOWS, seen)] == [0.5, 2.0]

@@ -1,17 +1,19 @@
 """What tells the sets' own sentences from other speech is learnt from unknown windows alone."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from fusion.scenarios.options import VerifierOptions
 from tasks.avsr.training import verifier_fitting
 from tasks.avsr.training.config import NoiseOptions
 from tasks.avsr.training.verifier_fitting import VerifierFitting
 
 RATE_HZ = 16_000
-NAMES = ("doubt", "tokens")
+OPTIONS = VerifierOptions(("doubt", "tokens"), ("all",), 0.5)
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def fitting() -> VerifierFitting:
         for n in range(9)
     ]
     speech = [random.normal(0, 0.1, 9 * RATE_HZ).astype(np.float32) for _ in range(2)]
-    return VerifierFitting(own, speech, NoiseOptions(clean=1.0), 20, 0.5, seed=3)
+    return VerifierFitting(own, speech, NoiseOptions(clean=1.0), 20, OPTIONS, seed=3)
 
 
 def test_windows_are_the_sets_own_in_changed_voices_and_other_speech_in_turn(fitting):
@@ -38,10 +40,14 @@ def test_windows_are_the_sets_own_in_changed_voices_and_other_speech_in_turn(fit
     np.testing.assert_array_equal(windows[5], fitting.draw(5))
 
 
+@dataclass(frozen=True)
 class Listener:
     """Knows every third window, and finds other speech doubtful."""
 
-    listener, adapted, farthest = "ear", None, 1.0
+    listener: str | None = "ear"
+    farthest: float = 1.0
+    strict: bool = False
+    adapted: None = None
 
     def listen(self, waveforms):
         return waveforms
@@ -61,17 +67,14 @@ def test_only_unknown_windows_count(fitting, monkeypatch):
     monkeypatch.setattr(verifier_fitting, "weigh", weigh)
     monkeypatch.setattr(verifier_fitting, "Evidence", lambda *parts: parts[-1])
     told = []
-    verifier = fitting.fit(Listener(), NAMES, ("all",), lambda done, total: told.append(done))
+    verifier = fitting.fit(Listener(), lambda done, total: told.append(done))
     assert weighed == [6] * 5 and told == [8, 16, 24, 32, 40]
-    assert verifier.options.signals == NAMES and verifier.options.others == ("all",)
+    assert verifier.options == OPTIONS
     assert verifier.accepts(torch.tensor([[0.0, 1.0], [1.0, 1.0]])) == [True, False]
 
 
-def test_a_selector_that_knows_all_windows_leaves_nothing_to_learn(fitting, monkeypatch):
-    listener = Listener()
-    monkeypatch.setattr(listener, "farthest", 9.0)
+def test_a_selector_that_knows_all_windows_leaves_nothing_to_learn(fitting):
     with pytest.raises(ValueError, match="nothing to verify"):
-        fitting.fit(listener, NAMES, ())
-    listener.listener = None
+        fitting.fit(Listener(farthest=9.0))
     with pytest.raises(ValueError, match="no text to verify"):
-        fitting.fit(listener, NAMES, ())
+        fitting.fit(Listener(listener=None))
