@@ -4,6 +4,7 @@ python -m tools.verify_unknown
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,11 +16,18 @@ from tasks.avsr.training.config import CollectConfig
 from tasks.config import read_config
 
 CONFIG = Path("configs/avsr/grid_collection.yaml")
+# Recordings that are free, and not among what is measured by `tools.measure_unknown --use test`.
+SPEECH = "../shared/data/speech/jfk.flac, ../shared/data/speech/libri_198-209-0000.ogg"
+CHANGES = (f"speech=[{SPEECH}]", "verifier.others=[all, babble, sidespeaker]")
 
 
-def main(sets: str = "grid", config: Path = CONFIG) -> None:
+def main(
+    changes: Annotated[list[str] | None, typer.Argument(help="key=value ...")] = None,
+    sets: str = "grid",
+    config: Path = CONFIG,
+) -> None:
     """Fit, and write beside what says which sound is known."""
-    read = read_config(CollectConfig, config)
+    read = read_config(CollectConfig, config, [*CHANGES, *(changes or [])])
     folder = find_collection(sets)
     training = load_clips(find_clips(read.data, read.data.train), read.data.folder)
     verifier = verify(read, training, folder, lambda done, total: print(done, total, flush=True))
