@@ -146,7 +146,7 @@ def _painting_evaluation():
 
 
 def _avsr_collection():
-    from tasks.avsr.training.config import CollectConfig
+    from tasks.avsr.training.collect_config import CollectConfig
 
     return CollectConfig, _later("tasks.avsr.training.collect", "collect")
 

@@ -12,7 +12,7 @@ from modalities.network_file import save_network
 from tasks.avsr.sets.collection import VERIFICATION, find_collection
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.collect import verify
-from tasks.avsr.training.config import CollectConfig
+from tasks.avsr.training.collect_config import CollectConfig
 from tasks.config import read_config
 
 CONFIG = Path("configs/avsr/grid_collection.yaml")

@@ -29,7 +29,7 @@ from tasks.avsr.sets.collection import (
 from tasks.avsr.sets.selector import Selector
 from tasks.avsr.sets.set_recogniser import load_recogniser
 from tasks.avsr.training.clips import find_clips, load_clips
-from tasks.avsr.training.config import CollectConfig
+from tasks.avsr.training.collect_config import CollectConfig
 from tasks.avsr.training.selector_fitting import Progress, SelectorFitting
 from tasks.avsr.training.verifier_fitting import VerifierFitting
 from tasks.config import named_paths
