@@ -18,8 +18,8 @@ from fusion.conditions.injection import Injection
 from fusion.contract.context import Repeats
 from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.measure.loss import loss
-from modalities.diffusion.measure.paths import DiffusionPath
 from modalities.diffusion.sampling import draw_noise
+from modalities.diffusion.schedule import path_of
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
 from modalities.network_file import load_network, save_network
 from tools.conditions_judges import load_judge
@@ -235,7 +235,7 @@ def teach(
     Raises:
         ValueError: The loss is no finite number, or conditions do not fit.
     """
-    path = DiffusionPath(base.denoiser.noise)
+    path = path_of(base.denoiser.noise)
 
     def losses(generator: Generator) -> Mapping[str, Tensor]:
         batch = draw(generator, lesson.batch)
@@ -306,11 +306,11 @@ def paint(
 
 def build_solver(base: Base, steps: int) -> Any:
     """Return what samples a base in so many steps; each sampling needs one of its own."""
-    solver = base.denoiser.noise.solver(base.denoiser.codec.bounded)
+    denoiser, (height, width) = base.denoiser, base.denoiser.side
+    tokens = denoiser.count_tokens(height, width)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of numpy 2, for diffusers
-        solver.set_timesteps(steps)
-    return solver
+        return denoiser.noise.begin(steps, denoiser.device, denoiser.codec.bounded, tokens)
 
 
 def main() -> None:

@@ -20,10 +20,10 @@ from fusion.conditions.injection import Injection, inject
 from fusion.conditions.joint_pair import JointOptions, JointPair
 from modalities.diffusion.measure.contract import Levels, TimeSampler
 from modalities.diffusion.measure.loss import loss
-from modalities.diffusion.measure.paths import DiffusionPath
 from modalities.diffusion.measure.times import IndependentPair, LevelSampler
 from modalities.diffusion.measure.weights import MinSnr
 from modalities.diffusion.sampling import draw_noise
+from modalities.diffusion.schedule import path_of
 from modalities.tensor_file import read_tensors, write_tensors
 from tasks.reports import to_table
 from tools.conditions_bases import NOTHING, Base, build_solver, load_base
@@ -145,7 +145,7 @@ def train_pair(pair: Pair, method: str, seed: int, lesson: Lesson = LESSON) -> f
         seed: Fixes all that is drawn.
         lesson: How long and how fast.
     """
-    path = DiffusionPath(pair.base.denoiser.noise)
+    path = path_of(pair.base.denoiser.noise)
     sides = [draw("train", DRAWN, 100 + seed) for draw in (draw_digits, draw_sounds)]
     latents = [pair.base.encode(side.values) for side in sides]
     of_digit = [[(s.words[:, 0] == n).nonzero()[:, 0] for n in range(10)] for s in sides]
