@@ -51,7 +51,10 @@ def paint(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Paint what is heard: one sound or several at once, like a picture or as told beside it."""
+    """Paint what is heard: one sound or several at once.
+
+    Edges, attributes and a size can be told beside.
+    """
     from modalities.outputs import check_outputs
     from tasks.cli.paint_options import SUFFIXES, check_conditions, check_numbers, check_painter
     from tasks.cli.segment_options import check_suffix

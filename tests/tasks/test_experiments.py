@@ -52,6 +52,8 @@ SMALL: dict[str, str] = {
     "steps: 2\nshown: 2\n"
     "small: {height: 8, width: 8, channels: [16, 16], attention: [0], heads: 2, groups: 4, "
     f"token_dim: 8}}\n{LOOP}",
+    "painting_condition": "kind: size\npainter: scenes\noptions: {rank: 2}\nshown: 2\n"
+    f"data: {{folder: FOLDER/pictures, validation: 0.2, sizes: [8x8]}}\n{LOOP}",
 }
 
 
