@@ -244,7 +244,8 @@ def _check_settings(work: Path, source: Path, options: EnrolOptions, clips: Sequ
     """Refuse to go on with what was begun with other clips, settings or sets."""
     content = json.dumps(
         {
-            "options": asdict(replace(options, workers=None)),
+            # To put a talker in anyway changes nothing that is computed.
+            "options": asdict(replace(options, workers=None, anyway=False)),
             "sets": _digest(sorted(path for path in source.rglob("*") if path.is_file())),
             "clips": _digest([Path(clip.media) for clip in clips]),
             "texts": sha256(json.dumps([c.text for c in clips]).encode()).hexdigest(),
