@@ -1,7 +1,7 @@
 """GRID's clips in noise that changes half-way, and what ways of recognising them wrote."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser
 from tasks.reports import write_text
+from tasks.scoring import WordErrors, count_errors, find_normaliser
 from tasks.training.study import plain
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,6 +115,18 @@ def change_in_turn(speech: np.ndarray, noises: Sequence[np.ndarray], snr_db: flo
     """
     places = [len(speech) * n // len(noises) for n in range(1, len(noises))]
     return mix(speech, join_noises(noises, places), snr_db).waveform
+
+
+def add_errors(references: Sequence[str], texts: Iterable[Sequence[str]]) -> WordErrors:
+    """Add up the word errors of each clip over conditions.
+
+    Args:
+        references: What was said, [clips].
+        texts: What was written in each condition, [clips] each.
+    """
+    counts = [count_errors(references, one, find_normaliser("grid")) for one in texts]
+    names = ("hits", "substitutions", "deletions", "insertions")
+    return WordErrors(*(np.sum([getattr(one, n) for one in counts], axis=0) for n in names))
 
 
 class Measurement:

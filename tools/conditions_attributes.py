@@ -5,7 +5,6 @@ build/conditions/attributes.json. Each of 300 pictures is paired with a recordin
 level and of a pitch that go with its strokes; adapters learn from what is measured of the sounds.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +25,15 @@ from tools.conditions_bases import Base, drop_words, load_base, paint
 from tools.conditions_heard_digits import HELD, Told, bounds_of, pair, scale, spreads
 from tools.conditions_judges import load_judge, measure_judge
 from tools.conditions_pictures import DIGIT_ATTRIBUTES, draw_digits, measure_digits
-from tools.conditions_training import FOLDER, Learnt, Lesson, draw_sheet, learn, run_study
+from tools.conditions_training import (
+    FOLDER,
+    Learnt,
+    Lesson,
+    begin_study,
+    draw_sheet,
+    learn,
+    run_study,
+)
 from tools.digit_lessons import measured_once, seeded
 
 NAME = "attributes"
@@ -286,11 +293,8 @@ def measure_real() -> list[float]:
 
 def main() -> None:
     """Run the study."""
-    module = "python -m tools.conditions_attributes"
-    parser = argparse.ArgumentParser(prog=module, description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run(parser.parse_args().seeds)
+    seeds = begin_study("attributes", __doc__, SEEDS)
+    run(seeds)
 
 
 if __name__ == "__main__":

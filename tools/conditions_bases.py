@@ -18,7 +18,7 @@ from fusion.conditions.injection import Injection
 from fusion.contract.context import Repeats
 from modalities.diffusion.decoupled import Prompt
 from modalities.diffusion.measure.loss import loss
-from modalities.diffusion.sampling import draw_noise
+from modalities.diffusion.sampling import PLAIN, sample
 from modalities.diffusion.schedule import path_of
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions
 from modalities.network_file import load_network, save_network
@@ -59,8 +59,32 @@ class BaseOptions:
             object.__setattr__(self, "denoiser", SmallDenoiserOptions(**given))
 
 
-class Base(nn.Module):
-    """A small denoiser, and what each word is to it.
+class WordBase(nn.Module):
+    """A denoiser that is told words; a subclass says in `prompt` what they are to it."""
+
+    denoiser: Any
+
+    def prompt(self, words: Tensor) -> Prompt:
+        """Say what rows are about.
+
+        Args:
+            words: int64, [rows, words]; NOTHING where a word is not told.
+        """
+        raise NotImplementedError
+
+    def forward(self, noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
+        """Tell the velocity of noisy latents, [rows, channels, height, width].
+
+        Args:
+            noisy: [rows, channels, height, width].
+            times: [rows], or [] for all.
+            words: int64, [rows, words].
+        """
+        return self.denoiser(noisy, times, self.prompt(words))
+
+
+class Base(WordBase):
+    """A small U-Net, and what each word is to it.
 
     Args:
         options: Its sizes.
@@ -88,15 +112,9 @@ class Base(nn.Module):
         known = self.words(words.clamp(min=0))
         return torch.where((words == NOTHING)[..., None], empty, known)
 
-    def forward(self, noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
-        """Tell the velocity of noisy latents, [rows, channels, height, width].
-
-        Args:
-            noisy: [rows, channels, height, width].
-            times: [rows], or [] for all.
-            words: int64, [rows, words].
-        """
-        return self.denoiser(noisy, times, Prompt(self.tokens(words)))
+    def prompt(self, words: Tensor) -> Prompt:
+        """Say what rows are about: a token for each word."""
+        return Prompt(self.tokens(words))
 
     def encode(self, values: Tensor) -> Tensor:
         """Return latents of pictures, -1 to 1, [rows, colours, height, width]."""
@@ -104,8 +122,7 @@ class Base(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return pictures, -1 to 1, [rows, colours, height, width]."""
-        pictures = 2 * self.denoiser.codec.decode(latents).movedim(-1, 1) - 1
-        return pictures[:, : self.denoiser.codec.colours]
+        return to_values(self.denoiser.codec.decode(latents), self.denoiser.codec.colours)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,10 +173,27 @@ def load_base(name: str, folder: Path = FOLDER / "bases") -> Base:
         OSError: It cannot be written.
     """
     path = folder / f"{name}.safetensors"
+    return load_or_train(Base, BaseOptions, path, lambda: train_base(name)[0])
+
+
+def load_or_train(
+    kind: type[nn.Module], options: type, path: Path, train: Callable[[], nn.Module]
+) -> Any:
+    """Return a frozen network from its file, which is written first where there is none.
+
+    Args:
+        kind: Its class.
+        options: The class of its options.
+        path: The file.
+        train: Makes the network that is written.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_network(train_base(name)[0], path, half=False)
-    return load_network(Base, BaseOptions, path).requires_grad_(False)
+        save_network(train(), path, half=False)
+    return load_network(kind, options, path).requires_grad_(False)
 
 
 def train_base(
@@ -209,7 +243,7 @@ def drop_words(words: Tensor, generator: Generator, share: float = DROPPED) -> T
 
 
 def teach(
-    base: Base,
+    base: WordBase,
     modules: Sequence[nn.Module],
     draw: Draw,
     lesson: Lesson,
@@ -254,7 +288,7 @@ def teach(
 
 @torch.no_grad()
 def paint(
-    base: Base,
+    base: WordBase,
     words: Tensor,
     seed: int = 0,
     injection: Injection | None = None,
@@ -263,7 +297,7 @@ def paint(
     steps: int = STEPS,
     side: int | None = None,
 ) -> Tensor:
-    """Paint a picture for each row of words, by DPM-Solver.
+    """Paint a picture for each row of words, by the solver of its schedule.
 
     Args:
         base: In evaluation mode.
@@ -279,29 +313,23 @@ def paint(
     Returns:
         -1 to 1, [rows, colours, height, width].
     """
-    guided = guidance != 1
-    side = side or base.options.denoiser.height
-    shape = base.denoiser.codec.shape(side, side)
-    latents = draw_noise(range(seed, seed + len(words)), shape)
-    told = torch.cat([torch.full_like(words, NOTHING), words]) if guided else words
-    prompt = Prompt(base.tokens(told))
-    solver = build_solver(base, steps)
+    seeds, text = range(seed, seed + len(words)), base.prompt(words)
+    size = None if side is None else (side, side)
+    guided = guidance != PLAIN
 
     def run() -> Tensor:
-        nonlocal latents
-        for time in solver.timesteps:
-            given = torch.cat([latents, latents]) if guided else latents
-            found = base.denoiser(given, time, prompt)
-            if guided:
-                without, with_words = found.chunk(2)
-                found = without + guidance * (with_words - without)
-            latents = solver.step(found, time, latents, return_dict=False)[0]
-        return base.decode(latents)
+        found = sample(base.denoiser, seeds, None, None, steps, guidance, size, text=text)
+        return to_values(found, base.denoiser.codec.colours)
 
     if injection is None or not conditions:
         return run()
     with injection.tell(*conditions, repeats=Repeats(whole=2) if guided else Repeats()):
         return run()
+
+
+def to_values(pictures: Tensor, colours: int) -> Tensor:
+    """Return pictures of 0..1, [rows, height, width, 3], as -1 to 1, [rows, colours, ...]."""
+    return (2 * pictures.movedim(-1, 1) - 1)[:, :colours]
 
 
 def build_solver(base: Base, steps: int) -> Any:

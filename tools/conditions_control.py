@@ -6,7 +6,6 @@ base paints 32 x 32, has other widths, and counts 400 times of noise where the f
 Beside the mapping stands a ControlNet that is trained from scratch on the other base.
 """
 
-import argparse
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +27,7 @@ from modalities.tensor_file import read_tensors, write_tensors
 from tools.conditions_bases import Base, Batch, load_base, paint, teach
 from tools.conditions_judges import edge_f1
 from tools.conditions_pictures import SIDE, Pictures, draw_shapes, resize
-from tools.conditions_training import FOLDER, Lesson, draw_sheet, run_study
+from tools.conditions_training import FOLDER, Lesson, begin_study, draw_sheet, run_study
 from tools.digit_lessons import plain, seeded
 
 NAME = "control"
@@ -299,10 +298,8 @@ def draw() -> None:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(prog="python -m tools.conditions_control", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run_study(NAME, METHODS, parser.parse_args().seeds, run_method, SETTINGS)
+    seeds = begin_study("control", __doc__, SEEDS)
+    run_study(NAME, METHODS, seeds, run_method, SETTINGS)
     draw()
 
 

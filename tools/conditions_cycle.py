@@ -5,7 +5,6 @@ scores spoilt conditions, distils an evaluator, paints with what is kept, and ke
 under build/conditions.
 """
 
-import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ from tools.conditions_cycle_types import (
 )
 from tools.conditions_judges import edge_f1, load_judge
 from tools.conditions_pictures import Pictures, draw_shapes
-from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn, run_study
+from tools.conditions_training import FOLDER, Lesson, begin_study, draw_sheet, learn, run_study
 from tools.digit_lessons import seeded
 
 STUDY, METHOD = "cycle", "selection"
@@ -359,10 +358,8 @@ def draw_shown(folder: Path = FOLDER) -> None:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(prog="python -m tools.conditions_cycle", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run_study(STUDY, [METHOD], parser.parse_args().seeds, run_seed, SETTINGS)
+    seeds = begin_study("cycle", __doc__, SEEDS)
+    run_study(STUDY, [METHOD], seeds, run_seed, SETTINGS)
     draw_shown()
 
 

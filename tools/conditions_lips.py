@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -29,7 +28,7 @@ from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.training.adapter_set import AdapterSetTraining
 from tasks.avsr.training.config import DataOptions, NoiseOptions, SetConfig, SightOptions
 from tasks.reports import to_table
-from tasks.scoring import WordErrors, count_errors, find_normaliser
+from tasks.scoring import WordErrors
 from tasks.scoring.intervals import Interval, rate_interval, ratio_interval
 from tasks.training.loop import train
 from tasks.training.options import LoopOptions
@@ -46,7 +45,9 @@ from tools.changing_noise import (
     Measurement,
     Split,
     Way,
+    add_errors,
 )
+from tools.routers_switching import tell_rate
 
 BUILT = ROOT / "build/conditions/lips"
 SHIPPED = ROOT / "tasks/avsr/weights/grid"
@@ -175,10 +176,8 @@ def errors_of(way: str, conditions: Sequence[Condition]) -> WordErrors:
         raise FileNotFoundError(
             f"{way!r} is not measured in {lacking[0]}; run `python -m tools.conditions_lips` first."
         )
-    spoken, normaliser = [clip.text or "" for clip in split.clips], find_normaliser("grid")
-    counts = [count_errors(spoken, texts[one.name], normaliser) for one in conditions]
-    names = ("hits", "substitutions", "deletions", "insertions")
-    return WordErrors(*(np.sum([getattr(one, n) for one in counts], axis=0) for n in names))
+    spoken = [clip.text or "" for clip in split.clips]
+    return add_errors(spoken, [texts[one.name] for one in conditions])
 
 
 def tell_lips() -> list[str]:
@@ -192,14 +191,14 @@ def tell_lips() -> list[str]:
         [
             f"{way}: {attempt.told}",
             f"{count_weights(way):,}",
-            *(_tell(rate_interval(errors_of(way, of), SEED)) for of in levels.values()),
-            "1" if way == SHIPS else _tell(_against(way), 2),
+            *(tell_rate(rate_interval(errors_of(way, of), SEED)) for of in levels.values()),
+            "1" if way == SHIPS else tell_rate(_against(way), 2),
         ]
         for way, attempt in WAYS.items()
     ]
-    alone = [_tell(rate_interval(errors_of(NO_FACE, of), SEED)) for of in levels.values()]
+    alone = [tell_rate(rate_interval(errors_of(NO_FACE, of), SEED)) for of in levels.values()]
     rows.append(
-        [f"{NO_FACE}: the set that all began with", "0", *alone, _tell(_against(NO_FACE), 2)]
+        [f"{NO_FACE}: the set that all began with", "0", *alone, tell_rate(_against(NO_FACE), 2)]
     )
     heads = ["way", "weights", *levels, "times the errors of joint"]
     return [
@@ -224,10 +223,6 @@ def _against(way: str) -> Interval:
     """Return how many times the errors of what ships a way makes."""
     own, shipped = (errors_of(one, lay_out()) for one in (way, SHIPS))
     return ratio_interval([own], [shipped], SEED)
-
-
-def _tell(rate: Interval, decimals: int = 1) -> str:
-    return f"{rate.value:.{decimals}f} [{rate.low:.{decimals}f}, {rate.high:.{decimals}f}]"
 
 
 def main() -> None:

@@ -4,38 +4,40 @@
 prints how many of the painted pictures show what they were told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from fusion.conditions.condition import Condition
-from fusion.conditions.injection import Injection
-from fusion.contract.context import Repeats
 from modalities.diffusion.decoupled import Prompt
-from modalities.diffusion.measure.contract import TimeSampler
-from modalities.diffusion.measure.loss import loss
 from modalities.diffusion.measure.times import LogitNormal
-from modalities.diffusion.sampling import sample
-from modalities.diffusion.schedule import path_of
 from modalities.diffusion.small_mmdit import SmallMmdit, SmallMmditOptions
-from modalities.network_file import load_network, save_network
-from tools.conditions_bases import NOTHING, Batch, Draw, drop_words
+from tools.conditions_bases import (
+    NOTHING,
+    Batch,
+    WordBase,
+    load_or_train,
+    paint,
+    teach,
+)
 from tools.conditions_judges import load_judge
 from tools.conditions_pictures import draw_shapes
-from tools.conditions_training import FOLDER, Learnt, Lesson, learn
+from tools.conditions_training import FOLDER, Learnt, Lesson
 from tools.digit_lessons import measured_once, seeded
 
-STEPS, GUIDANCE = 12, 2.0  # of sampling
+STEPS = 12  # of sampling
 DRAWN = 6000  # pictures that a base learns from
 SEED = 0
 LESSON = Lesson(steps=2000, rate=3e-3, warmup=100, batch=32)
 TESTED = 200  # pictures that a base is judged by
 RESULTS = FOLDER / "mmdits.json"
 TIMES = LogitNormal()  # as Stable Diffusion 3 was trained
+teach_mmdit = partial(teach, time=TIMES)
+paint_mmdit = partial(paint, steps=STEPS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class MmditBaseOptions:
             object.__setattr__(self, "denoiser", SmallMmditOptions(**self.denoiser))
 
 
-class MmditBase(nn.Module):
+class MmditBase(WordBase):
     """A small MM-DiT, and what each word is to it.
 
     Args:
@@ -88,16 +90,6 @@ class MmditBase(nn.Module):
         pooled = self.pooled(torch.where(silent, torch.zeros_like(known), known).sum(1))
         return Prompt(tokens, None, vector + pooled)
 
-    def forward(self, noisy: Tensor, times: Tensor, words: Tensor) -> Tensor:
-        """Tell the velocity of noisy pictures, [rows, colours, height, width].
-
-        Args:
-            noisy: [rows, colours, height, width].
-            times: [rows], or [] for all.
-            words: int64, [rows, words].
-        """
-        return self.denoiser(noisy, times, self.prompt(words))
-
 
 BASES = {
     "flux": MmditBaseOptions(10, SmallMmditOptions(token_dim=32, pooled_dim=32, tokens=2)),
@@ -118,10 +110,7 @@ def load_mmdit_base(kind: str, folder: Path = FOLDER / "bases") -> MmditBase:
         OSError: It cannot be written.
     """
     path = folder / f"shapes_{kind}.safetensors"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_network(train_mmdit_base(kind)[0], path, half=False)
-    return load_network(MmditBase, MmditBaseOptions, path).requires_grad_(False)
+    return load_or_train(MmditBase, MmditBaseOptions, path, lambda: train_mmdit_base(kind)[0])
 
 
 def train_mmdit_base(
@@ -144,88 +133,6 @@ def train_mmdit_base(
 
     found = teach_mmdit(base, [base], draw, lesson, seed)
     return base.requires_grad_(False).eval(), found
-
-
-def teach_mmdit(
-    base: MmditBase,
-    modules: Sequence[nn.Module],
-    draw: Draw,
-    lesson: Lesson,
-    seed: int,
-    injection: Injection | None = None,
-    time: TimeSampler = TIMES,
-    dropped: float = 0.1,
-    watch: Callable[[int], None] | None = None,
-) -> Learnt:
-    """Train a base, or injectors on a frozen one, by flow matching.
-
-    Args:
-        base: An MM-DiT with words, as those of BASES.
-        modules: What learns; for injectors `injection.injectors.values()`.
-        draw: Makes a batch of so many rows.
-        lesson: How long and how fast.
-        seed: Fixes all that is drawn.
-        injection: Is told the conditions of each batch; None where there are none.
-        time: Draws levels of noise.
-        dropped: Share of words that are left out, and of rows that are told none.
-        watch: Called after each step with how many were made.
-
-    Raises:
-        ValueError: The loss is no finite number, or conditions do not fit.
-    """
-    path = path_of(base.denoiser.noise)
-
-    def losses(generator: Generator) -> Mapping[str, Tensor]:
-        batch = draw(generator, lesson.batch)
-        words = drop_words(batch.words, generator, dropped)
-
-        def compute() -> Mapping[str, Tensor]:
-            return loss(base, batch.latents, path, cond=words, generator=generator, time=time)
-
-        if injection is None or not batch.conditions:
-            return compute()
-        with injection.tell(*batch.conditions):
-            return compute()
-
-    return learn(modules, losses, lesson, seed, watch)
-
-
-def paint_mmdit(
-    base: MmditBase,
-    words: Tensor,
-    seed: int = 0,
-    injection: Injection | None = None,
-    conditions: Sequence[Condition] = (),
-    guidance: float = GUIDANCE,
-    steps: int = STEPS,
-) -> Tensor:
-    """Paint a picture for each row of words, by steps of Euler.
-
-    Args:
-        base: In evaluation mode.
-        words: int64, [rows, words]; NOTHING where a word is not told.
-        seed: Row n is painted from the noise of seed + n.
-        injection: What stands on the base.
-        conditions: What it is told, a row for each picture.
-        guidance: How far to go from what is painted without words to what is with them; 1 takes
-            the latter at half the cost.
-        steps: How often the base looks.
-
-    Returns:
-        -1 to 1, [rows, 3, height, width].
-    """
-    seeds = range(seed, seed + len(words))
-
-    def run() -> Tensor:
-        with torch.no_grad():
-            text = base.prompt(words)
-        painted = sample(base.denoiser, seeds, steps=steps, guidance=guidance, text=text)
-        return 2 * painted.movedim(-1, 1) - 1
-
-    if injection is None or not conditions:
-        return run()
-    with injection.tell(*conditions, repeats=Repeats(whole=2 if guidance != 1 else 1)):
-        return run()
 
 
 def measure_bases() -> dict[str, Any]:

@@ -6,7 +6,6 @@ log-mel as a picture (`tools.conditions_sounds`). Nobody tells the digit. Beside
 drawn apart stand one time for both, and two adapters that go one way each.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -33,6 +32,7 @@ from tools.conditions_sounds import draw_sounds
 from tools.conditions_training import (
     FOLDER,
     Lesson,
+    begin_study,
     draw_sheet,
     learn,
     missed,
@@ -357,10 +357,8 @@ def _aims(found: Mapping[str, list[Any]]) -> list[str]:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(prog="python -m tools.conditions_pairs", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run_study(NAME, METHODS, parser.parse_args().seeds, run_method, SETTINGS)
+    seeds = begin_study("pairs", __doc__, SEEDS)
+    run_study(NAME, METHODS, seeds, run_method, SETTINGS)
     draw()
 
 

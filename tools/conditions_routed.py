@@ -4,7 +4,6 @@
 and keeps what was measured under build/conditions.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +23,7 @@ from modalities.diffusion.measure.loss import loss
 from modalities.tensor_file import read_tensors, write_tensors
 from tools.conditions_edits import TASKS, Edits, draw_edits, judge_edits
 from tools.conditions_flux import PATH, TIME, FluxPainter, load_painter, paint_flow
-from tools.conditions_training import FOLDER, Lesson, draw_sheet, learn, run_study
+from tools.conditions_training import FOLDER, Lesson, begin_study, draw_sheet, learn, run_study
 from tools.digit_lessons import seeded
 
 NAME, STUDY = "edit", "routed"
@@ -224,10 +223,8 @@ def draw_edited(folder: Path, edits: Edits, most: int = 8) -> None:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(prog="python -m tools.conditions_routed", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run_study(STUDY, SYSTEMS, parser.parse_args().seeds, run_system, SETTINGS)
+    seeds = begin_study("routed", __doc__, SEEDS)
+    run_study(STUDY, SYSTEMS, seeds, run_system, SETTINGS)
     draw_edited(FOLDER, draw_edits("test", TESTED, 1))
 
 

@@ -5,7 +5,6 @@ build/conditions/sizes.json. Beside ResAdapter stand the base as it is, ResAdapt
 norms, and an attention LoRA of about as many weights.
 """
 
-import argparse
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from tools.conditions_pictures import DRAWERS, SIDE, Pictures, resize
 from tools.conditions_training import (
     FOLDER,
     Lesson,
+    begin_study,
     draw_sheet,
     missed,
     read_study,
@@ -254,10 +254,8 @@ def _aims(found: Mapping[str, list[Any]]) -> list[str]:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(prog="python -m tools.conditions_sizes", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run_study(NAME, METHODS, parser.parse_args().seeds, run_method, SETTINGS)
+    seeds = begin_study("sizes", __doc__, SEEDS)
+    run_study(NAME, METHODS, seeds, run_method, SETTINGS)
     draw()
 
 

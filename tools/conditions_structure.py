@@ -5,7 +5,6 @@ build/conditions/structure.json. The base is told no word. A T2I-Adapter sees th
 as it is and once with as many weights as Nexus Prime.
 """
 
-import argparse
 from collections.abc import Callable, Mapping
 from functools import cache
 from statistics import fmean
@@ -27,6 +26,7 @@ from tools.conditions_sounds import draw_sounds
 from tools.conditions_training import (
     FOLDER,
     Lesson,
+    begin_study,
     draw_sheet,
     missed,
     read_study,
@@ -290,10 +290,7 @@ def _aims(found: Mapping[str, list[Any]]) -> list[str]:
 
 def main() -> None:
     """Run the study."""
-    module = "python -m tools.conditions_structure"
-    parser = argparse.ArgumentParser(prog=module, description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
+    seeds = begin_study("structure", __doc__, SEEDS)
     settings = {
         "steps": LESSON.steps,
         "side": SIDE,
@@ -301,7 +298,7 @@ def main() -> None:
         "judge": measure_judge(load_judge("digits"))[0],
         "ear": measure_judge(load_judge("sounds"))[0],
     }
-    run_study(NAME, (BARE, *METHODS), parser.parse_args().seeds, measure, settings)
+    run_study(NAME, (BARE, *METHODS), seeds, measure, settings)
     draw()
 
 

@@ -1,5 +1,6 @@
 """One training loop for whatever learns in a study of conditions, and how results are told."""
 
+import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,20 @@ def tell_spread(values: Sequence[float], digits: int = 1) -> str:
     """Write the mean over seeds, and with two or more the deviation, such as "81.3 ± 0.9"."""
     told = f"{fmean(values):.{digits}f}"
     return f"{told} ± {stdev(values):.{digits}f}" if len(values) > 1 else told
+
+
+def begin_study(name: str, about: str | None, seeds: int) -> int:
+    """Read how many seeds a study is asked for, and compute with one thread.
+
+    Args:
+        name: What its module is called, as tools.conditions_NAME.
+        about: What `--help` says.
+        seeds: How many where nobody says.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m tools.conditions_{name}", description=about)
+    parser.add_argument("--seeds", type=int, default=seeds, metavar="N")
+    torch.set_num_threads(1)
+    return parser.parse_args().seeds
 
 
 def run_study(

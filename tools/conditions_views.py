@@ -5,7 +5,6 @@ build/conditions/views. A view is told by a map: where each place lies on the th
 of a camera tell it. Beside it stand the base as it is, the map alone, and attention to all places.
 """
 
-import argparse
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -37,6 +36,7 @@ from tools.conditions_pictures import SIDE, Pictures, draw_shapes
 from tools.conditions_training import (
     FOLDER,
     Lesson,
+    begin_study,
     draw_sheet,
     missed,
     read_study,
@@ -332,10 +332,8 @@ def _aims(found: Mapping[str, list[Any]]) -> list[str]:
 
 def main() -> None:
     """Run the study."""
-    parser = argparse.ArgumentParser(prog="python -m tools.conditions_views", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
-    torch.set_num_threads(1)
-    run_study(NAME, METHODS, parser.parse_args().seeds, run_method, SETTINGS)
+    seeds = begin_study("views", __doc__, SEEDS)
+    run_study(NAME, METHODS, seeds, run_method, SETTINGS)
     draw()
 
 

@@ -24,6 +24,7 @@ from tasks.cli.progress import progress_bar
 from tools.pieces import make_in_pieces
 
 PIECE = 20  # mixtures that one process renders at a time
+Progress = Callable[[float, float], None]
 NUMBERS = 1_000_000  # mixtures of one seed at most
 LARGEST = 1024  # pixels of a picture's edge; it is drawn four times as large
 FOLDS = (*("train",) * 8, "validation", "test")  # in turn
@@ -94,13 +95,26 @@ def render_folder(
     folder: Path,
     options: RenderOptions,
     workers: int | None = None,
-    progress: Callable[[float, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[MixedSound]:
-    """Render all mixtures, then write the manifest.
+    """Render all mixtures, then write the manifest; see `render_pieces`."""
+    work = partial(_render_piece, folder, options)
+    return render_pieces(folder, work, options.count, workers, progress)
+
+
+def render_pieces(
+    folder: Path,
+    work: Callable[[int], Outcome[MixedSound]],
+    count: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[MixedSound]:
+    """Render mixtures, `PIECE` in each piece of work, then write the manifest.
 
     Args:
         folder: What is in it already of these names is written again.
-        options: What is rendered.
+        work: Renders those from a number on.
+        count: How many there are.
         workers: Processes; as many as cores without.
         progress: Called with the mixtures done, and all.
 
@@ -112,8 +126,7 @@ def render_folder(
         OSError: It cannot be written.
     """
     check_replaced_manifest(folder / MANIFEST, read_mixtures)
-    work = partial(_render_piece, folder, options)
-    rows = make_in_pieces(work, options.count, PIECE, workers, progress)
+    rows = make_in_pieces(work, count, PIECE, workers, progress)
     rows.sort(key=lambda row: row.id)  # pieces come as they are ready
     write_mixtures(folder / MANIFEST, rows)
     return rows

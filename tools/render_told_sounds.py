@@ -6,7 +6,6 @@ are as `tools.render_sounds` has them. A run that was killed is started again.
 """
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,17 +14,15 @@ import cv2
 import numpy as np
 
 from data_prep.mixtures.known import KnownMixture, write_known
-from data_prep.mixtures.manifest import MANIFEST, MixedSound, read_mixtures, write_mixtures
+from data_prep.mixtures.manifest import MixedSound
 from data_prep.mixtures.scenes.icons import MOST, render_icons
 from data_prep.mixtures.scenes.mixture import render_mixture
-from data_prep.workers.resume import Outcome, check_replaced_manifest
+from data_prep.workers.resume import Outcome
 from modalities.audio.attribute_scale import Bounds
 from modalities.audio.sound_attributes import measure_attributes
 from tasks.cli.progress import progress_bar
-from tools.pieces import make_in_pieces
-from tools.render_sounds import FOLDS, summarise
+from tools.render_sounds import FOLDS, PIECE, Progress, render_pieces, summarise
 
-PIECE = 20  # mixtures that one process renders at a time
 GAIN_DB = (-24.0, 6.0)  # by which a mixture is louder or quieter than those of `render_sounds`
 # What is told between which bounds, and what of a picture it says, at the least and at the most.
 LOUDNESS, SHARES = Bounds("loudness", "LUFS", -46.0, -12.0), (0.45, 1.0)
@@ -77,29 +74,11 @@ def render_folder(
     folder: Path,
     options: ToldOptions,
     workers: int | None = None,
-    progress: Callable[[float, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[MixedSound]:
-    """Render all mixtures, then write the manifest.
-
-    Args:
-        folder: What is in it already of these names is written again.
-        options: What is rendered.
-        workers: Processes; as many as cores without.
-        progress: Called with the mixtures done, and all.
-
-    Returns:
-        The rows, in the order of the manifest, with paths relative to the folder.
-
-    Raises:
-        ValueError: Another manifest is there.
-        OSError: It cannot be written.
-    """
-    check_replaced_manifest(folder / MANIFEST, read_mixtures)
+    """Render all mixtures, then write the manifest; see `tools.render_sounds.render_pieces`."""
     work = partial(_render_piece, folder, options)
-    rows = make_in_pieces(work, options.count, PIECE, workers, progress)
-    rows.sort(key=lambda row: row.id)  # pieces come as they are ready
-    write_mixtures(folder / MANIFEST, rows)
-    return rows
+    return render_pieces(folder, work, options.count, workers, progress)
 
 
 def render_told(seed: int, number: int, seconds: float, size: int) -> KnownMixture:

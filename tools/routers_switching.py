@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from fusion.routing.router_files import CARD
@@ -41,6 +40,7 @@ from tools.changing_noise import (
     Condition,
     Measurement,
     Split,
+    add_errors,
     way_of,
     way_of_plain,
     way_of_selector,
@@ -236,9 +236,7 @@ class Heard:
         Raises:
             FileNotFoundError: The way was not measured in one of them.
         """
-        counts = [self._count(self._texts(way, condition)) for condition in conditions]
-        names = ("hits", "substitutions", "deletions", "insertions")
-        return WordErrors(*(np.sum([getattr(one, n) for one in counts], axis=0) for n in names))
+        return add_errors(self.references, [self._texts(way, one) for one in conditions])
 
     def _texts(self, way: str, condition: Condition) -> Sequence[str]:
         if way == SELECTED and CHOICES in self.texts:
