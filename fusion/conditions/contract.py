@@ -9,8 +9,7 @@ from torch.utils.hooks import RemovableHandle
 from fusion.conditions.condition import Condition
 from fusion.conditions.counting import Count
 from fusion.conditions.steps import Host, Step, Told
-
-UNET, SD3, FLUX = "UNet2DConditionModel", "SD3Transformer2DModel", "FluxTransformer2DModel"
+from modalities.diffusion.networks import UNET
 
 
 class Injector(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from fusion.conditions.contract import SD3, Condition, Host, Injector
+from fusion.conditions.contract import Condition, Host, Injector
 from fusion.conditions.joint_attention import (
     Added,
     Asked,
@@ -23,6 +23,7 @@ from fusion.conditions.joint_attention import (
 from fusion.conditions.low_rank import Lora
 from fusion.conditions.rotary import Angles, angles_of, grid, turn
 from modalities.diffusion.decoupled import split_heads
+from modalities.diffusion.networks import SD3
 
 PICTURE, INSTRUCTION = ("to_q", "to_k", "to_v"), ("add_q_proj", "add_k_proj", "add_v_proj")
 ASK = "ask"  # the layer that asks for the picture

@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from fusion.conditions.checks import check_counts
-from fusion.conditions.contract import FLUX, Condition, Host, Injector, Step
+from fusion.conditions.contract import Condition, Host, Injector, Step
 from fusion.conditions.flux_stream import FluxStream, flux_blocks
 from fusion.conditions.joint_attention import (
     Added,
@@ -26,6 +26,7 @@ from fusion.conditions.rotary import grid
 from fusion.contract.options import check_choice
 from modalities.aligned_attention import Aligned, align
 from modalities.diffusion.decoupled import split_heads
+from modalities.diffusion.networks import FLUX
 
 LATENT, TOKENS = "latent", "tokens"
 INTERPOLATED, OFFSET = "interpolated", "offset"  # where a condition's picture lies

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from modalities.diffusion.decoupled import Prompt, add_audio
 from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.networks import FLUX, SD3
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class AudioAdapterOptions:
 
 # What reads conditions on MM-DiTs, for a message: `fusion.conditions` is not known here.
 STANDING = {
-    "FluxTransformer2DModel": "token_branch (the presets easycontrol and pka)",
-    "SD3Transformer2DModel": "instructed_branch (the preset unic_adapter)",
+    FLUX: "token_branch (the presets easycontrol and pka)",
+    SD3: "instructed_branch (the preset unic_adapter)",
 }
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from modalities.diffusion.decoupled import Prompt
 
-SD3, FLUX = "SD3Transformer2DModel", "FluxTransformer2DModel"
+UNET, SD3, FLUX = "UNet2DConditionModel", "SD3Transformer2DModel", "FluxTransformer2DModel"
 MMDITS = (SD3, FLUX)
 # What a FLUX that was distilled for guidance is told of it, as diffusers' pipeline does.
 DISTILLED_GUIDANCE = 3.5

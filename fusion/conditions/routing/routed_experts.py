@@ -11,7 +11,7 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from fusion.conditions.checks import check_counts
-from fusion.conditions.contract import FLUX, Condition, Host, Injector, Step
+from fusion.conditions.contract import Condition, Host, Injector, Step
 from fusion.conditions.flux_stream import flux_blocks
 from fusion.conditions.routing.edit_mask import GROW, NONE, SIGNED
 from fusion.conditions.routing.experts import (
@@ -28,6 +28,7 @@ from fusion.conditions.token_branch import picture_grid
 from fusion.contract.options import check_choice
 from fusion.routing.subsets import check_count
 from fusion.routing.weight_rules import SoftmaxTopK
+from modalities.diffusion.networks import FLUX
 
 # What tells each expert; the text is the denoiser's own.
 TOLD = {BASE: "latent", REFERENCE: "tokens", MASK: "map"}

@@ -8,7 +8,8 @@ import torch
 
 from fusion.conditions.catalog import PRESETS, build_preset, find_preset
 from fusion.conditions.condition import Condition
-from fusion.conditions.contract import FLUX, SD3, UNET, Injector
+from fusion.conditions.contract import Injector
+from modalities.diffusion.networks import FLUX, SD3, UNET
 from modalities.diffusion.small import SmallDenoiser, SmallDenoiserOptions, build_small
 from modalities.diffusion.small_transformers import SmallTransformerOptions, build_small_transformer
 
