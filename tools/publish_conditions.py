@@ -11,6 +11,7 @@ from pathlib import Path
 from tools.conditions_attributes_page import tell_attributes
 from tools.conditions_control_page import tell_control
 from tools.conditions_cycle_page import tell_cycle
+from tools.conditions_lips import tell_lips
 from tools.conditions_mmdit_pages import tell_easycontrol, tell_pka, tell_unic
 from tools.conditions_pairs import tell_pairs
 from tools.conditions_presets import tell_presets
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[], list[str]]] = {
     "easycontrol": tell_easycontrol,
     "unic": tell_unic,
     "pka": tell_pka,
+    "lips": tell_lips,
     "structure": tell_structure,
     "attributes": tell_attributes,
 }
