@@ -5,7 +5,7 @@ import pytest
 
 from tasks.avsr.sets.talker_card import TalkerCard
 from tasks.scoring.intervals import Interval
-from tools.enrol_s4_page import Found, Row, to_markdown
+from tools.enrol_s4_page import AFTER, WAYS, Found, Row, summarise, to_markdown
 
 
 def row(way: str, rate: float, ratio: float) -> Row:
@@ -13,7 +13,9 @@ def row(way: str, rate: float, ratio: float) -> Row:
     return Row(way, rates, Interval(ratio, ratio - 0.1, ratio + 0.1), Interval(rate, 0, 99))
 
 
-@pytest.mark.parametrize(("ratio", "told"), [(0.6, "is met."), (0.61, "is missed.")])
+@pytest.mark.parametrize(
+    ("ratio", "told"), [(0.6, "by 1 of 1 enrolments."), (0.61, "by 0 of 1 enrolments: MISSED.")]
+)
 def test_the_target_is_met_up_to_its_border(ratio, told):
     card = TalkerCard(
         "s4",
@@ -24,12 +26,14 @@ def test_the_target_is_met_up_to_its_border(ratio, told):
         before={"clean": 0.0, "music 0 dB": 10.0, "music -10 dB": 30.0},
         after={"clean": 0.0, "music 0 dB": 4.0, "music -10 dB": 8.0},
     )
-    rows = [row("audio-only", 40.0, 1.0), row("enrolled, sets + selector", 20.0, ratio)]
-    found = Found(rows, [(card, rows[1])], {"talker 1": (0, 100)}, 2, 0)
+    rows = [row(way, 20.0 if way == AFTER else 40.0, ratio) for way in WAYS]
+    after = next(one for one in rows if one.way == AFTER)
+    found = Found(rows, [(card, after)], {"talker 1": (0, 100)}, 2)
     text = to_markdown(found)
     assert told in text and "s4, 2 noises each" in text
     lines = text.splitlines()
     assert f"| enrolled, sets + selector | 20.0 | 20.0 | {ratio:.2f} [" in text
-    assert "| 30 | 25 | 1.5 | 20.0 %, 6.0 % | 20.0 %, " in text  # means over noise alone
+    assert "| 30 | 0 | 25 | 1.5 | 20.0 %, 6.0 % | 20.0 %, " in text  # means over noise alone
     assert "| talker 1 | 100 | 0 |" in lines
     assert np.count_nonzero([line.startswith("| --- |") for line in lines]) == 3
+    assert "by 30 clips" in summarise(found) and ": 20.0 % word errors" in summarise(found)
