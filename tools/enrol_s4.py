@@ -133,14 +133,20 @@ def split_of_s4() -> dict[str, list[str]]:
     return json.loads(read_text(PEOPLE / "splits.json"))[NAME]
 
 
-def enrol_some(count: int, seed: int) -> tuple[Path, TalkerCard]:
-    """Enrol s4 from some of the 30 clips, unless that is done."""
-    names = split_of_s4()["train"]
-    chosen = [names[place * len(names) // count] for place in range(count)]
-    clips, output = BUILT / f"clips_{count}", BUILT / f"{count}_clips_seed_{seed}"
+def enrol_some(count: int, seed: int, name: str = "") -> tuple[Path, TalkerCard]:
+    """Enrol s4 from some of the 30 clips, unless that is done.
+
+    Args:
+        count: How many clips.
+        seed: The enrolment's.
+        name: Of the folder; "" for one that tells count and seed.
+    """
+    everything = split_of_s4()["train"]
+    chosen = [everything[place * len(everything) // count] for place in range(count)]
+    clips, output = BUILT / f"clips_{count}", BUILT / (name or f"{count}_clips_seed_{seed}")
     clips.mkdir(parents=True, exist_ok=True)
-    for name in chosen:
-        link = clips / f"{name}.mp4"
+    for stem in chosen:
+        link = clips / f"{stem}.mp4"
         if not link.exists():
             link.symlink_to((PEOPLE / NAME / link.name).resolve())
     options = EnrolOptions(
