@@ -255,18 +255,19 @@ class AdaptedWhisper(nn.Module):
 
     @contextmanager
     def using(self, *names: str) -> Iterator[None]:
-        """Switch one adapter set on, or one for each row; all of them are off when the block ends.
+        """Switch one adapter set on, or one for each row, until the block ends.
 
         Args:
             names: One for the whole batch, or one for each of its rows.
         """
         alike = len(set(names)) == 1
+        active = list(self.adapters.selection.active)
         self.adapters.use(names[0] if alike else None)
         try:
             with nullcontext() if alike else self.adapters.rows(names):
                 yield
         finally:
-            self.adapters.use(None)
+            self.adapters.selection.active[:] = active
 
     def spell(self, said: Said) -> str:
         """Return the text of tokens."""

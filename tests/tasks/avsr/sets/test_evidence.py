@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from data_prep.media import read_audio
+from modalities.audio.full_scale import to_full_scale
 from tasks.avsr.sets.adapted_whisper import Said
+from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.evidence import Evidence, likeness, score, weigh
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
 
@@ -18,7 +20,7 @@ def recogniser() -> SetRecogniser:
 @pytest.fixture(scope="module")
 def waveforms(demo_clip) -> list[np.ndarray]:
     sound = read_audio(demo_clip)
-    return [sound[:51_200], sound[60_000:90_000]]
+    return [to_full_scale(part) for part in (sound[:51_200], sound[60_000:90_000])]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,28 @@ def test_a_text_is_as_likely_as_when_it_was_written(recogniser, evidence):
     torch.testing.assert_close(plain, plainly, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("part", ["said", "explained"])
+def test_the_text_in_question_is_the_one_that_the_set_writes(recogniser, waveforms, part):
+    evidence = Evidence(recogniser.adapted, "audio", ["all"], waveforms)
+    texts = recogniser.with_set([Utterance(one) for one in waveforms], "audio")
+    with torch.inference_mode():
+        getattr(evidence, part)  # asked for first, whatever is heard for it
+    found = [recogniser.adapted.spell(one) for one in evidence.said]
+    assert found == [one.text for one in texts]
+
+
+def test_within_a_block_of_one_set_another_may_be_switched_on(recogniser):
+    adapted, active = recogniser.adapted, recogniser.adapted.adapters.selection.active
+    with adapted.using("audio"):
+        before = list(active)
+        with adapted.using("all"):
+            assert active != before
+        with adapted.using("all", "babble"):
+            assert active != before
+        assert active == before != []
+    assert active == []
+
+
 def test_a_text_scores_alone_as_beside_a_longer_one(recogniser, evidence):
     states, said = evidence.plain_states, [Said([383], 0.0), Said([383, 262, 1310, 11], 0.0)]
     with torch.inference_mode():
@@ -48,8 +72,6 @@ def test_a_text_scores_alone_as_beside_a_longer_one(recogniser, evidence):
 
 
 def test_the_frozen_model_writes_what_it_writes_elsewhere(recogniser, evidence, waveforms):
-    from tasks.avsr.sets.contract import Utterance
-
     plain = recogniser.plain([Utterance(evidence.waveforms[0])])
     assert recogniser.adapted.spell(evidence.plainly_said[0]) != ""
     assert recogniser.adapted.spell(evidence.plainly_said[0])[:9] == plain[0].text[:9]
