@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from fusion.conditions.condition import Condition
 from fusion.conditions.injection import inject
+from fusion.conditions.instructed_branch import InstructedBranch
 from fusion.conditions.token_branch import KEYWORD, BranchOptions, TokenBranch
 from modalities.diffusion.measure.contract import TimeSampler
 from modalities.tensor_file import read_tensors, write_tensors
@@ -27,6 +29,8 @@ COARSE = 4  # blocks to a side of a blurred picture
 LESSON = Lesson(steps=400, rate=1.5e-2, warmup=30, batch=32)  # the rate by validation pictures
 DRAWN = 4000  # pictures that a branch learns from
 MARKS = torch.tensor([[1.0, 0.0]])  # the keyword is the word of the shape, the first of two
+
+Branch = TypeVar("Branch", TokenBranch, InstructedBranch)
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def train_branch(base: MmditBase, plan: Plan, seed: int) -> TokenBranch:
         OSError: It cannot be written.
     """
     branch = build_branch(base, plan, seed)
-    path = FOLDER / f"branches/{plan.key}_{seed}.safetensors"
-    if not path.exists():
+
+    def learn() -> None:
         pictures = draw_shapes("train", DRAWN, seed)
         shown = show(pictures, plan.name, torch.Generator().manual_seed(seed))
 
@@ -126,6 +130,23 @@ def train_branch(base: MmditBase, plan: Plan, seed: int) -> TokenBranch:
         given: Any = {"time": plan.time, "dropped": 0.0}
         teach_mmdit(base, [branch], draw, plan.lesson, seed, injection, **given)
         injection.remove()
+
+    return learnt_once(branch, FOLDER / f"branches/{plan.key}_{seed}.safetensors", learn)
+
+
+def learnt_once(branch: Branch, path: Path, learn: Callable[[], None]) -> Branch:
+    """Return a branch, frozen, with what it learnt, now or before.
+
+    Args:
+        branch: Fresh.
+        path: Where its weights are kept.
+        learn: Trains the branch; not called where the file is there.
+
+    Raises:
+        OSError: The file cannot be read or written.
+    """
+    if not path.exists():
+        learn()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_tensors(path, {name: value.detach() for name, value in branch.weights().items()})
     branch.load_weights(read_tensors(path, "expected a trained branch", "train it again"))

@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 from fusion.conditions.condition import Condition
 from fusion.conditions.injection import inject
 from fusion.conditions.instructed_branch import InstructedBranch, InstructedOptions
-from modalities.tensor_file import read_tensors, write_tensors
 from tools.conditions_bases import NOTHING, Batch
+from tools.conditions_branches import learnt_once
 from tools.conditions_judges import edge_f1, load_judge, measure_judge
 from tools.conditions_mmdits import MmditBase, load_mmdit_base, paint_mmdit, teach_mmdit
 from tools.conditions_pictures import COLOURS, SHAPES, Pictures, draw_shapes, find_edges
@@ -130,8 +130,8 @@ def train(base: MmditBase, name: str, seed: int) -> InstructedBranch:
     options = InstructedOptions(RANK, float(RANK), embedders=False, rotary=form.rotary, gates=False)
     branch: Any = seeded(seed, lambda: InstructedBranch(base.network, options))
     told = f"{name.replace(' ', '_')}_{LESSON.steps}_{LESSON.rate:g}_{seed}"
-    path = FOLDER / f"unic/{told}.safetensors"
-    if not path.exists():
+
+    def learn() -> None:
         pictures = draw_shapes("train", DRAWN, seed)
 
         def draw(generator: Generator, rows: int) -> Batch:
@@ -147,10 +147,8 @@ def train(base: MmditBase, name: str, seed: int) -> InstructedBranch:
         injection = inject(base.denoiser, {MAP: branch})
         teach_mmdit(base, [branch], draw, LESSON, seed, injection, dropped=0.0)
         injection.remove()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(path, {key: value.detach() for key, value in branch.weights().items()})
-    branch.load_weights(read_tensors(path, "expected a trained adapter", "train it again"))
-    return branch.requires_grad_(False).eval()
+
+    return learnt_once(branch, FOLDER / f"unic/{told}.safetensors", learn)
 
 
 def paint(
