@@ -16,9 +16,6 @@ from tasks.avsr.training.collect_config import CollectConfig
 from tasks.config import read_config
 
 CONFIG = Path("configs/avsr/grid_collection.yaml")
-# Recordings that are free, and not among what is measured by `tools.measure_unknown --use test`.
-SPEECH = "../shared/data/speech/jfk.flac, ../shared/data/speech/libri_198-209-0000.ogg"
-CHANGES = (f"speech=[{SPEECH}]", "verifier.others=[all, babble, sidespeaker]")
 
 
 def main(
@@ -27,7 +24,7 @@ def main(
     config: Path = CONFIG,
 ) -> None:
     """Fit, and write beside what says which sound is known."""
-    read = read_config(CollectConfig, config, [*CHANGES, *(changes or [])])
+    read = read_config(CollectConfig, config, changes or [])
     folder = find_collection(sets)
     training = load_clips(find_clips(read.data, read.data.train), read.data.folder)
     verifier = verify(read, training, folder, lambda done, total: print(done, total, flush=True))

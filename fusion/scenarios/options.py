@@ -38,13 +38,16 @@ class VerifierOptions:
         signals: Names of the signs, see `tasks.avsr.sets.evidence.SIGNALS`; one or more.
         others: Names of the sets whose texts are compared.
         least: From which probability on a text is accepted, 0 to 1.
-        strict: Whether what sounds known is verified too, where the text is unsure: loud voices of
-            the training hide what is said.
+        most_doubt: How unsure a text may be at most: mean negative log-probability of a token. One
+            that is less sure is not looked at, so that other speech costs no time.
+        strict: Whether what sounds known beside an unknown face is verified too, where the text is
+            unsure: loud voices of the training hide what is said.
     """
 
     signals: tuple[str, ...] = ("informed", "agreed", "doubt")
     others: tuple[str, ...] = ()
     least: float = 0.9
+    most_doubt: float = 0.5
     strict: bool = False
 
     def __post_init__(self):

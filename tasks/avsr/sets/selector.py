@@ -83,7 +83,8 @@ class Selector:
             accepts nothing.
         others: Names on the model of the sets whose texts it compares.
         farthest: Distance above which a window is unknown.
-        strict: Whether a sound is only as known as the text of it is sure.
+        strict: Whether a sound beside an unknown face is only as known as the text of it is sure:
+            loud voices of the training hide what is said.
     """
 
     adapted: AdaptedWhisper
@@ -118,7 +119,8 @@ class Selector:
             features = self.describe_level(self.level, heard, sight)
             snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
         found = self.classifier.name(heard.probabilities, snr_db)
-        far = self.sound_distances(heard)
+        doubts = self.doubts(heard)
+        far = self.sound_distances(heard, doubts, seen.distances)
         distances = [min(pair) for pair in zip(far, seen.distances or far, strict=True)]
         return [
             replace(scenario, distance=distance, grown=name, accepted=accepted)
@@ -126,16 +128,25 @@ class Selector:
                 found,
                 distances,
                 self._find_grown(heard),
-                self._verify(waveforms, distances),
+                self._verify(waveforms, distances, doubts.tolist()),
                 strict=True,
             )
         ]
 
-    def _verify(self, waveforms: Sequence[np.ndarray], distances: Sequence[float]) -> list[bool]:
+    def _verify(
+        self,
+        waveforms: Sequence[np.ndarray],
+        distances: Sequence[float],
+        doubts: Sequence[float],
+    ) -> list[bool]:
         """Tell for which unknown windows the text of the set that hears only is accepted."""
         accepted = [False] * len(distances)
-        unknown = [row for row, distance in enumerate(distances) if distance > self.farthest]
-        if self.verifier is None or self.listener is None or not unknown:
+        if self.verifier is None or self.listener is None:
+            return accepted
+        most = self.verifier.options.most_doubt
+        pairs = enumerate(zip(distances, doubts, strict=True))
+        unknown = [row for row, (far, doubt) in pairs if far > self.farthest and doubt <= most]
+        if not unknown:
             return accepted
         some = [waveforms[row][:PIECE_SAMPLES] for row in unknown]
         evidence = Evidence(self.adapted, self.listener, self.others, some)
@@ -202,21 +213,45 @@ class Selector:
             heard.snr_db, heard.probabilities, agreement, sight.mask, heard.states
         )
 
-    def sound_distances(self, heard: Impression) -> list[float]:
-        """Return how far windows are from the training data, as the set that hears only finds."""
+    @torch.inference_mode()
+    def doubts(self, heard: Impression) -> Tensor:
+        """Return how unsure the set that hears only is of its texts, [batch].
+
+        It is the mean negative log-probability of a token, of the first tokens alone where a text
+        is longer or can be none that is known; 0 where nothing is decoded.
+        """
         if self.domain is None or self.listener is None or heard.encoded is None:
-            return [0.0] * len(heard.mel)
+            return heard.mel.new_zeros(len(heard.mel))
         # What is less likely than this is unknown however it goes on, so it need not go on.
         least = -self.domain.options.doubt * (KNOWN_TOKENS + 1)
         with self.adapted.using(self.listener):
             said = self.adapted.decode(heard.encoded, KNOWN_TOKENS, least)
-        doubts = torch.tensor([s.log_probability for s in said], device=heard.mel.device)
-        if self.strict:
-            return (-doubts / self.domain.options.doubt).tolist()
+        return -torch.tensor([s.log_probability for s in said], device=heard.mel.device)
+
+    @torch.inference_mode()
+    def sound_distances(
+        self, heard: Impression, doubts: Tensor, faces: Sequence[float] = ()
+    ) -> list[float]:
+        """Return how far windows are from the training data, as the set that hears only finds.
+
+        Args:
+            heard: The sound.
+            doubts: How unsure that set is of its texts, [batch].
+            faces: How far the face of each window is from the training data, infinite where none
+                is seen; empty where no faces are looked for.
+        """
+        if self.domain is None or self.listener is None or heard.encoded is None:
+            return [0.0] * len(heard.mel)
         windows = zip(heard.encoded, heard.counts, doubts, strict=True)
-        return torch.cat(
-            [self.domain(row[None, :count], doubt[None]) for row, count, doubt in windows]
-        ).tolist()
+        found = [self.domain(row[None, :count], -doubt[None]) for row, count, doubt in windows]
+        distances = torch.cat(found).tolist()
+        if not self.strict or not faces:
+            return distances
+        unsure = (doubts / self.domain.options.doubt).tolist()
+        return [
+            doubt if math.isfinite(face) else distance
+            for distance, doubt, face in zip(distances, unsure, faces, strict=True)
+        ]
 
 
 def load_selector(folder: Path, adapted: AdaptedWhisper, collection: Collection) -> Selector:

@@ -109,7 +109,9 @@ class VerifierFitting:
             raise ValueError("Without a set that hears only there is no text to verify.")
         found: list[Tensor | None] = [None] * len(windows)
         levelled = [to_full_scale(window) for window in windows]
-        distances = selector.sound_distances(selector.listen(levelled))
+        strangers = [selector.farthest + 1] * len(levelled)
+        heard = selector.listen(levelled)
+        distances = selector.sound_distances(heard, selector.doubts(heard), strangers)
         rows = [row for row, distance in enumerate(distances) if distance > selector.farthest]
         if rows:
             some = [levelled[row] for row in rows]

@@ -1,5 +1,6 @@
 """What a selector makes of sound and sight, with a stand-in for the Whisper it listens with."""
 
+import math
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -170,12 +171,29 @@ def test_only_unknown_windows_are_verified(selector, monkeypatch):
     assert len(asked) == 2
 
 
-def test_where_texts_are_verified_strictly_a_sound_is_only_as_known_as_its_text_is_sure(selector):
+def test_a_text_that_is_too_unsure_is_not_looked_at_again(selector, monkeypatch):
+    """The text has a mean log-probability of -0.5."""
+    monkeypatch.setattr(
+        "tasks.avsr.sets.selector.weigh", lambda evidence, _: torch.ones(len(evidence.waveforms), 1)
+    )
+    far = replace(selector, domain=check_domain(0.25), farthest=1.0)
+    for most, accepted in ((0.49, False), (0.5, True)):
+        choice = Choice(0.0)
+        choice.options = replace(choice.options, most_doubt=most)
+        found = replace(far, verifier=choice).describe(WINDOWS, Seen())
+        assert [s.accepted for s in found] == [accepted] * 2
+
+
+def test_beside_an_unknown_face_a_strict_selector_knows_no_sound_of_which_the_text_is_unsure(
+    selector,
+):
     """All sound lies within what is known, but the text has a mean log-probability of -0.5."""
     inside = DomainCheck(DomainOptions(DIM, 1, residual=1e6, doubt=0.25))
     known = replace(selector, domain=inside, farthest=1.0)
-    assert max(s.distance for s in known.describe(WINDOWS, Seen())) < 1
-    strict = replace(known, strict=True)
-    assert [s.distance for s in strict.describe(WINDOWS, Seen())] == [2.0, 2.0]
     seen = Seen(Sight(torch.ones(2, 80, dtype=torch.bool)), (0.5, 3.0))
+    assert max(s.distance for s in known.describe(WINDOWS, seen)) < 1
+    strict = replace(known, strict=True)
     assert [s.distance for s in strict.describe(WINDOWS, seen)] == [0.5, 2.0]
+    assert max(s.distance for s in strict.describe(WINDOWS, Seen())) < 1  # nobody is seen
+    unseen = replace(seen, distances=(math.inf, math.inf))
+    assert max(s.distance for s in strict.describe(WINDOWS, unseen)) < 1
