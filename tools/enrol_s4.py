@@ -139,7 +139,7 @@ def enrol_some(count: int, seed: int, name: str = "") -> tuple[Path, TalkerCard]
     Args:
         count: How many clips.
         seed: The enrolment's.
-        name: Of the folder; "" for one that tells count and seed.
+        name: What the folder is called; "" for one that tells count and seed.
     """
     everything = split_of_s4()["train"]
     chosen = [everything[place * len(everything) // count] for place in range(count)]

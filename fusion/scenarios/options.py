@@ -40,19 +40,19 @@ class VerifierOptions:
         least: From which probability on a text is accepted, 0 to 1.
         most_doubt: How unsure a text may be at most: mean negative log-probability of a token. One
             that is less sure is not looked at, so that other speech costs no time.
-        strict: Whether what sounds known beside an unknown face is verified too, where the text is
-            unsure: loud voices of the training hide what is said.
+        least_known: The same for windows that sound known beside an unknown face, where the text is
+            unsure: loud voices of the training hide what is said. 0 takes them without a look.
     """
 
     signals: tuple[str, ...] = ("informed", "agreed", "doubt")
     others: tuple[str, ...] = ()
     least: float = 0.9
     most_doubt: float = 0.5
-    strict: bool = False
+    least_known: float = 0.0
 
     def __post_init__(self):
-        if not self.signals or not 0 <= self.least <= 1:
-            raise ValueError(
-                f"Options 'signals' and 'least' are {self.signals} and {self.least}; expected one "
-                "name or more, and 0 to 1."
-            )
+        if not self.signals:
+            raise ValueError("Option 'signals' is empty; expected one name or more.")
+        for name in ("least", "least_known"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"Option {name!r} is {getattr(self, name)}; expected 0 to 1.")

@@ -1,5 +1,7 @@
 """Whether what a set made of unknown sound is what was said, by several signs together."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -29,9 +31,16 @@ class Verifier(nn.Module):
         """Return the probability that a text is what was said, [windows, signals] -> [windows]."""
         return self.kind(signals).softmax(1)[:, 1]
 
-    def accepts(self, signals: Tensor) -> list[bool]:
-        """Tell for each window if the text is sure enough, [windows, signals] -> [windows]."""
-        return (self.chance(signals) >= self.options.least).tolist()
+    def accepts(self, signals: Tensor, known: Sequence[bool]) -> list[bool]:
+        """Tell for each window if the text is sure enough.
+
+        Args:
+            signals: [windows, signals].
+            known: Whether the sound is known, [windows].
+        """
+        borders = [self.options.least_known if one else self.options.least for one in known]
+        chances = self.chance(signals).tolist()
+        return [chance >= least for chance, least in zip(chances, borders, strict=True)]
 
 
 def fit_verifier(signals: Tensor, said: Tensor, options: VerifierOptions) -> Verifier:

@@ -83,8 +83,6 @@ class Selector:
             accepts nothing.
         others: Names on the model of the sets whose texts it compares.
         farthest: Distance above which a window is unknown.
-        strict: Whether a sound beside an unknown face is only as known as the text of it is sure:
-            loud voices of the training hide what is said.
     """
 
     adapted: AdaptedWhisper
@@ -97,7 +95,6 @@ class Selector:
     verifier: Verifier | None = None
     others: tuple[str, ...] = ()
     farthest: float = math.inf
-    strict: bool = False
 
     @torch.inference_mode()
     def describe(self, waveforms: Sequence[np.ndarray], seen: Seen) -> list[Scenario]:
@@ -120,38 +117,58 @@ class Selector:
             snr_db = torch.where(sight.mask.any(1), self.level(features), snr_db)
         found = self.classifier.name(heard.probabilities, snr_db)
         doubts = self.doubts(heard)
-        far = self.sound_distances(heard, doubts, seen.distances)
+        far = self.sound_distances(heard, doubts)
         distances = [min(pair) for pair in zip(far, seen.distances or far, strict=True)]
+        suspect = self._suspect(far, doubts, seen.distances)
+        verified = self._verify(waveforms, distances, doubts.tolist(), suspect)
+        for row, doubted in enumerate(suspect):
+            if doubted and not verified[row]:
+                distances[row] = self._beyond(float(doubts[row]))
         return [
-            replace(scenario, distance=distance, grown=name, accepted=accepted)
-            for scenario, distance, name, accepted in zip(
-                found,
-                distances,
-                self._find_grown(heard),
-                self._verify(waveforms, distances, doubts.tolist()),
-                strict=True,
+            replace(scenario, distance=distance, grown=name, accepted=accepted and not doubted)
+            for scenario, distance, name, accepted, doubted in zip(
+                found, distances, self._find_grown(heard), verified, suspect, strict=True
             )
         ]
+
+    def _suspect(self, far: Sequence[float], doubts: Tensor, faces: Sequence[float]) -> list[bool]:
+        """Tell which windows sound known beside a face that is not, and have an unsure text."""
+        if self.verifier is None or self.verifier.options.least_known == 0 or not faces:
+            return [False] * len(far)
+        assert self.domain is not None
+        unsure = (doubts > self.domain.options.doubt).tolist()
+        return [
+            doubtful and sound <= self.farthest < face < math.inf
+            for sound, doubtful, face in zip(far, unsure, faces, strict=True)
+        ]
+
+    def _beyond(self, doubt: float) -> float:
+        """Return the distance of what sounds known and is not accepted: above what is known."""
+        assert self.domain is not None
+        return max(1.0, self.farthest) * doubt / self.domain.options.doubt
 
     def _verify(
         self,
         waveforms: Sequence[np.ndarray],
         distances: Sequence[float],
         doubts: Sequence[float],
+        suspect: Sequence[bool],
     ) -> list[bool]:
-        """Tell for which unknown windows the text of the set that hears only is accepted."""
+        """Tell for which windows, unknown or suspect, the text of the listener is accepted."""
         accepted = [False] * len(distances)
         if self.verifier is None or self.listener is None:
             return accepted
-        most = self.verifier.options.most_doubt
-        pairs = enumerate(zip(distances, doubts, strict=True))
-        unknown = [row for row, (far, doubt) in pairs if far > self.farthest and doubt <= most]
-        if not unknown:
+        options, rows = self.verifier.options, []
+        for row, (distance, doubt) in enumerate(zip(distances, doubts, strict=True)):
+            if suspect[row] or (distance > self.farthest and doubt <= options.most_doubt):
+                rows.append(row)
+        if not rows:
             return accepted
-        some = [waveforms[row][:PIECE_SAMPLES] for row in unknown]
+        some = [waveforms[row][:PIECE_SAMPLES] for row in rows]
         evidence = Evidence(self.adapted, self.listener, self.others, some)
-        signals = weigh(evidence, self.verifier.options.signals)
-        for row, good in zip(unknown, self.verifier.accepts(signals), strict=True):
+        signals = weigh(evidence, options.signals)
+        found = self.verifier.accepts(signals, [suspect[row] for row in rows])
+        for row, good in zip(rows, found, strict=True):
             accepted[row] = good
         return accepted
 
@@ -229,29 +246,18 @@ class Selector:
         return -torch.tensor([s.log_probability for s in said], device=heard.mel.device)
 
     @torch.inference_mode()
-    def sound_distances(
-        self, heard: Impression, doubts: Tensor, faces: Sequence[float] = ()
-    ) -> list[float]:
+    def sound_distances(self, heard: Impression, doubts: Tensor) -> list[float]:
         """Return how far windows are from the training data, as the set that hears only finds.
 
         Args:
             heard: The sound.
             doubts: How unsure that set is of its texts, [batch].
-            faces: How far the face of each window is from the training data, infinite where none
-                is seen; empty where no faces are looked for.
         """
         if self.domain is None or self.listener is None or heard.encoded is None:
             return [0.0] * len(heard.mel)
         windows = zip(heard.encoded, heard.counts, doubts, strict=True)
         found = [self.domain(row[None, :count], -doubt[None]) for row, count, doubt in windows]
-        distances = torch.cat(found).tolist()
-        if not self.strict or not faces:
-            return distances
-        unsure = (doubts / self.domain.options.doubt).tolist()
-        return [
-            doubt if math.isfinite(face) else distance
-            for distance, doubt, face in zip(distances, unsure, faces, strict=True)
-        ]
+        return torch.cat(found).tolist()
 
 
 def load_selector(folder: Path, adapted: AdaptedWhisper, collection: Collection) -> Selector:
@@ -283,7 +289,6 @@ def load_selector(folder: Path, adapted: AdaptedWhisper, collection: Collection)
         verifier,
         () if verifier is None else verifier.options.others,
         collection.farthest,
-        verifier is not None and verifier.options.strict,
     )
 
 

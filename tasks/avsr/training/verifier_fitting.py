@@ -56,7 +56,6 @@ class VerifierFitting:
         Raises:
             ValueError: The selector knows all windows of a kind, or has no set that hears only.
         """
-        selector = replace(selector, strict=self.options.strict)
         rows, said = [], []
         for start in range(0, 2 * self.windows, BATCH):
             numbers = range(start, min(start + BATCH, 2 * self.windows))
@@ -109,10 +108,13 @@ class VerifierFitting:
             raise ValueError("Without a set that hears only there is no text to verify.")
         found: list[Tensor | None] = [None] * len(windows)
         levelled = [to_full_scale(window) for window in windows]
-        strangers = [selector.farthest + 1] * len(levelled)
         heard = selector.listen(levelled)
-        distances = selector.sound_distances(heard, selector.doubts(heard), strangers)
-        rows = [row for row, distance in enumerate(distances) if distance > selector.farthest]
+        doubts = selector.doubts(heard)
+        rows = [
+            row
+            for row, distance in enumerate(selector.sound_distances(heard, doubts))
+            if distance > selector.farthest or self._suspects(selector, float(doubts[row]))
+        ]
         if rows:
             some = [levelled[row] for row in rows]
             others, signals = self.options.others, self.options.signals
@@ -120,3 +122,9 @@ class VerifierFitting:
             for row, measured in zip(rows, weigh(evidence, signals).cpu(), strict=True):
                 found[row] = measured
         return found
+
+    def _suspects(self, selector: Selector, doubt: float) -> bool:
+        """Tell if a text is unsure enough to be looked at although its sound is known."""
+        if self.options.least_known == 0 or selector.domain is None:
+            return False
+        return doubt > selector.domain.options.doubt

@@ -1,5 +1,7 @@
 """A text is accepted where all signs together say so, and kept signs come back from disk."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -23,17 +25,21 @@ def verifier() -> Verifier:
 
 
 def test_both_signs_count_however_few_examples_one_side_has(verifier):
-    assert verifier.accepts(torch.tensor([[-2.0, 2.0], [2.0, -2.0]])) == [True, False]
+    assert verifier.accepts(torch.tensor([[-2.0, 2.0], [2.0, -2.0]]), [False] * 2) == [True, False]
     # Half way between both sides neither is more likely, though one has ten times the examples.
     assert abs(float(verifier.chance(torch.zeros(1, 2))) - 0.5) < 0.15
-    assert sum(verifier.accepts(draw((-2.0, 2.0), 1000, 2))) > 750
-    assert sum(verifier.accepts(draw((2.0, -2.0), 1000, 2))) < 10
+    assert sum(verifier.accepts(draw((-2.0, 2.0), 1000, 2), [False] * 1000)) > 750
+    assert sum(verifier.accepts(draw((2.0, -2.0), 1000, 2), [False] * 1000)) < 10
 
 
 def test_least_is_the_probability_from_which_on_a_text_is_accepted(verifier):
     signals = draw((0.0, 0.0), 300, 3)
     chances = verifier.chance(signals).tolist()
-    assert verifier.accepts(signals) == [chance >= 0.9 for chance in chances]
+    known = [place % 3 == 0 for place in range(300)]
+    verifier.options = replace(verifier.options, least_known=0.4)
+    found = verifier.accepts(signals, known)
+    assert found == [c >= (0.4 if one else 0.9) for c, one in zip(chances, known, strict=True)]
+    assert 0 < sum(found) < 300
 
 
 def test_it_comes_back_from_disk(verifier, tmp_path):
@@ -45,9 +51,10 @@ def test_it_comes_back_from_disk(verifier, tmp_path):
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="one name or more, and 0 to 1"):
+    with pytest.raises(ValueError, match="'signals' is empty; expected one name or more"):
         VerifierOptions(signals=())
-    with pytest.raises(ValueError, match="one name or more, and 0 to 1"):
-        VerifierOptions(least=1.5)
+    for name in ("least", "least_known"):
+        with pytest.raises(ValueError, match=f"{name!r} is 1.5; expected 0 to 1"):
+            VerifierOptions(**{name: 1.5})
     with pytest.raises(ValueError, match="no window with what was said"):
         fit_verifier(draw((0, 0), 9, 0), torch.zeros(9, dtype=torch.bool), OPTIONS)

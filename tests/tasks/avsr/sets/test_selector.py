@@ -145,7 +145,8 @@ class Choice:
     def __init__(self, above: float):
         self.options, self.above = VerifierOptions(signals=("tokens",)), above
 
-    def accepts(self, signals) -> list[bool]:
+    def accepts(self, signals, known) -> list[bool]:
+        self.known = known
         return [bool(row[0] > self.above) for row in signals]
 
 
@@ -184,16 +185,24 @@ def test_a_text_that_is_too_unsure_is_not_looked_at_again(selector, monkeypatch)
         assert [s.accepted for s in found] == [accepted] * 2
 
 
-def test_beside_an_unknown_face_a_strict_selector_knows_no_sound_of_which_the_text_is_unsure(
-    selector,
+def test_beside_an_unknown_face_what_sounds_known_is_verified_where_its_text_is_unsure(
+    selector, monkeypatch
 ):
     """All sound lies within what is known, but the text has a mean log-probability of -0.5."""
+    monkeypatch.setattr(
+        "tasks.avsr.sets.selector.weigh",
+        lambda evidence, _: torch.tensor([[float(len(one))] for one in evidence.waveforms]),
+    )
     inside = DomainCheck(DomainOptions(DIM, 1, residual=1e6, doubt=0.25))
-    known = replace(selector, domain=inside, farthest=1.0)
-    seen = Seen(Sight(torch.ones(2, 80, dtype=torch.bool)), (0.5, 3.0))
-    assert max(s.distance for s in known.describe(WINDOWS, seen)) < 1
-    strict = replace(known, strict=True)
-    assert [s.distance for s in strict.describe(WINDOWS, seen)] == [0.5, 2.0]
-    assert max(s.distance for s in strict.describe(WINDOWS, Seen())) < 1  # nobody is seen
-    unseen = replace(seen, distances=(math.inf, math.inf))
-    assert max(s.distance for s in strict.describe(WINDOWS, unseen)) < 1
+    choice = Choice(30_000)
+    choice.options = replace(choice.options, least_known=0.5, most_doubt=0.1)
+    able = replace(selector, domain=inside, farthest=1.0, verifier=choice)
+    mask = torch.ones(2, 80, dtype=torch.bool)
+    found = able.describe(WINDOWS, Seen(Sight(mask), (3.0, 3.0)))
+    assert choice.known == [True, True]
+    assert [s.distance > 1 for s in found] == [False, True]
+    assert not any(s.accepted for s in found)  # one is known, the other goes to the frozen model
+    for faces in ((0.5, 0.5), (math.inf, math.inf), ()):  # known, unseen, not looked for
+        assert max(s.distance for s in able.describe(WINDOWS, Seen(Sight(mask), faces))) < 1
+    sure = replace(able, domain=DomainCheck(replace(inside.options, doubt=9.0)))
+    assert max(s.distance for s in sure.describe(WINDOWS, Seen(Sight(mask), (3.0, 3.0)))) < 1
