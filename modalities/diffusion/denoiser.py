@@ -128,21 +128,19 @@ class Denoiser(nn.Module):
             ValueError: The size is no multiple of what the codec needs, or beyond `MOST_PIXELS` or
                 the places that the network has.
         """
-        multiple = self.multiple
+        multiple, told = self.multiple, f"Pictures {width} pixels wide and {height} high"
         if height < multiple or width < multiple or height % multiple or width % multiple:
             raise ValueError(
-                f"Pictures of {height} x {width} pixels cannot be painted by {self.name}; expected "
-                f"multiples of {multiple}."
+                f"{told} cannot be painted by {self.name}; expected multiples of {multiple}."
             )
         if height * width > MOST_PIXELS:
             raise ValueError(
-                f"Pictures of {height} x {width} pixels are too large to be painted; expected "
-                f"{MOST_PIXELS:,} pixels or fewer."
+                f"{told} are too large to be painted; expected {MOST_PIXELS:,} pixels or fewer."
             )
         most = most_places(self.network)
         if most is not None and max(height, width) > most * multiple:
             raise ValueError(
-                f"Pictures of {height} x {width} pixels cannot be painted by {self.name}; expected "
+                f"{told} cannot be painted by {self.name}; expected "
                 f"{most * multiple} or fewer on a side."
             )
 

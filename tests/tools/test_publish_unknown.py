@@ -1,6 +1,6 @@
 """The tables of unknown talkers and speech say what users get before and now."""
 
-from tools.publish_unknown import compare, level_of, text_of, write_page
+from tools.publish_unknown import compare, level_of, tell_aims, text_of, write_page
 from tools.unknown_speech import GRID, OTHER
 
 SAID = "bin blue at f two now"
@@ -39,3 +39,17 @@ def test_the_page_has_a_table_for_each_demand():
     assert [line for line in lines if line.startswith("| music |")][1] == (
         "| music | 0 / 0 (1) | - | - | - | - |"
     )
+
+
+def test_aims_are_told_with_what_is_missed():
+    kept = [row(GRID, "a", before=True, now=True, kind="babble", snr_db=level) for level in (0, -5)]
+    clean = row(OTHER, "z", before=False, now=False, snr_db=None, kind="clean")
+    others = [row(OTHER, str(n), before=True, now=n == 0) for n in range(50)]
+    told = tell_aims([*kept, row(GRID, "b", before=True, now=False)], [clean, *others])
+    assert told[0].endswith("in 1 of 2 cells: MISSED.")
+    assert told[1].endswith("in 0.0 % of 1 pieces (aim: 0).")
+    assert told[2].endswith("down to -5 dB is given a sentence in 2.0 % of 50 pieces (aim: 2).")
+    louder = [row(OTHER, "loud", before=True, now=True, snr_db=-10.0)]
+    assert tell_aims(kept, [clean, *others, *louder])[1:] == told[1:]
+    others[1]["now"] = True
+    assert tell_aims(kept, others)[1].endswith("4.0 % of 50 pieces (aim: 2): MISSED.")

@@ -199,6 +199,7 @@ FAULTS = {
     "size that does not fit": (("--size", "13x8"), "model", "multiples of 2"),
     "size of none": (("--size", "0x8"), "model", "as in --size 48x32"),
     "too large": (("--size", "9000x9000"), "model", "too large"),
+    "larger than any screen": (("--size", "100000x100000"), "model", "16,777,216 pixels or fewer"),
     "no picture": (("--edges", "none.png"), "model", "There is no picture none.png"),
     "picture of nothing": (("--edges", "dark.png"), "model", "dark.png has no edges at 12 x 8"),
     "no folder": (("--condition", "none"), "model", "There is no folder none"),

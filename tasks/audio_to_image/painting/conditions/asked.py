@@ -7,11 +7,12 @@ from math import isfinite
 from pathlib import Path
 
 from modalities.audio.attribute_scale import Bounds
+from modalities.diffusion.limits import MOST_PIXELS
 from modalities.spelling import did_you_mean
 from tasks.audio_to_image.painting.conditions.card import ATTRIBUTES, EDGES, ConditionCard
 
 SOUND = "sound"  # what an attribute is called that is measured of the sound that is painted
-_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+_SIZE = re.compile(r"([1-9]\d{0,8})x([1-9]\d{0,8})")
 _VALUE = re.compile(r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(.*)")
 
 
@@ -41,14 +42,20 @@ def read_size(text: str) -> tuple[int, int]:
         Height and width in pixels.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none, or too large.
     """
     found = _SIZE.fullmatch(text.strip().lower())
     if not found:
         raise ValueError(
             f"--size is {text!r}; expected width by height in pixels, as in --size 48x32."
         )
-    return int(found[2]), int(found[1])
+    height, width = int(found[2]), int(found[1])
+    if height * width > MOST_PIXELS:
+        raise ValueError(
+            f"--size {width}x{height} is too large to be painted; expected {MOST_PIXELS:,} pixels "
+            "or fewer in all."
+        )
+    return height, width
 
 
 def read_attributes(

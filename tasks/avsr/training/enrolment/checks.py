@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data_prep.clips.manifest import MANIFEST
 from data_prep.media.files import MEDIA, find_files
 from modalities.outputs import check_output_folder
 from modalities.whole_file import check_new_folder
@@ -51,5 +52,16 @@ def check_enrolment(source: Path, options: EnrolOptions, output: str | Path | No
         check_new_folder(output)
         check_output_folder(Path(output).parent)
     for folder, what in ((options.clips, "clips"), (options.noise, "recordings")):
-        if folder and not (Path(folder).is_dir() and find_files(folder, MEDIA)):
+        if not folder:
+            continue
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(f"{folder} is no folder; expected one with {what}.")
+        if not find_files(folder, MEDIA):
             raise FileNotFoundError(f"{folder} has no {what}; expected a folder with some.")
+    if options.old and not (Path(options.old) / MANIFEST).is_file():
+        raise FileNotFoundError(
+            f"{options.old}, where old talkers' clips are to be, is no folder of "
+            f"`mcgurk prepare`: it has no {MANIFEST}."
+        )
+    if options.split and not Path(options.split).is_file():
+        raise FileNotFoundError(f"{options.split}, the split of old talkers' clips, is not there.")

@@ -42,7 +42,7 @@ from tasks.avsr.training.enrolment.options import EnrolOptions
 from tasks.avsr.training.enrolment.pieces import UNREAD, Cut, cut_clips
 from tasks.avsr.training.enrolment.progress import Steps
 from tasks.avsr.training.enrolment.teaching_text import TeachingText
-from tasks.avsr.training.enrolment.trainings import Trainings
+from tasks.avsr.training.enrolment.trainings import Trainings, has_trained
 from tasks.avsr.training.noise_maker import NoiseMaker
 from tasks.training.folder_lock import alone_in
 
@@ -241,7 +241,7 @@ class _Enrolment:
 
 
 def _check_settings(work: Path, source: Path, options: EnrolOptions, clips: Sequence[Clip]) -> None:
-    """Refuse to go on with what was begun with other clips, settings or sets."""
+    """Refuse to go on with what was trained on other clips or sets, or with other settings."""
     content = json.dumps(
         {
             # To put a talker in anyway changes nothing that is computed.
@@ -254,10 +254,12 @@ def _check_settings(work: Path, source: Path, options: EnrolOptions, clips: Sequ
     )
     path = work / SETTINGS
     if path.is_file() and read_text(path).strip() != content:
-        raise ValueError(
-            f"{work} holds an enrolment that began with other clips or settings; remove it to "
-            "begin anew, or take another output or name."
-        )
+        if has_trained(work):
+            raise ValueError(
+                f"{work} holds an enrolment that began with other clips or settings; remove it to "
+                "begin anew, or take another output or name."
+            )
+        _remove(work / PIECES)  # more clips may have been recorded, as was asked for
     with replace_when_whole(path) as partial:
         partial.write_text(content + "\n", encoding="utf-8")
 
@@ -282,5 +284,5 @@ def _put(source: Path, target: Path, made: Path, name: str) -> None:
 
 
 def _remove(work: Path) -> None:
-    """Take away what was worked in."""
+    """Take away what was worked in, or a part of it."""
     shutil.rmtree(work, ignore_errors=True)

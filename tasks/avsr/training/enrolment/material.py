@@ -21,7 +21,7 @@ from tasks.avsr.training.enrolment.options import (
     LEAST_PIECES,
     EnrolOptions,
 )
-from tasks.avsr.training.enrolment.pieces import NO_FACE, SILENT, TWO, UNREAD, UNSURE, Cut
+from tasks.avsr.training.enrolment.pieces import DROWNED, NO_FACE, SILENT, TWO, UNREAD, UNSURE, Cut
 from tasks.avsr.training.enrolment.teaching_text import TeachingText
 
 TRAIN, NEW, OLD, HELD = "train", "new", "old", "held"
@@ -31,6 +31,7 @@ INSTEAD = {  # what to record where most was left out for a reason
     NO_FACE: "record with the face in the picture, lit from the front",
     TWO: "record one talker alone",
     SILENT: "speak aloud, or check the microphone",
+    DROWNED: "record speech where it is quiet",
     UNREAD: "check that the files play",
     UNSURE: "record where it is quiet, in the language of the model, or put transcripts beside the "
     "clips",
@@ -131,7 +132,8 @@ def check_enough(pieces: int, left_out: dict[str, int], total: int) -> None:
     most = max(left_out, key=lambda reason: left_out[reason], default="")
     instead = INSTEAD.get(most, "record more of them, 30 clips of 3 s are good")
     raise ValueError(
-        f"Of {total} {'file' if total == 1 else 'files'} {pieces} pieces can be learnt from"
+        f"Of {total} {'file' if total == 1 else 'files'} {pieces} "
+        f"{'piece' if pieces == 1 else 'pieces'} can be learnt from"
         f"{f', left out: {told}' if told else ''}; expected {LEAST_PIECES} or more: {instead}."
     )
 

@@ -85,3 +85,7 @@ class EnrolOptions:
         for option in ("old_clips", "draws"):
             if getattr(self, option) < 1:
                 raise ValueError(f"{option} is {getattr(self, option)}; expected 1 or more.")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"Processes are {self.workers}; expected 1 or more.")
+        if self.split and not self.old:
+            raise ValueError("A split says which old clips are mixed in, and there are none.")

@@ -28,10 +28,12 @@ from modalities.whole_file import replace_when_whole
 from tasks.avsr.sets.pieces import cut_pieces
 
 SEEN = 0.5  # share of a piece's pictures that show a mouth, at least
+LOUD = 0.01  # root mean square of full scale, -40 dB: something is heard
 TALKS = 15  # pictures that a face talks in, at least, to count as a talker
 NO_FACE = "no talking face is seen"
 TWO = "two people talk in turn"
 SILENT = "nobody is heard"
+DROWNED = "nobody is heard beside other sound"
 UNREAD = "cannot be read"
 UNSURE = "what is said is not sure"
 
@@ -125,7 +127,8 @@ def cut_clip(clip: Clip, folder: Path) -> Cut:
     waveform = read_audio(clip.media, clip.audio_track)
     places = [_on_pictures(*place) for place in cut_pieces(waveform, find_speech(waveform))]
     if not places or clip.text == "":
-        return Cut(left_out={SILENT: 1})
+        loud = len(waveform) > 0 and float(np.sqrt(np.mean(np.square(waveform)))) > LOUD
+        return Cut(left_out={DROWNED if loud else SILENT: 1})
     finder = FromFirstPicture(FaceFinder(_detector()))
     frames = stream_video(clip.media, max_side=LARGEST_SIDE)
     sound = stream_audio(clip.media, audio_track=clip.audio_track)

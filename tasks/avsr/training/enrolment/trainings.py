@@ -159,3 +159,8 @@ def lay_out_noise(noise: str, folder: Path, leave_out: Sequence[str] = ()) -> st
         link = folder / OWN_NOISE / f"{number:05d}_{path.name}"
         link.symlink_to(path.resolve())
     return str(folder)
+
+
+def has_trained(work: Path) -> bool:
+    """Tell if a training has begun in a folder."""
+    return any((work / name).exists() for name in ("lips", "agreement", ALL))

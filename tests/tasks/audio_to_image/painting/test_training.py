@@ -307,7 +307,7 @@ def test_a_denoiser_that_is_not_there_is_told(adapter_config):
 
 
 def test_a_size_that_cannot_be_painted_is_told_before_the_training(adapter_config):
-    with pytest.raises(ValueError, match="9 x 8 pixels cannot be painted"):
+    with pytest.raises(ValueError, match="8 pixels wide and 9 high cannot be painted"):
         Painting(replace(adapter_config, data=replace(adapter_config.data, sizes=("9x8",))))
 
 

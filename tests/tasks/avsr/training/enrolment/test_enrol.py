@@ -172,7 +172,8 @@ def test_clips_that_teach_nothing_are_told_and_nothing_is_written(
 def test_other_clips_or_settings_do_not_go_on_with_what_was_begun(
     collection, cut, options, tmp_path, monkeypatch
 ):
-    def killed(*given):
+    def killed(self, *given):
+        (self.work / "lips").mkdir()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainings, "train_lips", killed)
@@ -183,6 +184,27 @@ def test_other_clips_or_settings_do_not_go_on_with_what_was_begun(
     next(Path(options.clips).iterdir()).write_text("another take")
     with pytest.raises(ValueError, match="began with other clips or settings; remove it"):
         enrol(collection, options, tmp_path / "mine")
+
+
+def test_with_more_clips_it_begins_anew_as_long_as_nothing_was_trained(
+    collection, cut, options, tmp_path, monkeypatch
+):
+    pieces = tmp_path / ".mine.me.enrolling/pieces"
+    with monkeypatch.context() as patch:
+        patch.setattr(enrolling, "cut_clips", lambda *given: Cut((), {NO_FACE: 8}))
+        with pytest.raises(ValueError, match="8 because no talking face is seen"):
+            enrol(collection, options, tmp_path / "mine")
+    pieces.mkdir(parents=True, exist_ok=True)
+    (pieces / "of_the_old_clips").touch()
+    (Path(options.clips) / "one_more.mp4").write_text("recorded as was asked for")
+
+    def reached(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainings, "train_lips", reached)
+    with pytest.raises(KeyboardInterrupt):
+        enrol(collection, options, tmp_path / "mine")
+    assert not (pieces / "of_the_old_clips").exists()
 
 
 def test_mistakes_are_told_before_any_work(collection, options, tmp_path):
@@ -196,10 +218,19 @@ def test_mistakes_are_told_before_any_work(collection, options, tmp_path):
         replace(options, draws=0)
     with pytest.raises(ValueError, match="new or empty folder"):
         enrol("grid", options, collection)
-    with pytest.raises(FileNotFoundError, match="none has no recordings"):
+    with pytest.raises(FileNotFoundError, match="none is no folder; expected one with recordings"):
         enrol("grid", replace(options, noise=str(tmp_path / "none")), tmp_path / "mine")
-    with pytest.raises(FileNotFoundError, match="none has no clips"):
+    with pytest.raises(FileNotFoundError, match="none is no folder; expected one with clips"):
         enrol("grid", replace(options, clips=str(tmp_path / "none")), tmp_path / "mine")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty has no clips; expected a folder with some"):
+        enrol("grid", replace(options, clips=str(tmp_path / "empty")), tmp_path / "mine")
+    with pytest.raises(FileNotFoundError, match="empty, where old talkers' clips are to be"):
+        enrol("grid", replace(options, old=str(tmp_path / "empty")), tmp_path / "mine")
+    with pytest.raises(ValueError, match="there are none"):
+        replace(options, old="", split="split.json")
+    with pytest.raises(ValueError, match="Processes are 0; expected 1 or more"):
+        replace(options, workers=0)
     (collection / FACES).unlink()
     with pytest.raises(ValueError, match="cannot tell the faces"):
         enrol(collection, options)

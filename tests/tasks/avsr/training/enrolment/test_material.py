@@ -22,7 +22,7 @@ def test_one_in_six_is_held_back_and_two_at_least(count, held):
 
 def test_too_few_pieces_say_what_to_record_instead():
     check_enough(5, {}, 5)
-    with pytest.raises(ValueError, match="Of 1 file 1 pieces.*record more of them"):
+    with pytest.raises(ValueError, match="Of 1 file 1 piece can be.*record more of them"):
         check_enough(1, {}, 1)
     told = "4 because no talking face is seen, 1 because nobody is heard; expected 5 .* the face in"
     with pytest.raises(ValueError, match=told):

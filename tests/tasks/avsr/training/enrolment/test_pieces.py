@@ -11,6 +11,7 @@ from data_prep.faces import MouthChunk
 from modalities.speech.timed_text import Word
 from tasks.avsr.training.enrolment import pieces
 from tasks.avsr.training.enrolment.pieces import (
+    DROWNED,
     NO_FACE,
     SILENT,
     TWO,
@@ -95,6 +96,8 @@ def test_what_teaches_nothing_is_left_out_with_its_reason(video, tmp_path):
     video.mask[140:] = False
     assert cut_clip(Clip("a", "a.mp4"), tmp_path).left_out == {NO_FACE: 1}
     video.speech = []
+    assert cut_clip(Clip("a", "a.mp4"), tmp_path) == Cut(left_out={DROWNED: 1})
+    video.waveform = 1e-3 * video.waveform
     assert cut_clip(Clip("a", "a.mp4"), tmp_path) == Cut(left_out={SILENT: 1})
     video.video = False
     assert cut_clip(Clip("a", "a.mp4"), tmp_path) == Cut(left_out={NO_FACE: 1})
