@@ -92,7 +92,10 @@ def test_mistakes_are_told_before_the_work(clips, tmp_path, capsys):
         (["--name", "me"], "grid comes with mcgurk and is not changed"),
         (["--name", "my face", "-o", str(tmp_path / "out")], "expected letters, digits and _"),
         (["--name", "me", "-o", str(tmp_path / "full")], "expected a new or empty folder"),
-        (["--name", "me", "-o", "out", "--noise", str(tmp_path / "none")], "has no recordings"),
+        (
+            ["--name", "me", "-o", "out", "--noise", str(tmp_path / "none")],
+            "is no folder; expected one with recordings",
+        ),
     ):
         assert run([*command, *more]) == 2
         error = capsys.readouterr().err

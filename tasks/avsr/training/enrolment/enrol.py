@@ -44,6 +44,7 @@ from tasks.avsr.training.enrolment.progress import Steps
 from tasks.avsr.training.enrolment.teaching_text import TeachingText
 from tasks.avsr.training.enrolment.trainings import Trainings, has_trained
 from tasks.avsr.training.noise_maker import NoiseMaker
+from tasks.devices import find_device
 from tasks.training.folder_lock import alone_in
 
 KNOWN = 0.5  # share of pieces with a face that a collection knows, above which it knows the talker
@@ -78,13 +79,14 @@ def enrol(
     Raises:
         FileNotFoundError: Clips, recordings or old clips are not there.
         ValueError: Too few clips can be learnt from; the talker is known already; the output is
-            there; the collection has no set for every noise, or cannot tell faces; another
-            enrolment is at work, or began with other settings.
+            there; the collection has no set for every noise, or cannot tell faces; there is no
+            such device; another enrolment is at work, or trained with other settings.
         OSError: The folder cannot be written.
     """
     source = find_collection(name).resolve()
     target = source if output is None else Path(output).resolve()
     check_enrolment(source, options, output)
+    find_device(device)
     remarks = Remarks()
     clips = find_folder_clips(options.clips, remarks)
     work = target.parent / f".{target.name}.{options.name}.enrolling"

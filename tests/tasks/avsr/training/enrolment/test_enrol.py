@@ -222,6 +222,8 @@ def test_mistakes_are_told_before_any_work(collection, options, tmp_path):
         enrol("grid", replace(options, noise=str(tmp_path / "none")), tmp_path / "mine")
     with pytest.raises(FileNotFoundError, match="none is no folder; expected one with clips"):
         enrol("grid", replace(options, clips=str(tmp_path / "none")), tmp_path / "mine")
+    with pytest.raises(ValueError, match="No device 'tpu'"):
+        enrol("grid", options, tmp_path / "mine", "tpu")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty has no clips; expected a folder with some"):
         enrol("grid", replace(options, clips=str(tmp_path / "empty")), tmp_path / "mine")
