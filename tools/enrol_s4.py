@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 
@@ -31,11 +30,10 @@ from tasks.avsr.sets.talker_sets import TalkerSets, load_all
 from tasks.avsr.training.enrolment.enrol import enrol
 from tasks.avsr.training.enrolment.options import EnrolOptions
 from tasks.reports import write_text
-from tasks.scoring import find_normaliser
 from tasks.scoring.intervals import mean_interval, ratio_interval
-from tasks.scoring.word_errors import WordErrors, count_errors
+from tasks.scoring.word_errors import WordErrors
 from tools.changing_noise import CLIPS as TALKER_1
-from tools.changing_noise import DATA, KEPT_FOR_TEST, ROOT, SPLIT
+from tools.changing_noise import DATA, KEPT_FOR_TEST, ROOT, SPLIT, add_errors
 from tools.enrol_s4_page import (
     AFTER,
     AUDIO,
@@ -229,10 +227,7 @@ class Results:
     def errors(self, way: str, cells: Sequence[Cell]) -> WordErrors:
         """Return the word errors of each clip, over cells."""
         spoken = [sample.clip.text or "" for sample in self.test.samples]
-        normalise = find_normaliser("grid")
-        each = [count_errors(spoken, self.texts[way][cell.name], normalise) for cell in cells]
-        parts = ("hits", "substitutions", "deletions", "insertions")
-        return WordErrors(*(np.sum([getattr(one, part) for one in each], 0) for part in parts))
+        return add_errors(spoken, [self.texts[way][cell.name] for cell in cells])
 
 
 def count_routes(enrolled: TalkerSets, test: Test) -> dict[str, tuple[int, int]]:

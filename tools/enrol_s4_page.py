@@ -12,6 +12,7 @@ from tasks.avsr.sets.talker_card import TalkerCard
 from tasks.reports import to_table
 from tasks.scoring.intervals import Interval
 from tools.marks import rewrite
+from tools.routers_switching import tell_rate
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / "docs/avsr.md", ROOT / "README.md"
@@ -73,7 +74,11 @@ def to_markdown(found: Found) -> str:
     rows = to_table(
         ["word error rate, %", *levels, "-5 and -10 dB, times audio-only"],
         [
-            [row.way, *(f"{row.rates[level].value:.1f}" for level in levels), _tell(row.ratio)]
+            [
+                row.way,
+                *(f"{row.rates[level].value:.1f}" for level in levels),
+                tell_rate(row.ratio, 2),
+            ]
             for row in found.rows
         ],
     )
@@ -93,7 +98,7 @@ def to_markdown(found: Found) -> str:
                 f"{card.pieces - card.held_back}",
                 f"{card.minutes:.1f}",
                 f"{_mean(card.before):.1f} %, {_mean(card.after):.1f} %",
-                f"{row.loud.value:.1f} %, {_tell(row.ratio)} x audio-only",
+                f"{row.loud.value:.1f} %, {tell_rate(row.ratio, 2)} x audio-only",
             ]
             for card, row in found.curve
         ],
@@ -130,10 +135,6 @@ def _describe(found: Found) -> str:
         f"at -5 and -10 dB with {most} clips, is reached by {met} of {len(ratios)} enrolments"
         f"{'' if met == len(ratios) else ': MISSED'}."
     )
-
-
-def _tell(interval: Interval) -> str:
-    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _mean(rates: Mapping[str, float]) -> float:

@@ -31,6 +31,7 @@ from tools.changing_noise import (
     way_of_selector,
 )
 from tools.marks import rewrite
+from tools.routers_switching import tell_rate
 
 BUILT, PAGE = ROOT / "build/avsr/sources", ROOT / "docs/avsr.md"
 MODEL, SETS, AUDIO, CHOSEN = "whisper-tiny.en", "grid", "audio", "chosen"
@@ -135,7 +136,7 @@ def tell(measurement: Measurement, draws: int) -> str:
                 title,
                 heard,
                 *(f"{rate:.1f}" for rate in rates),
-                f"{ratio.value:.2f} [{ratio.low:.2f}, {ratio.high:.2f}]",
+                tell_rate(ratio, 2),
                 "" if ratio.value <= AIM else "MISSED",
             ]
         )

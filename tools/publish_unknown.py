@@ -12,6 +12,7 @@ from typing import Any
 from tasks.scoring import find_normaliser
 from tasks.scoring.intervals import Interval, difference_interval
 from tasks.scoring.word_errors import WordErrors, count_errors
+from tools.conditions_training import missed
 from tools.marks import rewrite
 from tools.unknown_speech import GRID, KINDS, OTHER
 
@@ -72,7 +73,7 @@ def tell_aims(talkers: Sequence[Row], others: Sequence[Row]) -> list[str]:
     near = sum(one <= MOST_LOST for one in lost)
     lines = [
         f"* Other talkers at most {MOST_LOST:g} points above the set that hears only: in {near} of "
-        f"{len(lost)} cells{_missed(near == len(lost))}."
+        f"{len(lost)} cells{missed(near == len(lost))}."
     ]
     clean = [row for row in others if row["kind"] == "clean"]
     babble = [r for r in others if "babble" in r["kind"] and r["snr_db"] >= LOUDEST_DB]
@@ -82,13 +83,9 @@ def tell_aims(talkers: Sequence[Row], others: Sequence[Row]) -> list[str]:
             down = f" down to {LOUDEST_DB:g} dB" if rows is babble else ""
             lines.append(
                 f"* Other speech {told}{down} is given a sentence in {share:.1f} % of {len(rows)} "
-                f"pieces (aim: {most:g}){_missed(share <= most)}."
+                f"pieces (aim: {most:g}){missed(share <= most)}."
             )
     return lines
-
-
-def _missed(reached: bool) -> str:
-    return "" if reached else ": MISSED"
 
 
 def _table(heads: str, rows: Sequence[Row], tell: Any) -> str:

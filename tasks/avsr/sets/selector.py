@@ -135,12 +135,19 @@ class Selector:
         """Tell which windows sound known beside a face that is not, and have an unsure text."""
         if self.verifier is None or self.verifier.options.least_known == 0 or not faces:
             return [False] * len(far)
-        assert self.domain is not None
-        unsure = (doubts > self.domain.options.doubt).tolist()
         return [
             doubtful and sound <= self.farthest < face < math.inf
-            for sound, doubtful, face in zip(far, unsure, faces, strict=True)
+            for sound, doubtful, face in zip(far, self.unsure(doubts), faces, strict=True)
         ]
+
+    def unsure(self, doubts: Tensor) -> list[bool]:
+        """Tell which texts are less sure than those of known sound.
+
+        Args:
+            doubts: How unsure the set that hears only is of its texts, [batch].
+        """
+        most = math.inf if self.domain is None else self.domain.options.doubt
+        return (doubts > most).tolist()
 
     def _beyond(self, doubt: float) -> float:
         """Return the distance of what sounds known and is not accepted: above what is known."""

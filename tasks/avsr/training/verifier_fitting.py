@@ -110,10 +110,11 @@ class VerifierFitting:
         levelled = [to_full_scale(window) for window in windows]
         heard = selector.listen(levelled)
         doubts = selector.doubts(heard)
+        pairs = zip(selector.sound_distances(heard, doubts), selector.unsure(doubts), strict=True)
         rows = [
             row
-            for row, distance in enumerate(selector.sound_distances(heard, doubts))
-            if distance > selector.farthest or self._suspects(selector, float(doubts[row]))
+            for row, (distance, unsure) in enumerate(pairs)
+            if distance > selector.farthest or (unsure and self.options.least_known > 0)
         ]
         if rows:
             some = [levelled[row] for row in rows]
@@ -122,9 +123,3 @@ class VerifierFitting:
             for row, measured in zip(rows, weigh(evidence, signals).cpu(), strict=True):
                 found[row] = measured
         return found
-
-    def _suspects(self, selector: Selector, doubt: float) -> bool:
-        """Tell if a text is unsure enough to be looked at although its sound is known."""
-        if self.options.least_known == 0 or selector.domain is None:
-            return False
-        return doubt > selector.domain.options.doubt

@@ -18,6 +18,7 @@ from data_prep.faces.mouth_video import find_mouths, write_mouth_video
 from data_prep.faces.sampling import load_default_detector
 from data_prep.media import probe, read_audio, stream_audio, stream_video
 from data_prep.media.wav import encode_wav
+from data_prep.noise.levels import rms_power
 from data_prep.workers.processes import run_in_processes
 from data_prep.workers.resume import Progress
 from modalities.rates import CROP_SIDE, PIECE_SAMPLES, RATE_HZ, SAMPLES_PER_PICTURE
@@ -28,7 +29,7 @@ from modalities.whole_file import replace_when_whole
 from tasks.avsr.sets.pieces import cut_pieces
 
 SEEN = 0.5  # share of a piece's pictures that show a mouth, at least
-LOUD = 0.01  # root mean square of full scale, -40 dB: something is heard
+LOUD = 1e-4  # mean power of full scale, -40 dB: something is heard
 TALKS = 15  # pictures that a face talks in, at least, to count as a talker
 NO_FACE = "no talking face is seen"
 TWO = "two people talk in turn"
@@ -127,7 +128,7 @@ def cut_clip(clip: Clip, folder: Path) -> Cut:
     waveform = read_audio(clip.media, clip.audio_track)
     places = [_on_pictures(*place) for place in cut_pieces(waveform, find_speech(waveform))]
     if not places or clip.text == "":
-        loud = len(waveform) > 0 and float(np.sqrt(np.mean(np.square(waveform)))) > LOUD
+        loud = len(waveform) > 0 and rms_power(waveform) > LOUD
         return Cut(left_out={DROWNED if loud else SILENT: 1})
     finder = FromFirstPicture(FaceFinder(_detector()))
     frames = stream_video(clip.media, max_side=LARGEST_SIDE)

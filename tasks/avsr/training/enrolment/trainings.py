@@ -27,6 +27,7 @@ from tasks.training.loop import train
 from tasks.training.options import LoopOptions
 
 Report = Callable[[float, float | None], None]
+LIPS_WORK, AGREEMENT_WORK = "lips", "agreement"  # folders of trainings; that of the set is ALL
 LEAST_VOICES = 8  # clips that babble is made of
 OWN_NOISE = "natural"  # what noise of no kind in particular is called
 
@@ -58,12 +59,12 @@ class Trainings:
     @property
     def lips(self) -> Path:
         """File of the lip encoder."""
-        return self.work / "lips" / LIPS
+        return self.work / LIPS_WORK / LIPS
 
     @property
     def agreement(self) -> Path:
         """File of the network that compares lips and sound."""
-        return self.work / "agreement" / AGREEMENT
+        return self.work / AGREEMENT_WORK / AGREEMENT
 
     @property
     def set(self) -> Path:
@@ -80,7 +81,7 @@ class Trainings:
             data=data_of(self.data), augment=MOUTHS, start=start, keep=keep, loop=loop
         )
         if not self.lips.is_file():
-            work = self.work / "lips"
+            work = self.work / LIPS_WORK
             train(LipReading(config), loop, work, report, self.device, asdict(config))
 
     def train_agreement(self, report: Report) -> None:
@@ -95,7 +96,7 @@ class Trainings:
             loop=loop,
         )
         if not self.agreement.is_file():
-            work = self.work / "agreement"
+            work = self.work / AGREEMENT_WORK
             train(AgreementTraining(config), loop, work, report, self.device, asdict(config))
 
     def train_set(self, report: Report) -> None:
@@ -163,4 +164,4 @@ def lay_out_noise(noise: str, folder: Path, leave_out: Sequence[str] = ()) -> st
 
 def has_trained(work: Path) -> bool:
     """Tell if a training has begun in a folder."""
-    return any((work / name).exists() for name in ("lips", "agreement", ALL))
+    return any((work / name).exists() for name in (LIPS_WORK, AGREEMENT_WORK, ALL))
