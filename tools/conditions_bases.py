@@ -140,7 +140,8 @@ class Batch:
     conditions: Sequence[Condition] = field(default_factory=tuple)
 
 
-def _sizes(side: int = SIDE, **others: Any) -> SmallDenoiserOptions:
+def base_sizes(side: int = SIDE, **others: Any) -> SmallDenoiserOptions:
+    """Return the sizes of a small U-Net, those of the base of digits but for what is given."""
     given: dict[str, Any] = {"channels": (24, 48), "attention": (0, 1), "colours": 1, "tokens": 1}
     return SmallDenoiserOptions(
         height=side, width=side, groups=8, token_dim=32, **{**given, **others}
@@ -148,11 +149,11 @@ def _sizes(side: int = SIDE, **others: Any) -> SmallDenoiserOptions:
 
 
 BASES = {
-    "digits": BaseOptions(10, 1, denoiser=_sizes()),
-    "shapes": BaseOptions(10, 2, denoiser=_sizes(colours=3, tokens=2)),
+    "digits": BaseOptions(10, 1, denoiser=base_sizes()),
+    "shapes": BaseOptions(10, 2, denoiser=base_sizes(colours=3, tokens=2)),
     # Another clock, and other widths.
     "shapes_32": BaseOptions(
-        10, 2, 400, _sizes(32, colours=3, tokens=2, channels=(32, 64), attention=(1,))
+        10, 2, 400, base_sizes(32, colours=3, tokens=2, channels=(32, 64), attention=(1,))
     ),
 }
 LESSONS = {

@@ -1,9 +1,10 @@
 """UniCon: one adapter paints a digit of its sound, a sound of its digit, and both together.
 
 `python -m tools.conditions_pairs [--seeds N]` trains what is not there yet, and keeps it under
-build/conditions/pairs. The base paints written digits and has never seen a sound; a sound is a
-log-mel as a picture (`tools.conditions_sounds`). Nobody tells the digit. Beside two times that are
-drawn apart stand one time for both, and two adapters that go one way each.
+build/conditions/pairs. The base paints written and spoken digits, each alone and by words
+(`tools.conditions_both`); a sound is a log-mel as a picture (`tools.conditions_sounds`). Here it is
+told the kind of each side, and nobody tells the digit. Beside two times that are drawn apart stand
+one time for both, and two adapters that go one way each.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ from modalities.diffusion.sampling import draw_noise
 from modalities.diffusion.schedule import path_of
 from modalities.tensor_file import read_tensors, write_tensors
 from tasks.reports import to_table
-from tools.conditions_bases import NOTHING, Base, build_solver, load_base
+from tools.conditions_bases import Base, build_solver, paint
+from tools.conditions_both import SPOKEN, WRITTEN, add_kind, load_both, tell_kind
 from tools.conditions_judges import load_judge
 from tools.conditions_pictures import SIDE, draw_digits
 from tools.conditions_sounds import draw_sounds
@@ -48,12 +50,13 @@ from tools.digit_tables import count_seeds
 NAME = "pairs"
 SEEDS = 1
 OPTIONS = JointOptions(rank=32, alpha=32.0)
-LESSON = Lesson(steps=700, rate=2e-3, warmup=50, batch=16)
+LESSON = Lesson(steps=5000, rate=2e-3, warmup=50, batch=32)
 DRAWN, TESTED, SHOWN, STEPS = 4000, 100, 9, 12
-GUIDANCES = (1.0, 2.0, 4.0)
+GUIDANCES = (1.0, 2.0, 4.0, 6.0)
 NAME_OF = "partner"
-REAL, APART, TIED, FORWARD, BACKWARD = (
+REAL, TOLD, APART, TIED, FORWARD, BACKWARD = (
     "real pictures and sounds",
+    "the base told the digit in words",
     "two times, drawn apart",
     "one time for both",
     "sound to picture alone",
@@ -87,7 +90,8 @@ TIMES: dict[str, TimeSampler] = {
     FORWARD: IndependentPair(second=Clean()),
     BACKWARD: IndependentPair(first=Clean()),
 }
-METHODS = (REAL, *TIMES)
+WITHOUT = (REAL, TOLD)
+METHODS = (*WITHOUT, *TIMES)
 SETTINGS = {**asdict(LESSON), **asdict(OPTIONS), "pairs": TESTED, "sampling": STEPS}
 
 
@@ -116,10 +120,10 @@ class Pair:
             sounds: Latents of the same shape.
             others: How noisy these are, [rows].
         """
-        words = torch.full((len(pictures), self.base.options.words), NOTHING)
+        written, spoken = (tell_kind(len(pictures), kind) for kind in (WRITTEN, SPOKEN))
         partner = Condition(NAME_OF, "latent", sounds, times=others, step_independent=False)
-        with self.injection.tell(partner):
-            told = self.base(pictures, times, words)
+        with self.injection.tell(partner, Condition(NAME_OF, "tokens", self.base.tokens(spoken))):
+            told = self.base(pictures, times, written)
         assert self.injector.told_of_partner is not None
         return told, self.injector.told_of_partner
 
@@ -130,8 +134,8 @@ class Pair:
 
 
 def build_pair(seed: int) -> Pair:
-    """Put a fresh adapter on the base of digits."""
-    base = load_base("digits")
+    """Put a fresh adapter on the base of both."""
+    base = load_both()
     injector = seeded(seed, lambda: JointPair(base.unet, OPTIONS))
     return Pair(base, injector, inject(base.denoiser, {NAME_OF: injector}))
 
@@ -246,18 +250,26 @@ def measure_pair(
     return found, {**shown, "both pictures": both[0], "both sounds": both[1]}
 
 
-def measure_real(seed: int) -> dict[str, Any]:
-    """Judge real pictures and sounds: how good the judges are themselves."""
-    digits, sounds = (draw("test", TESTED, 200 + seed) for draw in (draw_digits, draw_sounds))
-    picture = load_judge("digits").score(digits.values, digits.words)[0]
-    sound = load_judge("sounds").score(sounds.values, sounds.words)[0]
-    return {"weights": 0, "seconds": 0.0, "test": {"picture": picture, "sound": sound}}
+def measure_without(method: str, seed: int) -> dict[str, Any]:
+    """Judge real pictures and sounds, or what the base paints of words, without an adapter."""
+    found = {}
+    sides = {
+        "picture": ("digits", draw_digits, WRITTEN),
+        "sound": ("sounds", draw_sounds, SPOKEN),
+    }
+    for name, (judge, draw_some, kind) in sides.items():
+        real = draw_some("test", TESTED, 200 + seed)
+        values = real.values
+        if method == TOLD:
+            values = paint(load_both(), add_kind(real.words, kind), 1000 * seed, steps=STEPS)
+        found[name] = load_judge(judge).score(values, real.words)[0]
+    return {"weights": 0, "seconds": 0.0, "test": found}
 
 
 def run_method(method: str, seed: int, lesson: Lesson = LESSON) -> dict[str, Any]:
     """Train an adapter, choose its guidance on the validation, and measure it on the test."""
-    if method == REAL:
-        return measure_real(seed)
+    if method in WITHOUT:
+        return measure_without(method, seed)
     pair = build_pair(seed)
     seconds = train_pair(pair, method, seed, lesson)
     found: dict[str, Any] = {"weights": pair.injection.count().trained, "seconds": seconds}
@@ -302,25 +314,25 @@ def tell_pairs() -> list[str]:
     settings, found = read_study(NAME)
     rows = []
     for method, seeds in found.items():
-        row = [method, f"{seeds[0]['weights']:,}" if method != REAL else ""]
+        row = [method, f"{seeds[0]['weights']:,}" if method not in WITHOUT else ""]
         for key, skip in (("picture", BACKWARD), ("sound", FORWARD), ("joint", None)):
             told = method != skip and key in seeds[0]["test"]
             told = told and not (key == "joint" and method in (FORWARD, BACKWARD))
             row.append(tell_spread(values_of(seeds, "test", key)) if told else "")
-        rows.append([*row, f"{seeds[0]['guidance']:g}" if method != REAL else ""])
+        rows.append([*row, f"{seeds[0]['guidance']:g}" if method not in WITHOUT else ""])
     keys = ("picture", "sound", "joint")
     cells = [tell_spread(values_of(found[TIED], "as noisy", key)) for key in keys]
     rows.append([f"{TIED}; the known side made as noisy", "", *cells, "1"])
     head = ["trained with", "weights", "picture of a sound", "sound of a picture", "both agree"]
     return [
-        "A base that paints written digits learns in "
-        f"{settings['steps']} steps of {settings['batch']} pairs to paint a digit beside its "
-        "spoken form, a log-mel of 16 x 16, of which it has never seen one; the digit is never "
-        f"told ({count_seeds([len(found[APART])])}, {settings['pairs']} of each, recordings and "
-        "writers that nothing was trained on). The table tells how many painted pictures and "
-        "sounds are of the digit that was heard or seen, by a judge each, and how many pairs that "
-        f"were painted of noise alone are of one digit, percent; chance is {CHANCE:g}. Guidance "
-        "was chosen on the validation. `make conditions-pairs` does it.",
+        "A frozen base paints written digits and spoken ones, log-mels of 16 x 16, each alone and "
+        "by words. An adapter lets it paint a digit beside its spoken form: in "
+        f"{settings['steps']} steps of {settings['batch']} pairs it is told the kind of each side, "
+        f"and the digit never ({count_seeds([len(found[APART])])}, {settings['pairs']} of each, "
+        "recordings and writers that nothing was trained on). The table tells how many painted "
+        "pictures and sounds are of the digit that was heard or seen, by a judge each, and how "
+        f"many pairs that were painted of noise alone are of one digit, percent; chance is "
+        f"{CHANCE:g}. Guidance was chosen on the validation. `make conditions-pairs` does it.",
         to_table([*head, "guidance"], rows),
         "\n".join(_aims(found)),
         show_sheet(NAME, "Pictures of sounds, sounds of pictures, and both painted together"),

@@ -4,8 +4,9 @@ The weights are for measuring alone: what s4's clips are licensed under is state
 """
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,9 @@ from data_prep.datasets.speech.folder import find_folder_clips
 from data_prep.datasets.speech.grid import find_grid_clips
 from data_prep.noise import Recordings, find_recordings, render_scene
 from modalities.text_file import read_text
+from modalities.whole_file import folder_when_whole
 from tasks.avsr.evaluation.conditions import NoiseSource, draw_noise
+from tasks.avsr.sets.collection import find_collection, read_collection, write_collection
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.row_reader import level_all
 from tasks.avsr.sets.set_recogniser import SetRecogniser
@@ -46,11 +49,13 @@ from tools.enrol_s4_page import (
     draw_crops,
     write_page,
 )
+from tools.routers_switching import tell_rate
 
 PEOPLE = DATA / "grid_people"
 BUILT = ROOT / "build/enrol"
 Way = Callable[[Sequence[Utterance]], list[str]]  # writes a text for each clip
 MODEL, COLLECTION, NAME = "whisper-tiny.en", "grid", "s4"
+LIPS = "lips.safetensors"
 LEVELS = (5.0, 0.0, -5.0, -10.0)
 LOUD = (-5.0, -10.0)
 
@@ -131,13 +136,28 @@ def split_of_s4() -> dict[str, list[str]]:
     return json.loads(read_text(PEOPLE / "splits.json"))[NAME]
 
 
-def enrol_some(count: int, seed: int, name: str = "") -> tuple[Path, TalkerCard]:
+def exchange_lips(lips: Path) -> Path:
+    """Copy the collection with another lip encoder; return its folder, under build/enrol."""
+    folder = BUILT / f"{COLLECTION}_{lips.resolve().parent.name}"
+    if not folder.exists():
+        source = find_collection(COLLECTION)
+        with folder_when_whole(folder) as partial:
+            shutil.copytree(source, partial, dirs_exist_ok=True)
+            shutil.copyfile(lips, partial / LIPS)
+            write_collection(partial, replace(read_collection(source), lips=LIPS))
+    return folder
+
+
+def enrol_some(
+    count: int, seed: int, name: str = "", collection: str | Path = COLLECTION
+) -> tuple[Path, TalkerCard]:
     """Enrol s4 from some of the 30 clips, unless that is done.
 
     Args:
         count: How many clips.
         seed: The enrolment's.
         name: What the folder is called; "" for one that tells count and seed.
+        collection: That s4 is put into a copy of, by name or folder.
     """
     everything = split_of_s4()["train"]
     chosen = [everything[place * len(everything) // count] for place in range(count)]
@@ -156,7 +176,7 @@ def enrol_some(count: int, seed: int, name: str = "") -> tuple[Path, TalkerCard]
         seed=seed,
     )
     if not output.exists():
-        enrol(COLLECTION, options, output, "cpu", _tell(output.name))
+        enrol(collection, options, output, "cpu", _tell(output.name))
     return output, read_talker(find_talkers(output)[NAME])
 
 
@@ -266,14 +286,32 @@ def describe(results: Results, way: str, draws: int, levels: Sequence[float]) ->
     return Row(way, rates, ratio_interval(own, alone), mean_interval(own))
 
 
+def describe_with(lips: Path, count: int, test: Test, draws: int) -> str:
+    """Enrol from a collection with another lip encoder; return a line of Markdown."""
+    source = exchange_lips(lips)
+    folder, card = enrol_some(count, 0, f"{source.name}_{count}_clips", source)
+    enrolled = load_all(MODEL, folder, "cpu")
+    assert isinstance(enrolled, TalkerSets)
+    results, ways = Results(BUILT / f"{folder.name}_texts.json", test), ways_of(enrolled)
+    results.fill({way: ways[way] for way in (AUDIO, AFTER)}, test.cells(LOUD, draws))
+    row = describe(results, AFTER, draws, LOUD)
+    pieces = card.pieces - card.held_back
+    return f"| {count} | {pieces} | {row.loud.value:.1f} % | {tell_rate(row.ratio, 2)} |"
+
+
 def main(
     clips: Annotated[list[int], typer.Option(help="How many clips are enrolled, each.")] = [30],  # noqa: B006
     draws: Annotated[int, typer.Option(help="Noises for each clip, kind and level.")] = 2,
     seeds: Annotated[int, typer.Option(help="How often most clips are enrolled.")] = 3,
+    lips: Annotated[Path | None, typer.Option(help="Print what another lip encoder does.")] = None,
 ) -> None:
     """Enrol, recognise, and write table, curve and picture."""
     torch.set_num_threads(1)
     test, curve = Test(), []
+    if lips:
+        for count in clips:
+            print(describe_with(lips, count, test, draws))
+        return
     rows: list[Row] = []
     routes: dict[str, tuple[int, int]] = {}
     counts = sorted(clips, reverse=True)

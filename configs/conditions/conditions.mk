@@ -1,5 +1,5 @@
 # Studies of conditions on small bases, each a file tools/conditions_NAME.py and a section of docs/conditions.md:
-# `make conditions-sizes` (9 minutes of a core), `conditions-views` (6), `conditions-control` (17), `conditions-pairs` (9).
+# `make conditions-sizes` (40 minutes of a core, 3 seeds), `conditions-views` (6), `conditions-control` (17), `conditions-pairs` (80).
 # Bases and judges are trained first, where there are none: `make conditions-bases`, 12 minutes.
 conditions-bases conditions-judges: conditions-%: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*

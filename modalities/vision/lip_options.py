@@ -18,6 +18,8 @@ class LipOptions:
         dim: Features of a picture, an even number: half of them read forwards in time, half
             backwards.
         layers: How many recurrent layers follow each other, 1 or more.
+        mean_removed: Share of a clip's mean picture that is taken away from each picture, 0 to 1:
+            with 1 only what moves is looked at, and not whose mouth it is.
     """
 
     words: tuple[str, ...] = ()
@@ -28,6 +30,7 @@ class LipOptions:
     channels: tuple[int, ...] = (24, 48, 96, 128)
     dim: int = 256
     layers: int = 2
+    mean_removed: float = 0.0
 
     def __post_init__(self):
         if self.dim < 2 or self.dim % 2:
@@ -36,4 +39,8 @@ class LipOptions:
             raise ValueError(
                 f"Options 'channels' and 'layers' are {self.channels} and {self.layers}; expected "
                 "two or more, and one or more."
+            )
+        if not 0 <= self.mean_removed <= 1:
+            raise ValueError(
+                f"Option 'mean_removed' is {self.mean_removed}; expected a share, 0 to 1."
             )

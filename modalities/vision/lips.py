@@ -138,7 +138,7 @@ def normalise(crops: Tensor, mask: Tensor, options: LipOptions) -> Tensor:
         crops: uint8 grey, [batch, frames, 96, 96].
         mask: [batch, frames], bool; where it is False, pictures do not count.
         options: Its `top`, `left`, `height` and `width` say which part of a crop is kept, in
-            pixels.
+            pixels, and `mean_removed` how much of the clip's mean picture is not.
 
     Returns:
         [batch, frames, height, width], float32.
@@ -153,7 +153,7 @@ def normalise(crops: Tensor, mask: Tensor, options: LipOptions) -> Tensor:
         )
     rows = slice(options.top, options.top + options.height)
     columns = slice(options.left, options.left + options.width)
-    return standardise(crops[:, :, rows, columns].float(), mask)
+    return standardise(crops[:, :, rows, columns].float(), mask, options.mean_removed)
 
 
 def stack(pictures: Tensor) -> Tensor:
@@ -170,9 +170,18 @@ def stack(pictures: Tensor) -> Tensor:
     return padded.unfold(1, PICTURES, 1).movedim(-1, 2)
 
 
-def standardise(pictures: Tensor, mask: Tensor) -> Tensor:
-    """Bring clips to mean 0 and spread 1 over the pictures that count, shapes as they are."""
+def standardise(pictures: Tensor, mask: Tensor, mean_removed: float = 0.0) -> Tensor:
+    """Bring clips to mean 0 and spread 1 over the pictures that count, shapes as they are.
+
+    Args:
+        pictures: [batch, frames, height, width].
+        mask: [batch, frames], bool; where it is False, pictures do not count, and become 0.
+        mean_removed: Share of a clip's mean picture that is taken away first.
+    """
     weights = mask[..., None, None].to(pictures.dtype)
+    if mean_removed:
+        seen = weights.sum(1, keepdim=True).clamp_min(1)
+        pictures = pictures - mean_removed * (pictures * weights).sum(1, keepdim=True) / seen
     count = (weights.sum((1, 2, 3), keepdim=True) * pictures[0, 0].numel()).clamp_min(1)
     mean = (pictures * weights).sum((1, 2, 3), keepdim=True) / count
     spread = ((pictures - mean).square() * weights).sum((1, 2, 3), keepdim=True) / count

@@ -323,7 +323,7 @@ def enrol_talker(
         str, typer.Option("--split", help="JSON with lists of old clips: those of train are taken.")
     ] = "",
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Enrol a face that the collection knows, too.")
+        bool, typer.Option("--anyway", help="Enrol a face that is known, too, or two faces.")
     ] = False,
     processes: Processes = None,
     seed: Annotated[int, typer.Option("--seed", help="Another number, other noise.")] = 0,

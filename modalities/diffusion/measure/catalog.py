@@ -1,5 +1,7 @@
 """The tables of training measures."""
 
+from collections.abc import Sequence
+
 from modalities.diffusion.measure.contract import Coupling, PairWeight, SizeSampler
 from modalities.diffusion.measure.couplings import (
     ExactTransport,
@@ -38,3 +40,19 @@ COUPLINGS: dict[str, type[Coupling]] = {
     "sinkhorn": SinkhornTransport,
 }
 SIZES: dict[str, type[SizeSampler]] = {"even": EvenSizes, "res_adapter": FarSizes}
+
+
+def build_sizes(
+    name: str, native: tuple[int, int], sizes: Sequence[tuple[int, int]]
+) -> EvenSizes | FarSizes:
+    """Build what draws sizes of pictures.
+
+    Args:
+        name: A name of SIZES.
+        native: Height and width that the model was made for, in pixels.
+        sizes: Those that are drawn.
+
+    Raises:
+        ValueError: There is no size to draw.
+    """
+    return EvenSizes(sizes) if SIZES[name] is EvenSizes else FarSizes(native, sizes)

@@ -194,6 +194,8 @@ class LipConfig:
         objective: "frames" learns from word times, "ctc" from transcripts.
         start: A lip encoder by name or file that is trained on, with its words; empty for a fresh
             one. Its head and statistics stay, so that features keep their meaning.
+        mean_removed: Share of a clip's mean picture that is taken away, see `LipOptions`, where it
+            is to be another than that of `start`; None for the same.
         keep: Split whose features are held where `start` has them; empty for none.
         hold: How strongly they are held, 0 or more.
         unchanged: Holds features of these clips' unchanged pictures, else of those that are learnt.
@@ -206,6 +208,7 @@ class LipConfig:
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     objective: str = "frames"
     start: str = ""
+    mean_removed: float | None = None
     keep: str = ""
     hold: float = 1.0
     unchanged: bool = False
@@ -218,6 +221,8 @@ class LipConfig:
             raise ValueError(
                 f"keep is {self.keep!r} without start; name the encoder to hold on to."
             )
+        if self.mean_removed is not None and not self.start:
+            raise ValueError("mean_removed is set without start; say lips.mean_removed.")
         if self.unchanged and not self.keep:
             raise ValueError("unchanged is true without keep; name the split whose pictures it is.")
         if self.hold < 0:

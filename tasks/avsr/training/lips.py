@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,8 @@ def _begin(config: LipConfig, words: Sequence[str]) -> LipNetwork:
             f"{config.start} reads, such as {network.options.words[0]}; expected some. Record "
             "sentences of its words."
         )
+    if config.mean_removed is not None:
+        network.options = replace(network.options, mean_removed=config.mean_removed)
     return network
 
 

@@ -55,7 +55,8 @@ def change_pictures(
         length = int(random.integers(1, augment.blank_frames + 1))
         first = int(random.integers(max(1, len(kept) - length)))
         mask[first : first + length] = False
-    result = standardise(torch.from_numpy(pictures)[None], torch.from_numpy(mask)[None])[0]
+    seen = torch.from_numpy(mask)[None]
+    result = standardise(torch.from_numpy(pictures)[None], seen, options.mean_removed)[0]
     return result, kept, mask
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,19 @@ def test_brightness_and_contrast_of_a_clip_change_nothing():
     mask = torch.ones(1, 4, dtype=torch.bool)
     a, b = (normalise(clip, mask, SMALL) for clip in (one, 2 * one + 20))
     assert torch.allclose(a, b, atol=1e-2)
+
+
+def test_with_its_mean_taken_away_whose_mouth_it_is_changes_nothing():
+    options = replace(SMALL, mean_removed=1.0)
+    mask = torch.ones(1, 6, dtype=torch.bool)
+    mask[:, 4] = False
+    moves = torch.randint(0, 100, (1, 6, 96, 96), dtype=torch.uint8)
+    face = torch.randint(0, 150, (96, 96), dtype=torch.uint8)
+    found = normalise(moves, mask, options)
+    torch.testing.assert_close(found, normalise(moves + face, mask, options))
+    assert found.sum(1).abs().max() < 1e-4 and not found[:, 4].any()
+    kept = normalise(moves, mask, SMALL)
+    assert not torch.allclose(kept, normalise(moves + face, mask, SMALL), atol=0.1)
 
 
 def test_pictures_stand_between_their_neighbours():

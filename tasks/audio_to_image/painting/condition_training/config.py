@@ -6,6 +6,7 @@ from typing import Any
 
 from fusion.contract.options import check_choice
 from modalities.audio.attribute_scale import SOUND_ATTRIBUTES
+from modalities.diffusion.measure.catalog import SIZES as SIZE_SAMPLERS
 from tasks.audio_to_image.painting.conditions.card import ATTRIBUTES, KINDS, SIZE
 from tasks.audio_to_image.painting.config import PictureDataOptions
 from tasks.training.options import LoopOptions
@@ -22,6 +23,8 @@ class ConditionConfig:
         painter: Name or folder of the painter, which stays as it is.
         data: Pictures; of "attributes" a manifest of mixtures with sounds. `sizes` are those that
             "size" learns, the others learn the painter's own.
+        sampler: How often each of `data.sizes` is learnt: "even" takes all alike, "res_adapter" far
+            ones more often and the painter's own never.
         embeddings: Folder where is kept what the painter hears of mixtures; "" for pictures alone,
             of which it hears nothing while the condition is learnt.
         attributes: Which ones, names of `SOUND_ATTRIBUTES`; they are measured of the sounds, and
@@ -40,6 +43,7 @@ class ConditionConfig:
     kind: str = ATTRIBUTES
     painter: str = ""
     data: PictureDataOptions = field(default_factory=PictureDataOptions)
+    sampler: str = "res_adapter"
     embeddings: str = ""
     attributes: tuple[str, ...] = ()
     preset: str = ""
@@ -52,6 +56,7 @@ class ConditionConfig:
 
     def __post_init__(self):
         check_choice("kind", self.kind, tuple(KINDS))
+        check_choice("sampler", self.sampler, tuple(SIZE_SAMPLERS))
         if not self.painter:
             raise ValueError("painter is empty; expected the name or folder of a painter.")
         for wanted, name in ((ATTRIBUTES, "attributes"), (SIZE, "data.sizes")):

@@ -14,7 +14,7 @@ from fusion.conditions.condition import Condition
 from fusion.conditions.decoupled_tokens import AUTOENCODER, DecoupledTokens
 from fusion.conditions.injection import inject
 from modalities.audio.attribute_scale import Bounds
-from modalities.diffusion.measure.sizes import FarSizes
+from modalities.diffusion.measure.catalog import build_sizes
 from modalities.diffusion.measure.times import Late
 from tasks.audio_to_image.painting.condition_training.config import ConditionConfig
 from tasks.audio_to_image.painting.condition_training.examples import bounds_of, find_rows
@@ -183,7 +183,7 @@ class ConditionTraining:
     def _draw_size(self, random: np.random.Generator) -> tuple[int, int]:
         if not self.sizes:
             return self.native
-        sampler = FarSizes(self.native, self.sizes)
+        sampler = build_sizes(self.config.sampler, self.native, self.sizes)
         return self.sizes[random.choice(len(self.sizes), p=sampler.probabilities.numpy())]
 
     def _heard(self, row: int) -> Tensor:

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+import torch
+
 from data_prep.clips.manifest import Clip
-from data_prep.clips.samples import load_sample
+from data_prep.clips.samples import Sample, load_sample
 from data_prep.datasets.remarks import Remarks
 from data_prep.datasets.speech.folder import find_folder_clips
 from modalities.text_file import read_text
@@ -24,7 +26,7 @@ from tasks.avsr.sets.collection import (
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
 from tasks.avsr.sets.talker_card import TALKERS, TalkerCard, find_talkers, write_talker
-from tasks.avsr.sets.talker_face import load_face
+from tasks.avsr.sets.talker_face import load_face, summarise_face
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.enrolment.candidates import BEFORE, build_candidates, save_face
 from tasks.avsr.training.enrolment.checks import check_enrolment
@@ -43,6 +45,7 @@ from tasks.avsr.training.enrolment.pieces import UNREAD, Cut, cut_clips
 from tasks.avsr.training.enrolment.progress import Steps
 from tasks.avsr.training.enrolment.teaching_text import TeachingText
 from tasks.avsr.training.enrolment.trainings import Trainings, has_trained
+from tasks.avsr.training.enrolment.two_faces import find_other_face
 from tasks.avsr.training.noise_maker import NoiseMaker
 from tasks.devices import find_device
 from tasks.training.folder_lock import alone_in
@@ -78,9 +81,10 @@ def enrol(
 
     Raises:
         FileNotFoundError: Clips, recordings or old clips are not there.
-        ValueError: Too few clips can be learnt from; the talker is known already; the output is
-            there; the collection has no set for every noise, or cannot tell faces; there is no
-            such device; another enrolment is at work, or trained with other settings.
+        ValueError: Too few clips can be learnt from; the talker is known already; there seem to be
+            two talkers; the output is there; the collection has no set for every noise, or cannot
+            tell faces; there is no such device; another enrolment is at work, or trained with other
+            settings.
         OSError: The folder cannot be written.
     """
     source = find_collection(name).resolve()
@@ -152,13 +156,14 @@ class _Enrolment:
         collection = read_collection(self.source)
         recogniser = load_recogniser(collection.model, self.source, self.device)
         if not self.options.anyway:
-            self._refuse_known(recogniser, cut)
+            samples = [load_sample(piece, self.data) for piece in cut.pieces]
+            self._refuse_known(recogniser, samples)
+            self._refuse_two(recogniser, samples)
         found = gather(cut, self.data, self.options, TeachingText(recogniser), total)
         self.steps.report("texts")(1, 1)
         return found
 
-    def _refuse_known(self, recogniser: SetRecogniser, cut: Cut) -> None:
-        samples = [load_sample(piece, self.data) for piece in cut.pieces]
+    def _refuse_known(self, recogniser: SetRecogniser, samples: Sequence[Sample]) -> None:
         utterances = [Utterance(s.waveform, s.crops, s.clip.mask()) for s in samples]
         farthest = recogniser.collection.farthest
         far = {"": [one / farthest for one in recogniser.sights.look(utterances).distances]}
@@ -173,6 +178,19 @@ class _Enrolment:
                     f"{self.source.name} knows already{who}; expected another. Recognise with it "
                     "as it is, or enrol it anyway (--anyway)."
                 )
+
+    def _refuse_two(self, recogniser: SetRecogniser, samples: Sequence[Sample]) -> None:
+        assert recogniser.adapted.lips is not None
+        lips = recogniser.adapted.lips
+        rows = [summarise_face(lips, one.crops, one.clip.mask()) for one in samples]
+        other = find_other_face(torch.cat(rows)) if rows else None
+        if other is not None:
+            first = samples[int(other.int().argmax())].clip.id
+            raise ValueError(
+                f"{int(other.sum())} of {len(samples)} pieces, the first of them {first}, seem to "
+                "show another face than the rest; expected one talker. Enrol each alone, or all "
+                "of them anyway, where it is one person in other light (--anyway)."
+            )
 
     def _choose(self, trainings: Trainings, collection: Collection) -> Chosen:
         """Measure the candidates on pieces held back; what was measured is taken over."""

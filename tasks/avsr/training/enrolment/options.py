@@ -53,7 +53,7 @@ class EnrolOptions:
             mixed in. Empty for none.
         split: JSON with lists of clips, of which those of "train" are taken from `old`.
         old_clips: How many of them at most.
-        anyway: Enrol a face that the collection knows already, too.
+        anyway: Enrol a face that is known already, too, or pieces that seem to show two.
         lips: How long and how fast the lip encoder is trained on.
         agreement: How long and how fast the network that compares lips and sound is.
         sets: How long and how fast the set for every noise is.

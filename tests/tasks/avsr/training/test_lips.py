@@ -79,6 +79,19 @@ def test_head_and_statistics_stay_and_all_else_learns(prepared, tmp_path):
     assert {name.split(".")[0] for name in changed} >= {"stem", "pictures", "flat", "over_time"}
 
 
+def test_a_mean_that_is_taken_away_is_written_down_and_kept_by_who_goes_on(prepared, tmp_path):
+    start = begin(tmp_path, "one", "two")
+    first = LipReading(config(prepared, start, mean_removed=1.0))
+    assert first.load(0, np.random.default_rng(0))["pictures"].sum(0).abs().max() < 1e-3
+    first.export(tmp_path, {})
+    again = LipReading(config(prepared, tmp_path / "lips.safetensors"))
+    assert again.network.options.mean_removed == 1.0
+    with pytest.raises(ValueError, match="set without start; say lips.mean_removed"):
+        LipConfig(mean_removed=0.5)
+    with pytest.raises(ValueError, match="'mean_removed' is 2; expected a share"):
+        LipOptions(mean_removed=2)
+
+
 def test_what_is_kept_moves_less_than_what_is_not(prepared, tmp_path):
     start = begin(tmp_path, "one", "two")
     before = load_network(LipNetwork, LipOptions, start)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -158,6 +159,19 @@ def test_a_face_that_is_known_is_refused_unless_it_is_asked_for(
     assert not (tmp_path / "mine").exists() and bytes_of(collection) == before
     enrol(collection, replace(options, anyway=True), tmp_path / "yours")
     assert list(find_talkers(tmp_path / "yours")) == ["me"]
+
+
+def test_clips_of_two_people_are_refused_unless_they_are_asked_for(
+    collection, cut, options, quick, tmp_path, monkeypatch
+):
+    second = torch.tensor([0, 0, 0, 1, 1, 0, 1, 0]).bool()
+    monkeypatch.setattr(enrolling, "find_other_face", lambda rows: second)
+    expected = f"3 of 8 pieces, the first of them {cut.pieces[3].id}, seem to show another face"
+    with pytest.raises(ValueError, match=expected):
+        enrol(collection, options, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+    enrol(collection, replace(options, anyway=True), tmp_path / "ours")
+    assert list(find_talkers(tmp_path / "ours")) == ["me"]
 
 
 def test_clips_that_teach_nothing_are_told_and_nothing_is_written(
