@@ -26,12 +26,12 @@ audio-to-image-weights: .venv/.dev
 		--scores $(RENDERED)/painted
 	$(MAKE) painting-conditions
 
-# What the painter can be told beside sounds; ten minutes of one core.
+# What the painter can be told beside sounds; half an hour of one core.
 .PHONY: painting-conditions
 painting-conditions: .venv/.dev
 	$(BIN)/python -m tools.render_told_sounds $(RENDERED)/told --count 1500 --seed 5
 	$(BIN)/python -m tools.render_sounds $(RENDERED)/sizes --count 600 --seed 6 --size 64 --seconds 0.5
-	for kind in attributes size; do \
+	for kind in attributes edges size; do \
 		$(BIN)/mcgurk train configs/audio_to_image/scenes_$$kind.yaml -o $(RENDERED)/conditions/$$kind && \
 		$(BIN)/python -m tools.export_audio_to_image condition $(RENDERED)/conditions/$$kind \
 			$(PAINTING)/painting/scenes/conditions/$$kind || exit 1; \
