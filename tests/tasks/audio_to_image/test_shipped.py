@@ -77,3 +77,19 @@ def test_the_louder_it_is_told_the_larger_are_icons_and_the_brighter_the_lighter
     assert inked[0] < inked[1] < inked[2] and inked[2] > 1.2 * inked[0]
     dark, light = paint(0.9, 0.0), paint(0.9, 1.0)
     assert np.median(light) > np.median(dark) + 0.2
+
+
+def test_icons_stand_where_edges_are_told():
+    painter = Painter.load("scenes", "cpu")
+    heard = painter.hear(read_audio(SOUND), RATE_HZ).embeddings[None].expand(4, -1, -1)
+    rings, inside = (np.zeros((32, 32), np.uint8) for _ in range(2))
+    for middle in ((8, 9), (23, 22)):  # of two icons, which else stand side by side
+        cv2.circle(rings, middle, 5, 1, 1)
+        cv2.circle(inside, middle, 6, 1, -1)
+
+    def share(**told) -> float:
+        pictures = painter.paint(heard, steps=10, **told).numpy()
+        ink = np.abs(pictures - np.median(pictures, (1, 2), keepdims=True)).max(-1) > 0.3
+        return float((ink & (inside == 1)).sum() / ink.sum())
+
+    assert share(edges=rings.astype(np.float32)) > share() + 0.25
