@@ -328,8 +328,9 @@ def tell_pairs() -> list[str]:
         "A frozen base paints written digits and spoken ones, log-mels of 16 x 16, each alone and "
         "by words. An adapter lets it paint a digit beside its spoken form: in "
         f"{settings['steps']:,} steps of {settings['batch']} pairs it is told the kind of "
-        f"each side, and the digit never ({count_seeds([len(found[APART])])}, {settings['pairs']} of each, "
-        "recordings and writers that nothing was trained on). The table tells how many painted "
+        f"each side, and the digit never ({count_seeds([len(found[APART])])}, "
+        f"{settings['pairs']} of each, recordings and writers that nothing was trained on). "
+        "The table tells how many painted "
         "pictures and sounds are of the digit that was heard or seen, by a judge each, and how "
         f"many pairs that were painted of noise alone are of one digit, percent; chance is "
         f"{CHANCE:g}. Guidance was chosen on the validation. `make conditions-pairs` does it.",
