@@ -208,10 +208,24 @@ def train_base(
         seed: Fixes weights and draws.
         drawn: How many pictures of the part that trains.
     """
-    base: Base = seeded(seed, lambda: Base(BASES[name]))
-    pictures = DRAWERS[kind_of(name)]("train", drawn, seed, base.options.denoiser.height)
-    draw = draw_plain(base, pictures)
-    found = teach(base, [base], draw, lesson or LESSONS[name], seed)
+    options = BASES[name]
+    pictures = DRAWERS[kind_of(name)]("train", drawn, seed, options.denoiser.height)
+    return train_on(pictures, options, lesson or LESSONS[name], seed)
+
+
+def train_on(
+    pictures: Pictures, options: BaseOptions, lesson: Lesson, seed: int = SEED
+) -> tuple[Base, Learnt]:
+    """Train a base on pictures and their words.
+
+    Args:
+        pictures: All that it learns from.
+        options: How it is built.
+        lesson: How long and how fast.
+        seed: Fixes weights and draws.
+    """
+    base: Base = seeded(seed, lambda: Base(options))
+    found = teach(base, [base], draw_plain(base, pictures), lesson, seed)
     return base.requires_grad_(False).eval(), found
 
 

@@ -8,14 +8,12 @@ from tools.conditions_bases import (
     Base,
     BaseOptions,
     base_sizes,
-    draw_plain,
     load_or_train,
-    teach,
+    train_on,
 )
 from tools.conditions_pictures import Pictures, draw_digits
 from tools.conditions_sounds import draw_sounds
 from tools.conditions_training import FOLDER, Lesson
-from tools.digit_lessons import seeded
 
 WRITTEN, SPOKEN = 10, 11  # the second word; the first is the digit
 OPTIONS = BaseOptions(12, 2, denoiser=base_sizes(tokens=2))
@@ -44,15 +42,13 @@ def train_both(lesson: Lesson = LESSON, drawn: int = DRAWN) -> Base:
     Raises:
         FileNotFoundError: There are no spoken digits.
     """
-    base: Base = seeded(SEED, lambda: Base(OPTIONS))
     digits, sounds = draw_digits("train", drawn, SEED), draw_sounds("train", drawn, SEED)
     pictures = Pictures(
         torch.cat([digits.values, sounds.values]),
         torch.cat([add_kind(digits.words, WRITTEN), add_kind(sounds.words, SPOKEN)]),
         torch.cat([digits.attributes, sounds.attributes]),
     )
-    teach(base, [base], draw_plain(base, pictures), lesson, SEED)
-    return base.requires_grad_(False).eval()
+    return train_on(pictures, OPTIONS, lesson, SEED)[0]
 
 
 def add_kind(digits: Tensor, kind: int) -> Tensor:

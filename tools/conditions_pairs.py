@@ -252,7 +252,7 @@ def measure_pair(
 
 def measure_without(method: str, seed: int) -> dict[str, Any]:
     """Judge real pictures and sounds, or what the base paints of words, without an adapter."""
-    found = {}
+    found, base = {}, load_both()
     sides = {
         "picture": ("digits", draw_digits, WRITTEN),
         "sound": ("sounds", draw_sounds, SPOKEN),
@@ -261,7 +261,7 @@ def measure_without(method: str, seed: int) -> dict[str, Any]:
         real = draw_some("test", TESTED, 200 + seed)
         values = real.values
         if method == TOLD:
-            values = paint(load_both(), add_kind(real.words, kind), 1000 * seed, steps=STEPS)
+            values = paint(base, add_kind(real.words, kind), 1000 * seed, steps=STEPS)
         found[name] = load_judge(judge).score(values, real.words)[0]
     return {"weights": 0, "seconds": 0.0, "test": found}
 
@@ -330,10 +330,10 @@ def tell_pairs() -> list[str]:
         f"{settings['steps']:,} steps of {settings['batch']} pairs it is told the kind of "
         f"each side, and the digit never ({count_seeds([len(found[APART])])}, "
         f"{settings['pairs']} of each, recordings and writers that nothing was trained on). "
-        "The table tells how many painted "
-        "pictures and sounds are of the digit that was heard or seen, by a judge each, and how "
-        f"many pairs that were painted of noise alone are of one digit, percent; chance is "
-        f"{CHANCE:g}. Guidance was chosen on the validation. `make conditions-pairs` does it.",
+        "The table tells how many painted pictures and sounds are of the digit that was heard or "
+        "seen, by a judge each, and how many pairs that were painted of noise alone are of one "
+        f"digit, percent; chance is {CHANCE:g}. Guidance was chosen on the validation. "
+        "`make conditions-pairs` does it.",
         to_table([*head, "guidance"], rows),
         "\n".join(_aims(found)),
         show_sheet(NAME, "Pictures of sounds, sounds of pictures, and both painted together"),

@@ -206,11 +206,9 @@ def draw() -> None:
     from modalities.tensor_file import read_tensors
 
     lines = {}
-    for method in (BARE, *(name for name, (_, way) in TRAINED.items() if way == BOTH)):
-        if PLAIN in method:
-            continue
+    shown = {BARE: BARE} | {method: f"{method}; {BOTH}" for method in (OURS, ATTENTION)}
+    for told, method in shown.items():
         kept = read_tensors(FOLDER / NAME / f"{plain(method)}.safetensors", "", "")
-        told = method.split(";")[0]
         lines.update({f"{told}, {side} x {side}": kept[str(side)] for side in (16, 24)})
     draw_sheet(lines, FOLDER / f"{NAME}.png", SHOWN)
 

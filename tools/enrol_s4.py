@@ -250,6 +250,17 @@ class Results:
         return add_errors(spoken, [self.texts[way][cell.name] for cell in cells])
 
 
+def recognise_all(
+    folder: Path, test: Test, cells: Sequence[Cell], some: Sequence[str]
+) -> tuple[TalkerSets, Results]:
+    """Recognise what is missing by some of the ways; return the enrolled collection, and texts."""
+    enrolled = load_all(MODEL, folder, "cpu")
+    assert isinstance(enrolled, TalkerSets)
+    results, ways = Results(BUILT / f"{folder.name}_texts.json", test), ways_of(enrolled)
+    results.fill({way: ways[way] for way in some}, cells)
+    return enrolled, results
+
+
 def count_routes(enrolled: TalkerSets, test: Test) -> dict[str, tuple[int, int]]:
     """Count whose clips the sets of s4 are taken for, and all; by who is seen."""
     read = choose_clips(read_manifest(TALKER_1 / "manifest.jsonl"), read_split(SPLIT, "test"))
@@ -290,10 +301,7 @@ def describe_with(lips: Path, count: int, test: Test, draws: int) -> str:
     """Enrol from a collection with another lip encoder; return a line of Markdown."""
     source = exchange_lips(lips)
     folder, card = enrol_some(count, 0, f"{source.name}_{count}_clips", source)
-    enrolled = load_all(MODEL, folder, "cpu")
-    assert isinstance(enrolled, TalkerSets)
-    results, ways = Results(BUILT / f"{folder.name}_texts.json", test), ways_of(enrolled)
-    results.fill({way: ways[way] for way in (AUDIO, AFTER)}, test.cells(LOUD, draws))
+    _, results = recognise_all(folder, test, test.cells(LOUD, draws), (AUDIO, AFTER))
     row = describe(results, AFTER, draws, LOUD)
     pieces = card.pieces - card.held_back
     return f"| {count} | {pieces} | {row.loud.value:.1f} % | {tell_rate(row.ratio, 2)} |"
@@ -317,13 +325,9 @@ def main(
     counts = sorted(clips, reverse=True)
     for count, seed in [(counts[0], seed) for seed in range(seeds)] + [(c, 0) for c in counts[1:]]:
         folder, card = enrol_some(count, seed)
-        enrolled = load_all(MODEL, folder, "cpu")
-        assert isinstance(enrolled, TalkerSets)
-        results = Results(BUILT / f"{folder.name}_texts.json", test)
-        ways, whole = ways_of(enrolled), not curve
-        levels = LEVELS if whole else LOUD
-        some = ways if whole else {way: ways[way] for way in (AUDIO, AFTER)}
-        results.fill(some, test.cells(levels, draws))
+        whole = not curve
+        levels, some = (LEVELS, WAYS) if whole else (LOUD, (AUDIO, AFTER))
+        enrolled, results = recognise_all(folder, test, test.cells(levels, draws), some)
         if whole:
             rows = [describe(results, way, draws, levels) for way in WAYS]
             routes = count_routes(enrolled, test)

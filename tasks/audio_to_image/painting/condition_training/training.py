@@ -148,6 +148,7 @@ class ConditionTraining:
         self.sizes = [read_size(size) for size in config.data.sizes]
         for size in self.sizes:
             painter.denoiser.check_size(*size)
+        self.sampler = build_sizes(config.sampler, self.native, self.sizes) if self.sizes else None
         self.weights = painter.denoiser.identity
         values = self.examples.values
         taught = None if values is None else values[self.parts["train"]]
@@ -181,10 +182,9 @@ class ConditionTraining:
         return example
 
     def _draw_size(self, random: np.random.Generator) -> tuple[int, int]:
-        if not self.sizes:
+        if self.sampler is None:
             return self.native
-        sampler = build_sizes(self.config.sampler, self.native, self.sizes)
-        return self.sizes[random.choice(len(self.sizes), p=sampler.probabilities.numpy())]
+        return self.sizes[random.choice(len(self.sizes), p=self.sampler.probabilities.numpy())]
 
     def _heard(self, row: int) -> Tensor:
         options = self.painter.adapter.options
