@@ -1,10 +1,12 @@
-"""Progress bars on stderr."""
+"""Progress on stderr: a bar on a terminal, a line now and then in a log."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 Report = Callable[[float, float | None], None]
+EVERY_S = 30.0  # between two lines in a log
 
 
 @contextmanager
@@ -14,7 +16,7 @@ def progress_bar(
     show: Callable[[float], str] | None = None,
     remaining: bool = False,
 ) -> Iterator[Report]:
-    """Show a bar while the block runs; nothing where stderr is no terminal.
+    """Show a bar while the block runs; where stderr is no terminal, a line every half minute.
 
     Args:
         label: What is being done.
@@ -26,8 +28,11 @@ def progress_bar(
         A function to call with what is done and the total, in seconds, None where unknown.
     """
     write = show or _minutes
-    if hidden or not sys.stderr.isatty():
+    if hidden:
         yield lambda done, total: None
+        return
+    if not sys.stderr.isatty():
+        yield _lines(label, write, remaining)
         return
     from rich.console import Console
     from rich.progress import (
@@ -50,10 +55,40 @@ def progress_bar(
 
         def report(done: float, total: float | None) -> None:
             total = max(done, total) if total else total  # a header may claim too little
-            place = f"{write(done)} / {write(total)}" if total else write(done)
-            progress.update(task, completed=done, total=total, place=place)
+            progress.update(task, completed=done, total=total, place=_place(write, done, total))
 
         yield report
+
+
+def _lines(label: str, write: Callable[[float], str], remaining: bool) -> Report:
+    """Return what writes a line of the log every half minute, with about how long it still takes.
+
+    Args:
+        label: What is being done.
+        write: How what is done and the total are written.
+        remaining: Leave them out where the end is known.
+    """
+    last = monotonic()
+    first: tuple[float, float] | None = None  # what was interrupted begins in the middle
+
+    def report(done: float, total: float | None) -> None:
+        nonlocal last, first
+        now = monotonic()
+        since, begun = first = first or (now, done)
+        if now - last < EVERY_S:
+            return
+        last = now
+        told = [] if remaining and total else [_place(write, done, total)]
+        if total and begun < done <= total:
+            seconds = (now - since) * (total - done) / (done - begun)
+            told.append(f"about {_minutes(seconds)} left")
+        print(f"mcgurk: {label}: {', '.join(told)}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _place(write: Callable[[float], str], done: float, total: float | None) -> str:
+    return f"{write(done)} / {write(total)}" if total else f"{write(done)} done"
 
 
 def _minutes(seconds: float) -> str:
