@@ -31,7 +31,7 @@ from tools.conditions_training import FOLDER, Lesson, begin_study, draw_sheet, r
 from tools.digit_lessons import plain, seeded
 
 NAME = "control"
-SEEDS = 1
+SEEDS = 3
 SMALL, LARGE = "shapes", "shapes_32"
 LARGER = 2
 WIDTHS = (8, 16)  # of the layers that read the map; each but the first halves it

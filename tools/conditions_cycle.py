@@ -50,7 +50,7 @@ from tools.digit_lessons import seeded
 
 STUDY, METHOD = "cycle", "selection"
 TYPES = tuple(CYCLES)
-SEEDS, DRAWN, SCORED, TESTED = 1, 4000, 8000, 200
+SEEDS, DRAWN, SCORED, TESTED = 3, 4000, 8000, 200
 LESSON = Lesson(steps=800, rate=2e-3, batch=32)
 DISTILLED = Lesson(steps=4000, rate=2e-3, batch=64, decay=0.05)
 LEVEL = 0.5  # of noise on the real picture, from which one step paints

@@ -45,7 +45,7 @@ PLANS = {
     for form in FORMS
 }
 TOLD = {"edges": (EDGES,), "subject": (SUBJECT,), "both": (EDGES, SUBJECT)}
-SEEDS = (0,)
+SEEDS = (0, 1, 2)
 TESTED = 200  # pictures
 COUNTS, TIMED, ROWS = (1, 2, 4, 8), 9, 4  # conditions of a step; how often it is timed; its rows
 RESULTS = FOLDER / "easycontrol.json"

@@ -97,7 +97,8 @@ def tell_unic() -> list[str]:
         f"One adapter of rank {found['rank']} was trained for {_tell_lesson(found)} beside "
         f"{_tell_base('sd3')}. It is told a picture and one of three instructions, two tokens "
         "each, and nothing else: copy its outline in a new colour, copy its colour onto another "
-        "shape, or mirror it.",
+        "shape, or mirror it. The colour was asked for twice as often as each of the others, and "
+        "times were late ones, logit-normal (1, 1), which validation pictures chose.",
         to_table(head, lines),
         f'{_tell_test(found, seeds)} "wanted" is what is measured of the targets themselves; '
         '"base alone" paints without an adapter.',

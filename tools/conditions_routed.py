@@ -27,14 +27,15 @@ from tools.conditions_training import FOLDER, Lesson, begin_study, draw_sheet, l
 from tools.digit_lessons import seeded
 
 NAME, STUDY = "edit", "routed"
-SEEDS, DRAWN, TESTED = 1, 4000, 400
+SEEDS, DRAWN, TESTED = 3, 4000, 400
 LESSON = Lesson(steps=900, rate=6e-3, warmup=50, batch=24)
 FACTORS = {"load": 0.1, "mask": 0.02, "mixture": 0.02}
 PERMUTED = 500  # how often tasks are dealt out anew, to see what chance alone gives
 SMALL = {"every": 1, "heads": 2, "key_dim": 32, "hidden": 32, "task_dim": len(TASKS)}
 PLAIN = {"mixture": False, "repaint": "none"}
 SETTINGS = {**asdict(LESSON), "pictures": TESTED}
-FULL, SIGNED, TOKEN, SAMPLE, STATIC, ONE = "care_edit", "signed", "token", "sample", "static", "one"
+FULL, SIGNED, REPAINT, MIXTURE = "care_edit", "signed", "repaint", "mixture"
+TOKEN, SAMPLE, STATIC, ONE = "token", "sample", "static", "one"
 # What differs from the preset, beside sizes for a small FLUX.
 SYSTEMS: dict[str, dict[str, Any]] = {
     TOKEN: PLAIN,
@@ -46,6 +47,8 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "k2": {**PLAIN, "k": 2},
     "k4": {**PLAIN, "k": 4},
     SIGNED: {"repaint": "signed"},
+    REPAINT: {"mixture": False},
+    MIXTURE: {"repaint": "none"},
 }
 SHOWN = {
     FULL: "CARE-Edit",

@@ -7,13 +7,25 @@ from typing import Any
 from fusion.conditions.routing.experts import EXPERTS
 from tasks.reports import to_table
 from tools.conditions_edits import ASKED, TASKS
-from tools.conditions_routed import FULL, ONE, SAMPLE, SIGNED, STATIC, STUDY, TOKEN
+from tools.conditions_routed import (
+    FULL,
+    MIXTURE,
+    ONE,
+    REPAINT,
+    SAMPLE,
+    SIGNED,
+    STATIC,
+    STUDY,
+    TOKEN,
+)
 from tools.conditions_training import missed, read_study, show_sheet, tell_spread, values_of
 from tools.digit_tables import count_seeds
 
 NAMES = {
     FULL: "CARE-Edit: tokens, mask repaint, mixture",
     SIGNED: "the same, masks may shrink",
+    REPAINT: "tokens, mask repaint",
+    MIXTURE: "tokens, mixture",
     TOKEN: "tokens, 3 of 4 experts",
     SAMPLE: "whole pictures, 3 of 4",
     STATIC: "static sum of 4",
@@ -22,6 +34,7 @@ NAMES = {
     "k2": "tokens, 2 of 4",
     "k4": "tokens, 4 of 4",
 }
+ADDED = (FULL, REPAINT, MIXTURE)  # what has more than experts by token, and is to be better
 Found = Mapping[str, list[Any]]
 
 
@@ -89,11 +102,13 @@ def _aims(found: Found) -> list[str]:
         ONE: "Better than one expert",
         SAMPLE: "Tokens against whole pictures, both told the task",
         FULL: "Mask repaint and mixture beside",
+        REPAINT: "Mask repaint alone beside",
+        MIXTURE: "Mixture alone beside",
     }
     told = []
     for name, claim in against.items():
         if name in both:
-            ours, other = (both[name], own) if name == FULL else (own, both[name])
+            ours, other = (both[name], own) if name in ADDED else (own, both[name])
             told.append(f"* {claim}: {ours:.1f} % against {other:.1f} %{missed(ours > other)}.")
     information, chance = (fmean(values_of(found[TOKEN], k)) for k in ("information", "by_chance"))
     told.append(
