@@ -45,7 +45,7 @@ PRESETS = {AUTOENCODER: "att_adapter", MLP: "att_adapter_mlp"}
 CHOICES = {AUTOENCODER: (1e-3, 1e-1), MLP: (0.0,)}
 SCALES = (1.0, 1.5, 2.0)
 TIME = Cubic()  # what a digit's strokes are like is settled where there is much noise
-LESSON = Lesson(steps=1000, rate=1e-2, warmup=30, batch=32)
+LESSON = Lesson(steps=2500, rate=1e-2, warmup=30, batch=32)
 TAUGHT, TESTED, SWEPT = 300, 200, 40  # pictures
 STEPS = 10  # of sampling
 SWEEP = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
@@ -42,7 +43,8 @@ def run_in_processes(
         try:
             while True:
                 more = islice(rest, 2 * count - len(waiting))
-                waiting |= {pool.submit(work, item) for item in more}
+                with _deaf_to_interrupts():  # the first of them starts all processes
+                    waiting |= {pool.submit(work, item) for item in more}
                 if not waiting:
                     return
                 finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -52,11 +54,32 @@ def run_in_processes(
             pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Put interrupts off: processes that are started know none, and none is left half started."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    asked: list[int] = []
+    here = threading.current_thread() is threading.main_thread()  # where interrupts are answered
+    # The mask goes on to processes; another thread may be given the interrupt all the same.
+    handler = signal.signal(signal.SIGINT, lambda number, _: asked.append(number)) if here else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if here and handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        if asked:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _start_worker() -> None:
     """Work on one core, let the parent alone answer an interrupt, and end when it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -315,6 +315,7 @@ class Session:
             agreement=heard.agreement,
             log_probability=text.log_probability,
             no_speech=text.no_speech,
+            enrolled=heard.enrolled,
         )
 
     def _note(self, tracks: "list[FaceTrack]", segments: tuple[Segment, ...]) -> str:

@@ -2,6 +2,13 @@
 
 from tasks.avsr.sets.talker_card import TalkerCard
 
+SOURCES = {  # of texts, as a card names them
+    "written": "from files beside the clips",
+    "set": "heard by the set that hears only",
+    "frozen": "heard by plain Whisper",
+}
+AS_IT_WAS = "as it was"  # what a card says of a set that stays
+
 
 def describe_talker(card: TalkerCard) -> list[str]:
     """Return lines on clips used and left out, and on scores before and after.
@@ -9,7 +16,7 @@ def describe_talker(card: TalkerCard) -> list[str]:
     Args:
         card: The talker's.
     """
-    texts = ", ".join(f"{count} {source}" for source, count in card.texts.items())
+    texts = ", ".join(f"{count} {SOURCES.get(of, of)}" for of, count in card.texts.items())
     lines = [
         f"{card.name}: {card.pieces} pieces of {card.clips} clips, {card.minutes:.1f} minutes, "
         f"{card.held_back} of them held back; texts: {texts}."
@@ -25,6 +32,14 @@ def describe_talker(card: TalkerCard) -> list[str]:
             if condition.split(" ")[0] == kind
         ]
         lines.append(f"{kind}: {'; '.join(rates)}.")
+    stay = [name for name, what in card.taken.items() if what == AS_IT_WAS]
+    if learnt := [name for name in card.taken if name not in stay]:
+        lines.append(f"Sets that learnt this face and voice: {', '.join(learnt)}.")
+    if stay:
+        lines.append(
+            f"Sets that stay as they were, no worse on the pieces held back: {', '.join(stay)}; "
+            "more clips may change that."
+        )
     if not helps(card):
         lines.append(
             "In noise that is no better than hearing alone, on the pieces held back; more clips, "

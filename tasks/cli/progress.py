@@ -77,12 +77,13 @@ def _lines(label: str, write: Callable[[float], str], remaining: bool) -> Report
         since, begun = first = first or (now, done)
         if now - last < EVERY_S:
             return
-        last = now
         told = [] if remaining and total else [_place(write, done, total)]
         if total and begun < done <= total:
             seconds = (now - since) * (total - done) / (done - begun)
             told.append(f"about {_minutes(seconds)} left")
-        print(f"mcgurk: {label}: {', '.join(told)}", file=sys.stderr, flush=True)
+        if told:
+            last = now
+            print(f"mcgurk: {label}: {', '.join(told)}", file=sys.stderr, flush=True)
 
     return report
 

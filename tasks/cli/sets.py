@@ -70,6 +70,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         return
     _print_collection(collection, cards, size)
     for talker in talkers:
+        print("\nEnrolled:")
         for line in describe_talker(talker):
             print(line)
 

@@ -137,7 +137,8 @@ def _describe_choices(transcript: "Transcript") -> list[str]:
             continue
         done = "unknown to the sets, left to plain Whisper"
         if segment.adapter_set is not None:
-            done = f"set {segment.adapter_set}"
+            whose = f"{segment.enrolled}'s " if segment.enrolled else ""
+            done = f"{whose}set {segment.adapter_set}"
             if segment.agreement is not None:
                 done += f", lips and sound agree {segment.agreement:.2f}"
         line = f"{segment.scenario} heard at {segment.snr_db:.0f} dB: {done}"

@@ -33,6 +33,7 @@ class Segment:
             them.
         log_probability: Mean over the tokens of the pass that wrote it, or None.
         no_speech: Probability that nobody speaks, by that pass, or None; sets do not tell it.
+        enrolled: The talker whose sets were switched on, or None where it were the collection's.
     """
 
     start_s: float
@@ -47,6 +48,7 @@ class Segment:
     agreement: float | None = None
     log_probability: float | None = field(default=None, compare=False)
     no_speech: float | None = field(default=None, compare=False)
+    enrolled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def _segment_dict(segment: Segment) -> dict[str, Any]:
     keys = ("start_s", "end_s", "text", "adapter_set", "scenario", "snr_db", "video_used")
     words = [asdict(word) for word in segment.words]
     told = {key: getattr(segment, key) for key in keys}
-    return told | {"words": words, "agreement": segment.agreement, "face": segment.track}
+    told |= {"words": words, "agreement": segment.agreement, "face": segment.track}
+    return told if segment.enrolled is None else told | {"enrolled": segment.enrolled}
 
 
 def write_transcript(transcript: Transcript, path: Path) -> None:

@@ -43,5 +43,5 @@ def _why_unused(segments: Sequence[Segment], sets_loaded: bool) -> str:
     if any(segment.agreement is not None for segment in segments):
         return "lips and sound do not belong together"
     if any(segment.adapter_set for segment in segments):
-        return "the lips could not be read"
+        return "the sets know no face that was seen, or its lips could not be read"
     return "no adapter set knows the sound or the face"

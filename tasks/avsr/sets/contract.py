@@ -56,6 +56,7 @@ class Recognised:
         video_used: Whether the text rests on the lips, too: not where they do not belong to the
             sound, or the set only hears.
         log_probability: Mean over the tokens of the text, or None.
+        enrolled: The talker whose sets these are, or None: the collection's own.
     """
 
     scenario: str | None = None
@@ -67,6 +68,7 @@ class Recognised:
     agreement: float | None = None
     video_used: bool = False
     log_probability: float | None = field(default=None, compare=False)
+    enrolled: str | None = None
 
 
 class PieceRecogniser(Protocol):

@@ -1,6 +1,7 @@
 """Recognise each window with the sets of whoever is seen to talk: a collection's, or a talker's."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -87,7 +88,12 @@ class TalkerSets:
         Raises:
             ValueError: An utterance is longer than a window.
         """
-        return self._apart(utterances, lambda one, some: one.recognise(some))
+        names = self.route(utterances)
+        found = self._each(names, utterances, lambda one, some: one.recognise(some))
+        return [
+            replace(one, enrolled=name) if one.adapter_set else one
+            for one, name in zip(found, names, strict=True)
+        ]
 
     def choose(self, scenario: Scenario, by: str | None = None) -> str | None:
         """Choose a set as the collection does, see `SetRecogniser.choose`."""
@@ -99,7 +105,15 @@ class TalkerSets:
         work: Callable[[SetRecogniser, Sequence[Utterance]], list[Found]],
     ) -> list[Found]:
         """Do the same with the windows of each talker by themselves, and return all in order."""
-        names = self.route(utterances)
+        return self._each(self.route(utterances), utterances, work)
+
+    def _each(
+        self,
+        names: Sequence[str | None],
+        utterances: Sequence[Utterance],
+        work: Callable[[SetRecogniser, Sequence[Utterance]], list[Found]],
+    ) -> list[Found]:
+        """Do the same with the windows that go to each talker, or None, and return all in order."""
         found: dict[int, Found] = {}
         for name in dict.fromkeys(names):
             rows = [row for row, one in enumerate(names) if one == name]

@@ -19,6 +19,7 @@ CARD = TalkerCard(
     texts={"set": 27, "written": 1},
     before={"clean": 0.0, "babble 0 dB": 20.0, "babble -10 dB": 60.0},
     after={"clean": 0.0, "babble 0 dB": 10.0, "babble -10 dB": 30.0},
+    taken={"all": "trained", "babble": "as it was", "music": "moved"},
 )
 
 
@@ -52,7 +53,10 @@ def test_what_was_done_is_told(clips, tmp_path, monkeypatch, capsys):
     assert (name, options.name, options.clips, output) == ("grid", "me", str(clips), out)
     assert (options.noise, options.seed) == (str(clips), 3)
     told = capsys.readouterr().out
-    assert "28 pieces of 30 clips, 1.4 minutes, 4 of them held back; texts: 27 set, 1 wri" in told
+    assert "28 pieces of 30 clips, 1.4 minutes, 4 of them held back; texts: 27 heard by" in told
+    assert "set that hears only, 1 from files beside the clips." in told
+    assert "Sets that learnt this face and voice: all, music.\n" in told
+    assert "held back: babble; more clips may change that." in told
     assert "Left out: 2 because nobody is heard." in told
     assert "babble: 0 dB 20.0 % before, 10.0 % after; -10 dB 60.0 % before, 30.0 % after" in told
     assert told.endswith(f"mcgurk transcribe FILE --sets '{out}'\n") and "no better" not in told

@@ -57,7 +57,10 @@ def check_enrolment(source: Path, options: EnrolOptions, output: str | Path | No
         if not Path(folder).is_dir():
             raise FileNotFoundError(f"{folder} is no folder; expected one with {what}.")
         if not find_files(folder, MEDIA):
-            raise FileNotFoundError(f"{folder} has no {what}; expected a folder with some.")
+            raise FileNotFoundError(
+                f"{folder} has no {what}; expected a folder with some, "
+                f"{'videos of one talker, as .mp4' if what == 'clips' else 'as .wav'}."
+            )
     if options.old and not (Path(options.old) / MANIFEST).is_file():
         raise FileNotFoundError(
             f"{options.old}, where old talkers' clips are to be, is no folder of "

@@ -103,7 +103,10 @@ def choose_sets(trial: Trial, collection: Collection, report: Report | None = No
     rates: dict[str, Rates] = {}
     for number, name in enumerate(measured, 1):
         own = [name] if name in kinds else list(kinds)
-        new, old = trial.rate(name, own), trial.rate(f"{name}{BEFORE}", own)
+        new = trial.rate(name, own)
+        if report:
+            report(number - 0.5, len(measured))
+        old = trial.rate(f"{name}{BEFORE}", own)
         better = sum(new.values()) <= sum(old.values())
         taken[name] = (TRAINED if name == every else MOVED) if better else AS_IT_WAS
         rates[name] = new if better else old

@@ -159,9 +159,8 @@ class _Enrolment:
             samples = [load_sample(piece, self.data) for piece in cut.pieces]
             self._refuse_known(recogniser, samples)
             self._refuse_two(recogniser, samples)
-        found = gather(cut, self.data, self.options, TeachingText(recogniser), total)
-        self.steps.report("texts")(1, 1)
-        return found
+        teaching, report = TeachingText(recogniser), self.steps.report("texts")
+        return gather(cut, self.data, self.options, teaching, total, report)
 
     def _refuse_known(self, recogniser: SetRecogniser, samples: Sequence[Sample]) -> None:
         utterances = [Utterance(s.waveform, s.crops, s.clip.mask()) for s in samples]
@@ -173,6 +172,7 @@ class _Enrolment:
         for who, distances in far.items():
             known = sum(distance <= 1 for distance in distances)
             if known > KNOWN * len(distances):
+                _remove(self.work)  # nothing in it is of use to another enrolment
                 raise ValueError(
                     f"The face in {known} of {len(distances)} pieces is one that "
                     f"{self.source.name} knows already{who}; expected another. Recognise with it "

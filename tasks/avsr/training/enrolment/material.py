@@ -11,6 +11,7 @@ import numpy as np
 from data_prep.clips.manifest import MANIFEST, Clip
 from data_prep.clips.samples import load_sample
 from data_prep.json_lines import write_manifest
+from data_prep.workers.resume import Progress
 from modalities.text_file import read_text
 from modalities.whole_file import replace_when_whole
 from tasks.avsr.training.clips import find_clips
@@ -21,7 +22,16 @@ from tasks.avsr.training.enrolment.options import (
     LEAST_PIECES,
     EnrolOptions,
 )
-from tasks.avsr.training.enrolment.pieces import DROWNED, NO_FACE, SILENT, TWO, UNREAD, UNSURE, Cut
+from tasks.avsr.training.enrolment.pieces import (
+    DROWNED,
+    MUTE,
+    NO_FACE,
+    SILENT,
+    TWO,
+    UNREAD,
+    UNSURE,
+    Cut,
+)
 from tasks.avsr.training.enrolment.teaching_text import TeachingText
 
 TRAIN, NEW, OLD, HELD = "train", "new", "old", "held"
@@ -32,6 +42,7 @@ INSTEAD = {  # what to record where most was left out for a reason
     TWO: "record one talker alone",
     SILENT: "speak aloud, or check the microphone",
     DROWNED: "record speech where it is quiet",
+    MUTE: "record with the microphone on",
     UNREAD: "check that the files play",
     UNSURE: "record where it is quiet, in the language of the model, or put transcripts beside the "
     "clips",
@@ -60,7 +71,12 @@ class Material:
 
 
 def gather(
-    cut: Cut, folder: Path, options: EnrolOptions, teaching: TeachingText, total: int
+    cut: Cut,
+    folder: Path,
+    options: EnrolOptions,
+    teaching: TeachingText,
+    total: int,
+    progress: Progress | None = None,
 ) -> Material:
     """Find the texts of pieces, and write manifest and split of all that is learnt from.
 
@@ -72,6 +88,7 @@ def gather(
         options: Whose clips, and which old ones.
         teaching: Hears what is said.
         total: Files that the pieces come from.
+        progress: Called with the pieces listened to, and all.
 
     Raises:
         ValueError: Too few pieces can be used.
@@ -80,7 +97,7 @@ def gather(
     if (folder / MANIFEST).is_file():
         return Material(**json.loads(read_text(folder / TOLD)))
     old = _choose_old(options)
-    taught, sources = _teach(cut.pieces, folder, teaching)
+    taught, sources = _teach(cut.pieces, folder, teaching, progress)
     left_out = Counter(cut.left_out)
     if unsure := len(cut.pieces) - len(taught):
         left_out[UNSURE] += unsure
@@ -139,7 +156,7 @@ def check_enough(pieces: int, left_out: dict[str, int], total: int) -> None:
 
 
 def _teach(
-    pieces: Sequence[Clip], folder: Path, teaching: TeachingText
+    pieces: Sequence[Clip], folder: Path, teaching: TeachingText, progress: Progress | None
 ) -> tuple[list[Clip], Counter[str]]:
     """Return the pieces whose text is known, with it, and where the texts are from."""
     found: list[Clip] = []
@@ -151,6 +168,8 @@ def _teach(
             if taught.text:
                 found.append(replace(clip, text=taught.text, words=taught.words))
                 sources[taught.source] += 1
+        if progress:
+            progress(start + len(batch), len(pieces))
     return found, sources
 
 

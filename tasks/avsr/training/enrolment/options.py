@@ -80,12 +80,18 @@ class EnrolOptions:
     def __post_init__(self):
         if not self.name.isidentifier():
             raise ValueError(
-                f"The talker is called {self.name!r}; expected letters, digits and _, as me."
+                f"The talker is called {self.name!r}; expected letters, digits and _, the first of "
+                "them no digit, as me."
             )
+        if self.seed < 0:
+            raise ValueError(f"The seed is {self.seed}; expected 0 or more.")
         for option in ("old_clips", "draws"):
             if getattr(self, option) < 1:
                 raise ValueError(f"{option} is {getattr(self, option)}; expected 1 or more.")
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"Processes are {self.workers}; expected 1 or more.")
         if self.split and not self.old:
-            raise ValueError("A split says which old clips are mixed in, and there are none.")
+            raise ValueError(
+                "A split says which old clips are mixed in, and there are none; give their folder, "
+                "as a command --old FOLDER."
+            )

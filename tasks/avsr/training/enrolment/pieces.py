@@ -35,7 +35,8 @@ NO_FACE = "no talking face is seen"
 TWO = "two people talk in turn"
 SILENT = "nobody is heard"
 DROWNED = "nobody is heard beside other sound"
-UNREAD = "cannot be read"
+MUTE = "there is no sound"
+UNREAD = "the file does not play"
 UNSURE = "what is said is not sure"
 
 
@@ -123,8 +124,9 @@ def cut_clip(clip: Clip, folder: Path) -> Cut:
         ValueError: It is damaged, or has no sound.
         FileNotFoundError: It is not there.
     """
-    if probe(clip.media, measure=False).video is None:
-        return Cut(left_out={NO_FACE: 1})
+    media = probe(clip.media, measure=False)
+    if media.video is None or media.audio is None:
+        return Cut(left_out={MUTE if media.audio is None else NO_FACE: 1})
     waveform = read_audio(clip.media, clip.audio_track)
     places = [_on_pictures(*place) for place in cut_pieces(waveform, find_speech(waveform))]
     if not places or clip.text == "":

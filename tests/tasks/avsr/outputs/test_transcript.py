@@ -1,6 +1,7 @@
 """Transcripts on disk say what the result says."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,12 @@ def test_json_has_the_documented_keys_and_null_for_what_is_not_known():
         "chosen": False,
         "talks": [],
     }
+
+
+def test_json_names_the_talker_whose_sets_were_used():
+    (segment,) = TRANSCRIPT.segments[:1]
+    mine = replace(TRANSCRIPT, segments=(replace(segment, adapter_set="all", enrolled="me"),))
+    assert json.loads(WRITERS[".json"](mine))["segments"][0]["enrolled"] == "me"
 
 
 @pytest.mark.parametrize("suffix", WRITERS)

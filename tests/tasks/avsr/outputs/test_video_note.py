@@ -25,7 +25,7 @@ def track(number: int, *, talks: bool) -> FaceTrack:
         ([READ], True, "mouth crops were used"),
         ([READ, HEARD], True, "mouth crops were used in 1 of 2 segments"),
         ([HEARD, PLAIN], True, "lips and sound do not belong together"),
-        ([BLIND], True, "the lips could not be read"),
+        ([BLIND], True, "the sets know no face that was seen, or its lips could not be read"),
         ([PLAIN], True, "no adapter set knows the sound or the face"),
         ([PLAIN], False, "no adapter set is loaded"),
         ([], True, "no speech was heard, and lips alone are not read"),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tasks.avsr.sets.contract import Heard, Utterance
+from tasks.avsr.sets.contract import Heard, Recognised, Utterance
 from tasks.avsr.sets.talker_sets import TalkerSets
 
 
@@ -13,7 +13,7 @@ class Sets:
     """Says who it is."""
 
     def __init__(self, name: str):
-        self.name, self.dropped, self.asked = name, False, []
+        self.name, self.dropped, self.asked, self.deaf = name, False, [], False
         self.groups, self.bytes = {"all": ("all",)}, 3
 
     def with_set(self, utterances, name):
@@ -21,9 +21,12 @@ class Sets:
         return [Heard(f"{self.name} {name}") for _ in utterances]
 
     def recognise(self, utterances):
-        return [self.name] * len(utterances)
+        return [
+            Recognised(adapter_set=None if self.deaf else f"of {self.name}") for _ in utterances
+        ]
 
-    describe = recognise
+    def describe(self, utterances):
+        return [self.name] * len(utterances)
 
     def plain(self, utterances):
         return [Heard("plain")] * len(utterances)
@@ -66,8 +69,15 @@ def test_the_nearest_known_face_decides_and_the_collection_has_all_others(sets):
     windows = [see(50), see(66), see(81), see(120), BLIND, see(72), see(73), see(55), see(91)]
     expected = [None, "me", "you", None, None, "me", "you", "me", None]
     assert sets.route(windows) == expected
-    assert sets.recognise(windows) == [name or "own" for name in expected]
-    assert sets.describe(windows) == sets.recognise(windows)
+    assert sets.describe(windows) == [name or "own" for name in expected]
+    found = sets.recognise(windows)
+    assert [one.adapter_set for one in found] == [f"of {name or 'own'}" for name in expected]
+    assert [one.enrolled for one in found] == expected
+
+
+def test_whoever_abstains_is_not_said_to_have_helped(sets):
+    sets.talkers["me"].deaf = True
+    assert sets.recognise([see(66)]) == [Recognised()]
 
 
 def test_each_gets_its_windows_at_once_and_all_come_back_in_order(sets):

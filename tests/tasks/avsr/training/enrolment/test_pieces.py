@@ -12,6 +12,7 @@ from modalities.speech.timed_text import Word
 from tasks.avsr.training.enrolment import pieces
 from tasks.avsr.training.enrolment.pieces import (
     DROWNED,
+    MUTE,
     NO_FACE,
     SILENT,
     TWO,
@@ -33,7 +34,7 @@ class Video:
         self.speech = [(RATE_HZ, 3 * RATE_HZ), (6 * RATE_HZ, 8 * RATE_HZ)]
         self.mask = np.ones(250, bool)
         self.tracks = []
-        self.video = True
+        self.video = self.sound = True
 
     def mouths(self, finder, frames, sound):
         for start in range(0, 250, 60):
@@ -48,7 +49,9 @@ def video(monkeypatch) -> Video:
     found = Video()
     finder = SimpleNamespace(tracks=lambda: found.tracks)
     fakes = {
-        "probe": lambda media, measure: SimpleNamespace(video=found.video or None),
+        "probe": lambda media, measure: SimpleNamespace(
+            video=found.video or None, audio=found.sound or None
+        ),
         "read_audio": lambda media, track: found.waveform,
         "stream_audio": lambda media, audio_track: iter(()),
         "stream_video": lambda media, max_side: iter(()),
@@ -101,6 +104,8 @@ def test_what_teaches_nothing_is_left_out_with_its_reason(video, tmp_path):
     assert cut_clip(Clip("a", "a.mp4"), tmp_path) == Cut(left_out={SILENT: 1})
     video.video = False
     assert cut_clip(Clip("a", "a.mp4"), tmp_path) == Cut(left_out={NO_FACE: 1})
+    video.sound = False
+    assert cut_clip(Clip("a", "a.mp4"), tmp_path) == Cut(left_out={MUTE: 1})
 
 
 def track(start: int, frames: int, chosen: int, shot: int = 0) -> SimpleNamespace:
