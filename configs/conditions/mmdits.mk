@@ -1,4 +1,4 @@
-# Conditions on small MM-DiTs that are trained here and frozen: what is there already is not trained again.
+# Conditions on small MM-DiTs that are trained here and frozen: what is there already is not trained again; 70 minutes of a core.
 .PHONY: conditions-mmdits
 
 conditions-mmdits: .venv/.dev
