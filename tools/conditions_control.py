@@ -109,6 +109,7 @@ def load_source(folder: Path = FOLDER / "bases/shapes_control") -> Path:
         pictures = draw_shapes("train", DRAWN, 400)
         draw = draw_edges(base, pictures, pictures)
         teach(base, [control], draw, SOURCE_LESSON, 0, injection)
+        injection.remove()
         net: Any = control.net
         net.save_pretrained(folder)
     return folder
@@ -247,9 +248,9 @@ def run_method(method: str, seed: int, lesson: Lesson | None = None) -> dict[str
         "seconds": learnt.seconds,
         "f1": found,
     }
+    injection.remove()
     if method == MAPPED:
         result["mix"] = measure_mix(base, injector, edges("train", DRAWN, 100 + seed), test, seed)
-    injection.remove()
     return result
 
 

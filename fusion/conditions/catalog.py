@@ -16,6 +16,7 @@ from fusion.conditions.token_branch import TokenBranch
 from fusion.conditions.unet_presets import UNET_PRESETS
 from fusion.conditions.view_attention import ReferenceAttention, ViewAttention
 from fusion.conditions.weight_patch import WeightPatch
+from modalities.diffusion.denoiser import Denoiser
 from modalities.spelling import did_you_mean
 
 INJECTORS: dict[str, type[Injector]] = {
@@ -51,7 +52,7 @@ def build_preset(
     """Build the injectors of a published way, for `inject`.
 
     Args:
-        model: The denoiser, of diffusers.
+        model: A `Denoiser`, or diffusers' own.
         name: A name of `PRESETS`.
         changes: Options that differ from the published ones, by name of the injector, as
             {"map": {"channels": 1}}.
@@ -64,6 +65,7 @@ def build_preset(
             message lists what exists.
     """
     preset = find_preset(name)
+    model = model.network if isinstance(model, Denoiser) else model
     backbone = type(model).__name__
     if any(backbone not in part.kind.backbones for part in preset.parts.values()):
         theirs = sorted({one for part in preset.parts.values() for one in part.kind.backbones})

@@ -1,6 +1,7 @@
 """What pictures are to be like, in one respect."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -49,6 +50,14 @@ class Condition:
             raise ValueError(
                 f"No kind of condition {self.kind!r} for {self.name!r}; known: {', '.join(KINDS)}."
             )
+        if not (isinstance(self.data, Tensor) and self.data.is_floating_point()):
+            got = self.data.dtype if isinstance(self.data, Tensor) else type(self.data).__name__
+            raise ValueError(
+                f"The {self.kind} {self.name!r} is {got}; expected a tensor of floats, such as "
+                "torch.from_numpy(values).float()."
+            )
+        if not (isinstance(self.scale, int | float) and isfinite(self.scale)):
+            raise ValueError(f"The scale of {self.name!r} is {self.scale!r}; expected a number.")
         axes = KINDS[self.kind]
         if self.data.ndim != len(axes) or not self.data.numel():
             raise ValueError(

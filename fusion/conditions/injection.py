@@ -27,8 +27,8 @@ class Injection:
         weights: What weighs features of several of them, place by place; None where each adds all.
 
     Raises:
-        ValueError: There is none, one is for another class, or two run rows beside the batch; or
-            weights of an injector that is not among them.
+        ValueError: There is none, one stands somewhere already or is for another class, or two run
+            rows beside the batch; or weights of an injector that is not among them.
     """
 
     def __init__(
@@ -45,11 +45,24 @@ class Injection:
         ]
         for injector in self.injectors.values():
             self._handles += injector.install(self.model)
+            injector.standing = True
 
     def _check(self) -> None:
         if not self.injectors:
             raise ValueError("There is no injector to put in; expected one or more, by name.")
         for name, injector in self.injectors.items():
+            if not isinstance(injector, Injector):
+                raise ValueError(
+                    f"{name!r} is a {type(injector).__name__}; expected an injector. What "
+                    "`build_preset` returns is given as it is, or one of its entries."
+                )
+            if any(injector is other for key, other in self.injectors.items() if key != name):
+                raise ValueError(f"{name!r} is there under another name, too; expected it once.")
+            if injector.standing:
+                raise ValueError(
+                    f"{name!r} stands on a denoiser already; remove that injection first, or build "
+                    "another."
+                )
             if type(self.model).__name__ not in injector.backbones:
                 raise ValueError(
                     f"{name!r} cannot stand on a {type(self.model).__name__}; expected "
@@ -84,8 +97,10 @@ class Injection:
 
         Raises:
             ValueError: Two of one name and kind, one for an injector that is not there, or one
-                that its injector does not take.
+                that its injector does not take; or all were removed.
         """
+        if not self._handles:
+            raise ValueError("These injectors were removed; inject them again to tell them.")
         told = self._deal(conditions, repeats or Repeats())
         before = {name: injector.told for name, injector in self.injectors.items()}
         for name, injector in self.injectors.items():
@@ -132,6 +147,9 @@ class Injection:
         """Take all off; the denoiser is what it was, to the bit."""
         for handle in self._handles:
             handle.remove()
+        if self._handles:
+            for injector in self.injectors.values():
+                injector.standing = False
         self._handles = []
 
     def count(self) -> Count:

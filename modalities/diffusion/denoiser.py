@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from modalities.diffusion.codecs import Codec
 from modalities.diffusion.decoupled import Prompt
-from modalities.diffusion.limits import MOST_PIXELS
+from modalities.diffusion.limits import MOST_PIXELS, MOST_TIMES
 from modalities.diffusion.networks import CALLS, MMDITS, call_unet, most_places, patch_of
 from modalities.diffusion.schedule import Schedule
 from modalities.tensor_hash import hash_weights
@@ -125,8 +125,8 @@ class Denoiser(nn.Module):
         """Check that pictures of a size can be painted.
 
         Raises:
-            ValueError: The size is no multiple of what the codec needs, or beyond `MOST_PIXELS` or
-                the places that the network has.
+            ValueError: The size is no multiple of what the codec needs, or beyond `MOST_PIXELS`,
+                `MOST_TIMES` its own, or the places that the network has.
         """
         multiple, told = self.multiple, f"Pictures {width} pixels wide and {height} high"
         if height < multiple or width < multiple or height % multiple or width % multiple:
@@ -136,6 +136,12 @@ class Denoiser(nn.Module):
         if height * width > MOST_PIXELS:
             raise ValueError(
                 f"{told} are too large to be painted; expected {MOST_PIXELS:,} pixels or fewer."
+            )
+        own = max(self.side)
+        if max(height, width) > MOST_TIMES * own:
+            raise ValueError(
+                f"{told} cannot be painted by {self.name}, which knows {own} on a side; expected "
+                f"{MOST_TIMES * own} or fewer."
             )
         most = most_places(self.network)
         if most is not None and max(height, width) > most * multiple:

@@ -43,7 +43,10 @@ Guidance = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Another one, another picture.")]
 Count = Annotated[
-    int, typer.Option(metavar="N", help="How many pictures, side by side, each of the next seed.")
+    int,
+    typer.Option(
+        metavar="N", help="How many pictures, in rows of a square, each of the next seed."
+    ),
 ]
 Enlarge = Annotated[
     int | None,

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -34,3 +35,17 @@ def test_what_does_not_fit_is_refused(kind, shape, given, message):
 def test_numbers_that_are_none_are_refused():
     with pytest.raises(ValueError, match="NaN or infinite"):
         Condition("a", "vector", torch.tensor([[1.0, torch.nan]]))
+
+
+@pytest.mark.parametrize(
+    ("data", "scale", "message"),
+    [
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), 1.0, r"is torch.uint8; expected a tensor of"),
+        (np.zeros((1, 3, 4, 4)), 1.0, "is ndarray; expected a tensor of floats"),
+        (torch.zeros(1, 3, 4, 4), float("nan"), "scale of 'a' is nan; expected a number"),
+        (torch.zeros(1, 3, 4, 4), "1", "scale of 'a' is '1'; expected a number"),
+    ],
+)
+def test_values_of_other_types_are_refused(data, scale, message):
+    with pytest.raises(ValueError, match=message):
+        Condition("a", "map", data, scale=scale)

@@ -66,11 +66,12 @@ def test_features_grow_with_the_latents(unet, run, told, draw, disturb):
     disturb(mapper.maps)
     before, seen = run(), []
     mapper.source.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape))
-    with inject(unet, {"map": mapper}).tell(*told):
+    injection = inject(unet, {"map": mapper})
+    with injection.tell(*told):
         assert not torch.allclose(run(), before, atol=1e-4)
         assert seen == [(2, 4, 4, 6)]
     uneven = Condition("map", "map", draw(2, 3, 20, 24)), told[1]
-    with inject(unet, {"map": mapper}).tell(*uneven):
+    with injection.tell(*uneven):
         with pytest.raises(ValueError, match="is 20 x 24 pixels; expected multiples of 8"):
             run(latents=draw(2, 12, 10, 12))
 

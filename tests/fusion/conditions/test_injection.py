@@ -120,6 +120,25 @@ def test_wrong_injectors_are_refused(unet, small_preset):
         inject(torch.nn.Linear(2, 2), {"a": pairs["a"]})
 
 
+def test_an_injector_stands_once(unet, small_preset):
+    """Twice on a denoiser, what it adds would be added twice."""
+    parts = small_preset("t2i_adapter")
+    first = inject(unet, parts)
+    with pytest.raises(ValueError, match="stands on a denoiser already"):
+        inject(unet, parts)
+    first.remove()
+    second = inject(unet, parts)
+    first.remove()  # says nothing of what stands now
+    with pytest.raises(ValueError, match="stands on a denoiser already"):
+        inject(unet, parts)
+    second.remove()
+    (one,) = parts.values()
+    with pytest.raises(ValueError, match="under another name, too"):
+        inject(unet, {"a": one, "b": one})
+    with pytest.raises(ValueError, match="'a' is a dict; expected an injector"):
+        inject(unet, {"a": parts})
+
+
 def test_pictures_are_sampled_with_conditions_and_sounds(
     denoiser, small_preset, conditions, disturb
 ):

@@ -42,6 +42,8 @@ def test_sizes_are_those_that_its_tokens_and_places_can_be(mmdit_folders):
     denoiser = load_denoiser(mmdit_folders["sd3"])
     assert denoiser.side == (16, 16)
     denoiser.check_size(24, 24)
+    with pytest.raises(ValueError, match="which knows 16 on a side; expected 256 or fewer"):
+        denoiser.check_size(260, 4)
     with pytest.raises(ValueError, match="24 or fewer on a side"):
         denoiser.check_size(28, 4)
     with pytest.raises(ValueError, match="multiples of 4"):

@@ -29,8 +29,8 @@ def find_edges(picture: np.ndarray) -> np.ndarray:
 def read_edges(path: str | Path, size: Size) -> tuple[np.ndarray, str]:
     """Read the edges of a picture in a size.
 
-    A picture that is black and white alone is taken for edges as they are, white ones; of any other
-    they are found after it was brought to the size.
+    A picture that is black and white alone is taken for edges as they are: whichever of the two
+    there is less of. Of any other they are found after it was brought to the size.
 
     Args:
         path: A picture of any size; a part from its middle has the wanted shape.
@@ -46,8 +46,9 @@ def read_edges(path: str | Path, size: Size) -> tuple[np.ndarray, str]:
     values = read_image(path).values
     shape = values.shape[:2]
     drawn = bool(np.isin(values, (0.0, 1.0)).all() and np.ptp(values, -1).max() == 0)
+    paper = drawn and values.mean() > 0.5
     if drawn:
-        edges = _shrink_lines(values, size)
+        edges = _shrink_lines(1 - values if paper else values, size)
     else:
         edges = find_edges(fit_picture(values, size))
     if not edges.any():
@@ -55,9 +56,16 @@ def read_edges(path: str | Path, size: Size) -> tuple[np.ndarray, str]:
             f"{path} has no edges at {size[1]} x {size[0]} pixels; expected a picture in which "
             "something is to be seen."
         )
-    if shape == size:
-        return edges, ""
-    return edges, f"resized from {shape[1]} x {shape[0]} to {size[1]} x {size[0]} pixels"
+    done = ["taken for black lines on white paper"] if paper else []
+    if shape != size:
+        done.append(_tell_resized(shape, size))
+    return edges, " and ".join(done)
+
+
+def _tell_resized(shape: Size, size: Size) -> str:
+    """Say how a picture was brought to a size, a clause."""
+    cut = "" if shape[0] * size[1] == shape[1] * size[0] else "cut to the middle and "
+    return f"{cut}resized from {shape[1]} x {shape[0]} to {size[1]} x {size[0]} pixels"
 
 
 def _shrink_lines(values: np.ndarray, size: Size) -> np.ndarray:

@@ -13,6 +13,7 @@ from modalities.audio.sound_attributes import SoundAttributes, measure_attribute
 from tasks.audio_to_image.painting.conditions.asked import Asked, check_kinds_there
 from tasks.audio_to_image.painting.conditions.card import SIZE, ConditionCard
 from tasks.audio_to_image.painting.conditions.edges import read_edges
+from tasks.audio_to_image.painting.examples import Size
 
 MIDDLE = 0.5  # of an attribute that neither was told nor is to be had of the sound
 MOST_S = 300  # of a sound that are measured
@@ -62,10 +63,8 @@ def take_conditions(
     if asked.edges is not None:
         edges, note = read_edges(asked.edges, painted)
         notes += [f"the edges of {asked.edges.name} were {note}"] if note else []
-    if asked.size and asked.size != size and not any(card.kind == SIZE for card in cards):
-        notes.append(
-            f"the painter learnt {size[1]} x {size[0]} pixels alone and has no adapter for others"
-        )
+    if asked.size and asked.size != size and (note := _tell_size(asked.size, size, cards)):
+        notes.append(note)
     asks = dict(asked.attributes)
     wanted = {
         b.name for c in cards if any(b.name in asks for b in c.attributes) for b in c.attributes
@@ -74,6 +73,17 @@ def take_conditions(
     measured = measure_file(sound, audio_track) if needs else None
     attributes, more = complete_attributes(asks, cards, measured)
     return Told(edges, attributes, painted, (*notes, *more))
+
+
+def _tell_size(asked: Size, own: Size, cards: Sequence[ConditionCard]) -> str:
+    """Say that a size was never learnt, a clause; "" where it was."""
+    learnt = [tuple(one) for card in cards if card.kind == SIZE for one in card.sizes]
+    if not any(card.kind == SIZE for card in cards):
+        return f"the painter learnt {own[1]} x {own[0]} pixels alone and has no adapter for others"
+    if not learnt or asked in learnt:
+        return ""
+    known = ", ".join(f"{width} x {height}" for height, width in (own, *learnt))
+    return f"{asked[1]} x {asked[0]} pixels were never learnt, {known} were"
 
 
 def measure_file(sound: str | Path, audio_track: int | None = None) -> SoundAttributes | None:
