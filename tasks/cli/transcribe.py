@@ -137,8 +137,7 @@ def _describe_choices(transcript: "Transcript") -> list[str]:
             continue
         done = "unknown to the sets, left to plain Whisper"
         if segment.adapter_set is not None:
-            whose = f"{segment.enrolled}'s " if segment.enrolled else ""
-            done = f"{whose}set {segment.adapter_set}"
+            done = segment.set_and_whose
             if segment.agreement is not None:
                 done += f", lips and sound agree {segment.agreement:.2f}"
         line = f"{segment.scenario} heard at {segment.snr_db:.0f} dB: {done}"

@@ -50,6 +50,14 @@ class Segment:
     no_speech: float | None = field(default=None, compare=False)
     enrolled: str | None = None
 
+    @property
+    def set_and_whose(self) -> str:
+        """The set that was switched on, in words, as "me's set all"; "" of the frozen model."""
+        if self.adapter_set is None:
+            return ""
+        whose = f"{self.enrolled}'s " if self.enrolled else ""
+        return f"{whose}set {self.adapter_set}"
+
 
 @dataclass(frozen=True)
 class Face:

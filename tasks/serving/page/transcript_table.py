@@ -52,8 +52,7 @@ def name_set(segment: Segment) -> str:
     """Return by what a segment was recognised."""
     if segment.adapter_set is None:
         return PLAIN
-    whose = f"{segment.enrolled}'s " if segment.enrolled else ""
-    return f"{whose}set {segment.adapter_set}" + (", with lips" if segment.video_used else "")
+    return segment.set_and_whose + (", with lips" if segment.video_used else "")
 
 
 def name_noise(segment: Segment) -> str:

@@ -65,6 +65,8 @@ def test_json_names_the_talker_whose_sets_were_used():
     (segment,) = TRANSCRIPT.segments[:1]
     mine = replace(TRANSCRIPT, segments=(replace(segment, adapter_set="all", enrolled="me"),))
     assert json.loads(WRITERS[".json"](mine))["segments"][0]["enrolled"] == "me"
+    assert mine.segments[0].set_and_whose == "me's set all"
+    assert replace(mine.segments[0], enrolled=None).set_and_whose == "set all"
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
