@@ -124,7 +124,7 @@ class Told:
     """What was written of sources.
 
     Attributes:
-        measurement: Of all ways.
+        measurement: The texts of each way, and of which clips.
         draws: Noises for each clip and level.
     """
 
