@@ -1,13 +1,12 @@
 """What is printed of a talker that a collection was enrolled for."""
 
-from tasks.avsr.sets.talker_card import TalkerCard
+from tasks.avsr.sets.talker_card import AS_IT_WAS, TalkerCard
 
 SOURCES = {  # of texts, as a card names them
     "written": "from files beside the clips",
     "set": "heard by the set that hears only",
     "frozen": "heard by plain Whisper",
 }
-AS_IT_WAS = "as it was"  # what a card says of a set that stays
 
 
 def describe_talker(card: TalkerCard) -> list[str]:

@@ -9,6 +9,7 @@ from modalities.whole_file import replace_when_whole
 
 TALKERS = "talkers"  # folder in a collection's; each folder in it is a collection for one talker
 TALKER_CARD = "talker.json"
+TRAINED, MOVED, AS_IT_WAS = "trained", "moved", "as it was"  # what becomes of sets
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from modalities.rates import PIECE_SAMPLES
 from tasks.avsr.sets.collection import ALL, Collection
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser
+from tasks.avsr.sets.talker_card import AS_IT_WAS, MOVED, TRAINED
 from tasks.avsr.training.enrolment.candidates import BEFORE
 from tasks.avsr.training.noise_maker import NoiseMaker
 from tasks.scoring.normalisers import strip_punctuation
 from tasks.scoring.word_errors import count_errors
 
 CLEAN, LEVELS = "clean", (0.0, -10.0)
-TRAINED, MOVED, AS_IT_WAS = "trained", "moved", "as it was"
 DRAWN = 77  # in the seeds of this noise
 Rates = dict[str, float]  # word error rates in percent, by condition
 Report = Callable[[float, float | None], None]

@@ -25,12 +25,18 @@ from tasks.avsr.sets.collection import (
 )
 from tasks.avsr.sets.contract import Utterance
 from tasks.avsr.sets.set_recogniser import SetRecogniser, load_recogniser
-from tasks.avsr.sets.talker_card import TALKERS, TalkerCard, find_talkers, write_talker
+from tasks.avsr.sets.talker_card import (
+    AS_IT_WAS,
+    TALKERS,
+    TalkerCard,
+    find_talkers,
+    write_talker,
+)
 from tasks.avsr.sets.talker_face import load_face, summarise_face
 from tasks.avsr.training.clips import find_clips, load_clips
 from tasks.avsr.training.enrolment.candidates import BEFORE, build_candidates, save_face
 from tasks.avsr.training.enrolment.checks import check_enrolment
-from tasks.avsr.training.enrolment.choice import AS_IT_WAS, Chosen, Trial, choose_sets
+from tasks.avsr.training.enrolment.choice import Chosen, Trial, choose_sets
 from tasks.avsr.training.enrolment.material import (
     HELD,
     NEW,

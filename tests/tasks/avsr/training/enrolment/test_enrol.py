@@ -157,6 +157,7 @@ def test_a_face_that_is_known_is_refused_unless_it_is_asked_for(
     with pytest.raises(ValueError, match="face in 8 of 8 pieces is one that made knows already"):
         enrol(collection, options, tmp_path / "mine")
     assert not (tmp_path / "mine").exists() and bytes_of(collection) == before
+    assert not (tmp_path / ".mine.me.enrolling").exists()
     enrol(collection, replace(options, anyway=True), tmp_path / "yours")
     assert list(find_talkers(tmp_path / "yours")) == ["me"]
 
