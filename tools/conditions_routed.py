@@ -27,7 +27,7 @@ from tools.conditions_training import FOLDER, Lesson, begin_study, draw_sheet, l
 from tools.digit_lessons import seeded
 
 NAME, STUDY = "edit", "routed"
-SEEDS, DRAWN, TESTED = 2, 4000, 400
+SEEDS, DRAWN, TESTED = 3, 4000, 400
 LESSON = Lesson(steps=900, rate=6e-3, warmup=50, batch=24)
 FACTORS = {"load": 0.1, "mask": 0.02, "mixture": 0.02}
 PERMUTED = 500  # how often tasks are dealt out anew, to see what chance alone gives

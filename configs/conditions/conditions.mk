@@ -10,7 +10,7 @@ conditions-sizes conditions-views conditions-control conditions-pairs: condition
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
 	$(BIN)/python -m tools.publish_conditions $*
 
-# Which conditions count: `make conditions-cycle` (half an hour of a core) and `make conditions-routed` (an hour). Sounds
+# Which conditions count: `make conditions-cycle` (half an hour of a core) and `make conditions-routed` (an hour and a half). Sounds
 # that say what is painted: `make conditions-structure` (24 minutes of a core), `make conditions-attributes` (36).
 conditions-cycle conditions-routed conditions-structure conditions-attributes: conditions-%: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.conditions_$*
