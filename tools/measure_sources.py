@@ -7,6 +7,7 @@ prepared clips: `mcgurk prepare grid ../shared/data/grid -o build/avsr/grid`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 import torch
@@ -144,8 +145,9 @@ class Told:
         """Return how many errors a way makes for each of the set that hears only."""
         return ratio_interval(self.errors(way, names), self.errors(AUDIO, names), SEED)
 
+    @cached_property
     def missed(self) -> list[str]:
-        """Return the sources in whose noise the chosen sets miss the aim."""
+        """The sources in whose noise the chosen sets miss the aim."""
         return [name for name in SOURCES if self.ratio(CHOSEN, [name]).value > AIM]
 
 
@@ -154,7 +156,7 @@ def tell(told: Told) -> str:
     rows, new = [], [name for name, source in SOURCES.items() if not source.heard]
     for title, names in [*((name, [name]) for name in SOURCES), ("all of the first kind", new)]:
         chosen, alone = (told.errors(way, names) for way in (CHOSEN, AUDIO))
-        ratio = told.ratio(CHOSEN, names)
+        ratio = ratio_interval(chosen, alone, SEED)
         rates = [sum(e.rate for e in found) / len(found) for found in (alone, chosen)]
         heard = "" if len(names) > 1 else "others" if SOURCES[title].heard else "none"
         rows.append(
@@ -181,18 +183,19 @@ def tell(told: Told) -> str:
 
 def tell_others(told: Told) -> list[str]:
     """Return what other sets than the chosen ones reach where these miss the aim."""
-    missed = told.missed()
-    if not missed:
+    if not told.missed:
         return []
+    found = {
+        name: {way: told.ratio(way, [name]) for way in (CHOSEN, *OTHERS)} for name in told.missed
+    }
     rows = [
-        [name, *(tell_rate(told.ratio(way, [name]), 2) for way in (CHOSEN, *OTHERS))]
-        for name in missed
+        [name, *(tell_rate(one, 2) for one in ratios.values())] for name, ratios in found.items()
     ]
-    reach = {way: sum(told.ratio(way, [name]).value <= AIM for name in missed) for way in OTHERS}
+    reach = {way: sum(ratios[way].value <= AIM for ratios in found.values()) for way in OTHERS}
     best = max(reach, key=lambda way: reach[way])
     return [
         "Where the aim is missed, other sets were asked for the same sound, whatever the selector "
-        f'chose; most often, in {reach[best]} of {len(missed)}, the set "{best}" reaches it. '
+        f'chose; most often, in {reach[best]} of {len(found)}, the set "{best}" reaches it. '
         "Ratios as above:",
         to_table(["source", "chosen", *OTHERS], rows),
     ]
@@ -207,7 +210,7 @@ def main(draws: Annotated[int, typer.Option(help="Noises for each clip and level
     for name in SOURCES:
         measurement.fill(lay_out(name, draws), ways)
     told = Told(measurement, draws)
-    for name in told.missed():
+    for name in told.missed:
         measurement.fill(lay_out(name, draws), {way: way_of(recogniser, way) for way in OTHERS})
     rewrite(PAGE, "sources", lambda _: tell(told))
 

@@ -16,7 +16,7 @@ from fusion.conditions.token_branch import TokenBranch
 from fusion.conditions.unet_presets import UNET_PRESETS
 from fusion.conditions.view_attention import ReferenceAttention, ViewAttention
 from fusion.conditions.weight_patch import WeightPatch
-from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.denoiser import network_of
 from modalities.spelling import did_you_mean
 
 INJECTORS: dict[str, type[Injector]] = {
@@ -65,7 +65,7 @@ def build_preset(
             message lists what exists.
     """
     preset = find_preset(name)
-    model = model.network if isinstance(model, Denoiser) else model
+    model = network_of(model)
     backbone = type(model).__name__
     if any(backbone not in part.kind.backbones for part in preset.parts.values()):
         theirs = sorted({one for part in preset.parts.values() for one in part.kind.backbones})

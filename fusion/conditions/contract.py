@@ -32,7 +32,6 @@ class Injector(nn.Module):
         doubles: Whether it runs other rows beside those of the batch.
         told: What it was told; None where it was told nothing.
         asleep: Whether it is to do nothing, whatever it was told.
-        standing: Whether it stands on a denoiser.
 
     Raises:
         ValueError: A denoiser of another class.
@@ -54,7 +53,6 @@ class Injector(nn.Module):
         self.options = options
         self.told: Told | None = None
         self.asleep = False
-        self.standing = False
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -12,8 +13,10 @@ from fusion.conditions.contract import Condition, Injector, Step, Told
 from fusion.conditions.counting import Count
 from fusion.conditions.routing.place_weights import PlaceWeights
 from fusion.contract.context import Repeats
-from modalities.diffusion.denoiser import Denoiser
+from modalities.diffusion.denoiser import network_of
 from modalities.spelling import did_you_mean
+
+_STANDING: WeakSet[Injector] = WeakSet()  # on any denoiser; a copy of one stands nowhere
 
 
 class Injection:
@@ -34,7 +37,7 @@ class Injection:
     def __init__(
         self, model: Any, injectors: Mapping[str, Injector], weights: PlaceWeights | None = None
     ):
-        self.model = model.network if isinstance(model, Denoiser) else model
+        self.model = network_of(model)
         self.injectors, self.weights = dict(injectors), weights
         self._check()
         self._step: Step | None = None
@@ -45,7 +48,7 @@ class Injection:
         ]
         for injector in self.injectors.values():
             self._handles += injector.install(self.model)
-            injector.standing = True
+            _STANDING.add(injector)
 
     def _check(self) -> None:
         if not self.injectors:
@@ -58,7 +61,7 @@ class Injection:
                 )
             if any(injector is other for key, other in self.injectors.items() if key != name):
                 raise ValueError(f"{name!r} is there under another name, too; expected it once.")
-            if injector.standing:
+            if injector in _STANDING:
                 raise ValueError(
                     f"{name!r} stands on a denoiser already; remove that injection first, or build "
                     "another."
@@ -148,8 +151,7 @@ class Injection:
         for handle in self._handles:
             handle.remove()
         if self._handles:
-            for injector in self.injectors.values():
-                injector.standing = False
+            _STANDING.difference_update(self.injectors.values())
         self._handles = []
 
     def count(self) -> Count:

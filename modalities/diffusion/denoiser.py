@@ -158,3 +158,8 @@ class Denoiser(nn.Module):
     def device(self) -> torch.device:
         """Where it computes."""
         return self.empty.device
+
+
+def network_of(model: Any) -> Any:
+    """Return diffusers' own network of a `Denoiser`; any other model is returned as it is."""
+    return model.network if isinstance(model, Denoiser) else model

@@ -1,4 +1,5 @@
 import warnings
+from copy import deepcopy
 
 import pytest
 import torch
@@ -133,6 +134,9 @@ def test_an_injector_stands_once(unet, small_preset):
         inject(unet, parts)
     second.remove()
     (one,) = parts.values()
+    third = inject(unet, parts)
+    inject(unet, {"copy": deepcopy(one)}).remove()  # a copy stands nowhere
+    third.remove()
     with pytest.raises(ValueError, match="under another name, too"):
         inject(unet, {"a": one, "b": one})
     with pytest.raises(ValueError, match="'a' is a dict; expected an injector"):

@@ -77,9 +77,10 @@ def take_conditions(
 
 def _tell_size(asked: Size, own: Size, cards: Sequence[ConditionCard]) -> str:
     """Say that a size was never learnt, a clause; "" where it was."""
-    learnt = [tuple(one) for card in cards if card.kind == SIZE for one in card.sizes]
-    if not any(card.kind == SIZE for card in cards):
+    sizing = [card for card in cards if card.kind == SIZE]
+    if not sizing:
         return f"the painter learnt {own[1]} x {own[0]} pixels alone and has no adapter for others"
+    learnt = [one for card in sizing for one in card.sizes]
     if not learnt or asked in learnt:
         return ""
     known = ", ".join(f"{width} x {height}" for height, width in (own, *learnt))
